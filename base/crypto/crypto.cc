@@ -1,0 +1,63 @@
+#include "base/crypto/crypto.h"
+
+#include <sodium.h>
+
+#include "base/types/check.h"
+
+namespace shoal::crypto {
+namespace {
+
+void ensure_initialised() {
+  static const bool ready = sodium_init() >= 0;
+  SHOAL_CHECK(ready, "libsodium cannot start");
+}
+
+}  // namespace
+
+Bytes seal(const Key& key, const Nonce& nonce, ByteView associated_data, ByteView plaintext) {
+  ensure_initialised();
+  Bytes sealed(plaintext.size() + kTagSize);
+  unsigned long long size = 0;
+  crypto_aead_xchacha20poly1305_ietf_encrypt(
+      sealed.data(), &size, plaintext.data(), plaintext.size(), associated_data.data(),
+      associated_data.size(), nullptr, nonce.data(), key.data());
+  sealed.resize(size);
+  return sealed;
+}
+
+Result<Bytes> open(const Key& key, const Nonce& nonce, ByteView associated_data, ByteView sealed) {
+  ensure_initialised();
+  if (sealed.size() < kTagSize) return data_loss("sealed data is shorter than its tag");
+  Bytes plaintext(sealed.size() - kTagSize);
+  unsigned long long size = 0;
+  if (crypto_aead_xchacha20poly1305_ietf_decrypt(
+          plaintext.data(), &size, nullptr, sealed.data(), sealed.size(), associated_data.data(),
+          associated_data.size(), nonce.data(), key.data()) != 0) {
+    return data_loss("sealed data does not open: forged, damaged, or sealed with another key");
+  }
+  plaintext.resize(size);
+  return plaintext;
+}
+
+Sha256 sha256(ByteView bytes) {
+  ensure_initialised();
+  Sha256 digest{};
+  crypto_hash_sha256(digest.data(), bytes.data(), bytes.size());
+  return digest;
+}
+
+Key derive_key(ByteView secret, std::string_view label) {
+  ensure_initialised();
+  Key key{};
+  const ByteView input = as_bytes(label);
+  crypto_generichash(key.data(), key.size(), input.data(), input.size(), secret.data(),
+                     std::min<size_t>(secret.size(), crypto_generichash_KEYBYTES_MAX));
+  return key;
+}
+
+bool constant_time_equal(ByteView a, ByteView b) {
+  ensure_initialised();
+  return a.size() == b.size() && sodium_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+}  // namespace shoal::crypto

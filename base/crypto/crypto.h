@@ -1,0 +1,34 @@
+// Cryptography by libsodium: AEAD, hash, constant-time compare. Pure: keys and nonces come from the
+// caller.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/codec/bytes.h"
+#include "base/types/result.h"
+
+namespace shoal::crypto {
+
+using Key = std::array<uint8_t, 32>;
+using Nonce = std::array<uint8_t, 24>;
+using Sha256 = std::array<uint8_t, 32>;
+
+inline constexpr size_t kTagSize = 16;
+
+// XChaCha20-Poly1305 (IETF). A nonce must not repeat under one key; 24 random bytes will not.
+// Returns the ciphertext followed by the 16-byte tag.
+Bytes seal(const Key& key, const Nonce& nonce, ByteView associated_data, ByteView plaintext);
+// kDataLoss when the tag does not match (forged, damaged, or another key).
+Result<Bytes> open(const Key& key, const Nonce& nonce, ByteView associated_data, ByteView sealed);
+
+Sha256 sha256(ByteView bytes);
+// BLAKE2b-256 keyed by `key`: derives independent keys from one secret and a label.
+Key derive_key(ByteView secret, std::string_view label);
+
+// Takes the same time wherever the inputs differ (not: whether their lengths do).
+bool constant_time_equal(ByteView a, ByteView b);
+
+}  // namespace shoal::crypto

@@ -1,0 +1,21 @@
+# shoal_proto(proto_raft FILES raft.proto [GRPC] [DEPS proto_common]): generated messages (and services) as a library.
+function(shoal_proto name)
+  cmake_parse_arguments(arg "GRPC" "" "FILES;DEPS" ${ARGN})
+  foreach(file IN LISTS arg_FILES)
+    get_filename_component(base ${file} NAME_WE)
+    set(out ${CMAKE_BINARY_DIR}/proto/${base}.pb.cc ${CMAKE_BINARY_DIR}/proto/${base}.pb.h)
+    set(plugin)
+    if(arg_GRPC)
+      list(APPEND out ${CMAKE_BINARY_DIR}/proto/${base}.grpc.pb.cc ${CMAKE_BINARY_DIR}/proto/${base}.grpc.pb.h)
+      set(plugin --grpc_out=${CMAKE_BINARY_DIR} --plugin=protoc-gen-grpc=${SHOAL_GRPC_PLUGIN})
+    endif()
+    add_custom_command(OUTPUT ${out}
+      COMMAND ${SHOAL_PROTOC} -I ${CMAKE_SOURCE_DIR} --cpp_out=${CMAKE_BINARY_DIR} ${plugin} proto/${file}
+      WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} DEPENDS ${CMAKE_SOURCE_DIR}/proto/${file} VERBATIM)
+    list(APPEND sources ${out})
+  endforeach()
+  add_library(${name} STATIC ${sources})
+  target_include_directories(${name} SYSTEM PUBLIC ${CMAKE_BINARY_DIR})
+  target_compile_options(${name} PRIVATE -w)
+  target_link_libraries(${name} PUBLIC ${arg_DEPS} shoal_grpc)
+endfunction()
