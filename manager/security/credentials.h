@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "base/rpc/status.h"
 #include "base/types/result.h"
 #include "manager/security/policy.h"
 
@@ -39,8 +40,7 @@ std::shared_ptr<grpc::Channel> unverified_channel(const std::string& address);
 // Who is calling, from the TLS peer certificate of a call.
 Caller caller_of(const grpc::ServerContextBase& context);
 
-// Error class <-> gRPC status code, one to one, and the message.
-grpc::Status to_grpc(const Error& error);
-Error from_grpc(const grpc::Status& status);
+using shoal::from_grpc;
+using shoal::to_grpc;
 
 }  // namespace shoal::manager
