@@ -96,8 +96,8 @@ class Parser {
     add_addresses(init, init_command->addresses);
     init->add_option("--data-path-port", init_command->data_path_port,
                      "UDP port of VXLAN, 1024 to 49151 (default 4789)");
-    init->add_option(
-        "--default-addr-pool", init_command->default_addr_pools,
+    add_repeatable(
+        init, "--default-addr-pool", init_command->default_addr_pools,
         "Pool that networks' subnets are cut from, as CIDR; repeatable (default 10.0.0.0/8)");
     init->add_option("--default-addr-pool-mask-length", init_command->default_addr_pool_mask_length,
                      "Prefix length of the subnets cut from it (default 24)");
@@ -150,7 +150,7 @@ class Parser {
     update->add_option("--availability", update_command->availability, "active, pause or drain")
         ->check(CLI::IsMember({"active", "pause", "drain"}));
     add_pairs(update, "--label-add", update_command->label_add, "Add or change a label: KEY=VALUE");
-    update->add_option("--label-rm", update_command->label_rm, "Remove a label");
+    add_repeatable(update, "--label-rm", update_command->label_rm, "Remove a label");
 
     auto [remove, remove_command] =
         leaf<NodeRemoveCommand>(node, "rm", "Remove nodes that left or died");
@@ -170,11 +170,11 @@ class Parser {
     create->add_flag("--internal", command->internal, "No way out of the network");
     create->add_flag("--ipv6", command->ipv6, "Give IPv6 addresses too");
     create->add_flag("--ingress", command->ingress, "Make the network of published ports");
-    create->add_option("--subnet", command->subnets, "Subnet as CIDR; repeatable");
-    create->add_option("--gateway", command->gateways,
-                       "Gateway inside one of the subnets; repeatable");
-    create->add_option("--ip-range", command->ip_ranges,
-                       "Give addresses from this part of a subnet only; repeatable");
+    add_repeatable(create, "--subnet", command->subnets, "Subnet as CIDR; repeatable");
+    add_repeatable(create, "--gateway", command->gateways,
+                   "Gateway inside one of the subnets; repeatable");
+    add_repeatable(create, "--ip-range", command->ip_ranges,
+                   "Give addresses from this part of a subnet only; repeatable");
     add_pairs(create, "--aux-address", command->aux_addresses, "Never give this address: NAME=IP");
     add_pairs(create, "-o,--opt", command->options, "Driver option: KEY=VALUE");
     add_pairs(create, "--label", command->labels, "Label: KEY=VALUE");
@@ -198,7 +198,7 @@ class Parser {
     attach->add_option("--pid", command->pid, "Process whose network namespace is meant")
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 22));
     attach->add_option("--name", command->name, "Name the endpoint is found by")->required();
-    attach->add_option("--alias", command->aliases, "Further name; repeatable");
+    add_repeatable(attach, "--alias", command->aliases, "Further name; repeatable");
     attach->add_option("--ip", command->ip, "IPv4 address to take");
     attach->add_option("--ip6", command->ip6, "IPv6 address to take");
     attach->add_option("--ifname", command->ifname,
@@ -234,6 +234,12 @@ class Parser {
     completion->callback([this, shell] { text_ = completion_script(app_, *shell); });
   }
 
+  // A repeatable option that takes one value each time, so that a positional may follow it.
+  static void add_repeatable(CLI::App* app, const std::string& name,
+                             std::vector<std::string>& values, const std::string& description) {
+    app->add_option(name, values, description)->allow_extra_args(false);
+  }
+
   // A repeatable KEY=VALUE (or KEY) option.
   static void add_pairs(CLI::App* app, const std::string& name,
                         std::map<std::string, std::string>& pairs, const std::string& description) {
@@ -250,7 +256,7 @@ class Parser {
              }
            },
            description)
-        ->expected(1)
+        ->allow_extra_args(false)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   }
 

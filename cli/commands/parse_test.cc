@@ -87,6 +87,18 @@ TEST(Parse, NetworkCreateSortsFlagsBySubnet) {
   EXPECT_TRUE(spec->attachable());
 }
 
+TEST(Parse, PositionalsMayFollowRepeatableFlags) {
+  EXPECT_EQ(
+      command<NetworkCreateCommand>({"network", "create", "--subnet", "10.1.0.0/24", "shop"}).name,
+      "shop");
+  EXPECT_EQ(command<NetworkCreateCommand>({"network", "create", "-o", "a=1", "shop", "-o", "b=2"})
+                .options,
+            (std::map<std::string, std::string>{{"a", "1"}, {"b", "2"}}));
+  EXPECT_EQ(command<AttachCommand>({"attach", "--alias", "a", "shop", "--pid", "2", "--name", "n"})
+                .network,
+            "shop");
+}
+
 TEST(Parse, NetworkCreateRefusals) {
   const auto refusal = [](std::vector<std::string> flags) {
     std::vector<std::string> all = {"network", "create"};
