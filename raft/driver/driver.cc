@@ -35,8 +35,9 @@ Status Driver::load_and_run() {
   configuration_ = core_->configuration();
   error_.clear();
   set_peers(configuration_.list());
+  pump();
   // Nobody else to ask: no need to wait for a timeout.
-  if (configuration_.voters().voters() == std::vector<RaftId>{config_.core.id}) {
+  if (core_ && configuration_.voters().voters() == std::vector<RaftId>{config_.core.id}) {
     core_->campaign(clock_.now());
   }
   pump();
