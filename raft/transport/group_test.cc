@@ -42,10 +42,10 @@ class Daemon final : public Observer {
     strand_.stop();
   }
 
-  // The transport needs its address, which is known when the server listens; it serves the service.
-  void start(bool first, int port) {
+  // Listens on `port`, or on one the kernel gives (0), which is returned. `peers` as a join tells.
+  int start(bool first, int port, const std::vector<Member>& peers) {
     transport_ = std::make_unique<GrpcTransport>(
-        GrpcTransport::Config{id_, "c", "127.0.0.1:" + std::to_string(port)}, strand_, clock_, rng_,
+        GrpcTransport::Config{id_, "c", ""}, strand_, clock_, rng_,
         [](const std::string& address) {
           return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
                                            raft_channel_arguments());
@@ -53,15 +53,16 @@ class Daemon final : public Observer {
         [](const auto&) { return ok_status(); });
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:" + std::to_string(port), grpc::InsecureServerCredentials(),
-                             nullptr);
+                             &port);
     builder.RegisterService(&transport_->service());
     server_ = builder.BuildAndStart();
-    ASSERT_NE(server_, nullptr);
+    EXPECT_NE(server_, nullptr);
     auto store = RocksLogStore::open(directory_, strand_);
-    ASSERT_TRUE(store) << store.error().message;
+    SHOAL_CHECK(store.ok(), "store does not open");
     store_ = std::move(*store);
     DriverConfig config;
     config.core.id = id_;
+    config.initial_peers = peers;
     config.snapshot_entries = 50;
     config.keep_entries = 5;
     const Status started = strand_.call([&] {
@@ -73,7 +74,8 @@ class Daemon final : public Observer {
       return first ? driver_->bootstrap({id_, "127.0.0.1:" + std::to_string(port), false})
                    : driver_->start();
     });
-    ASSERT_TRUE(started) << started.error().message;
+    EXPECT_TRUE(started) << started.error().message;
+    return port;
   }
 
   bool is_leader() {
@@ -115,24 +117,6 @@ class Daemon final : public Observer {
   std::unique_ptr<Driver> driver_;
 };
 
-// A port that nobody uses now, given out by the kernel.
-int free_port() {
-  grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-  grpc::AsyncGenericService unused;
-  builder.RegisterAsyncGenericService(&unused);
-  const auto queue = builder.AddCompletionQueue();
-  const auto server = builder.BuildAndStart();
-  server->Shutdown(std::chrono::system_clock::now());
-  queue->Shutdown();
-  void* tag = nullptr;
-  bool ok = false;
-  while (queue->Next(&tag, &ok)) {
-  }
-  return port;
-}
-
 template <typename F>
 bool within(std::chrono::steady_clock::duration patience, F condition) {
   const auto end = std::chrono::steady_clock::now() + patience;
@@ -152,10 +136,13 @@ TEST(Group, GrowsLosesItsLeaderAndGoesOn) {
   std::map<RaftId, std::unique_ptr<Daemon>> daemons;
   const auto start = [&](RaftId id, bool first) {
     daemons[id] = std::make_unique<Daemon>(id, directory + "/" + std::to_string(id), tables[id]);
-    daemons[id]->start(first, ports[id]);
+    std::vector<Member> peers;
+    for (const auto& [peer, port] : ports) {
+      peers.push_back({peer, "127.0.0.1:" + std::to_string(port), false});
+    }
+    ports[id] = daemons[id]->start(first, ports[id], peers);
   };
   const auto address = [&](RaftId id) { return "127.0.0.1:" + std::to_string(ports[id]); };
-  for (RaftId id = 1; id <= 3; ++id) ports[id] = free_port();
   start(1, true);
   ASSERT_TRUE(within(seconds(10), [&] { return daemons[1]->is_leader(); }));
   // Beyond a snapshot, so that the others begin with one.
