@@ -122,13 +122,14 @@ TEST(TrafficTest, FurtherSubnetsOfTheNetworkAreReachedOnLink) {
 TEST(TrafficTest, AnEndpointThatMovesIsReachedAtItsNewHost) {
   Lab lab(3);
   Topology topology(lab);
-  const NetworkId network = topology.add_network(1, {"10.0.1.0/24"});
-  topology.add_endpoint(1, 1, network, {"10.0.1.1/24"});
-  const EndpointId moved = topology.add_endpoint(2, 2, network, {"10.0.1.2/24"});
+  const NetworkId network = topology.add_network(1, {"10.0.1.0/24", "fd01::/64"});
+  topology.add_endpoint(1, 1, network, {"10.0.1.1/24", "fd01::1/64"});
+  const EndpointId moved = topology.add_endpoint(2, 2, network, {"10.0.1.2/24", "fd01::2/64"});
   topology.apply(3);
   ASSERT_TRUE(ping(lab.space("e1"), ip("10.0.1.2")));
+  ASSERT_TRUE(ping(lab.space("e1"), ip("fd01::2")));
   topology.remove(moved);
-  topology.add_endpoint(3, 3, network, {"10.0.1.2/24"});
+  topology.add_endpoint(3, 3, network, {"10.0.1.2/24", "fd01::2/64"});
   topology.apply(3);
   // The neighbour entry of e1 still holds the old MAC; its kernel asks again within seconds.
   EXPECT_TRUE(
