@@ -1,0 +1,263 @@
+// Engine: one overlay and one endpoint at a time.
+#include <algorithm>
+
+#include "base/runtime/log.h"
+#include "base/types/check.h"
+#include "vxlan/filter/filter.h"
+#include "vxlan/netlink/announce.h"
+#include "vxlan/netlink/dump.h"
+#include "vxlan/netlink/wait.h"
+#include "worker/attach/engine.h"
+
+namespace shoal::worker {
+namespace {
+
+constexpr const char* kComponent = "data_plane";
+// A wiped host has thousands of entries to repair; one line each would drown the log.
+constexpr size_t kLoggedRepairs = 20;
+// More new neighbours at once are a start or a join, where nobody knows an old MAC; announcing them
+// would be a burst of broadcasts at every port.
+constexpr size_t kMostAnnounced = 256;
+
+bool has_endpoint(const vxlan::DesiredOverlay& overlay, const EndpointId& id) {
+  return std::any_of(overlay.endpoints.begin(), overlay.endpoints.end(),
+                     [&](const auto& endpoint) { return endpoint.id == id; });
+}
+
+// The part of an overlay namespace that one endpoint's plan looks at.
+vxlan::NamespaceState of_port(const vxlan::NamespaceState& overlay, const std::string& port) {
+  vxlan::NamespaceState part;
+  const vxlan::Link* const link = overlay.find(port);
+  if (link != nullptr) part.links.push_back(*link);
+  for (const vxlan::Fdb& fdb : overlay.fdb) {
+    if (fdb.link == port) part.fdb.push_back(fdb);
+  }
+  return part;
+}
+
+void tell(const Status& sent) {
+  if (!sent.ok()) log::debug(kComponent, "{}", sent.error().message);
+}
+
+// What the endpoint's interface is called once the plan is done.
+std::string interface_name(const vxlan::Plan& plan, const vxlan::ObservedEndpoint& observed,
+                           const std::string& alias) {
+  for (const vxlan::Op& op : plan) {
+    const auto* const change = std::get_if<vxlan::SetLink>(&op.action);
+    if (op.place == vxlan::Place::kEndpoint && change != nullptr && change->rename) {
+      return *change->rename;
+    }
+  }
+  const vxlan::Link* const inside = observed.inside.find_alias(alias);
+  SHOAL_CHECK(inside != nullptr, "a plan that renames nothing keeps an interface");
+  return inside->name;
+}
+
+}  // namespace
+
+Status Engine::run(const vxlan::Plan& plan, const vxlan::Places& places, const std::string& where,
+                   PassResult& result) {
+  if (plan.empty()) return ok_status();
+  result.ops += plan.size();
+  for (const vxlan::Op& op : plan) {
+    if (!repairing_) {
+      log::debug(kComponent, "{}: {}", where, vxlan::explain(op));
+    } else if (logged_++ < kLoggedRepairs) {
+      log::info(kComponent, "repair {}: {}", where, vxlan::explain(op));
+    } else if (logged_ == kLoggedRepairs + 1) {
+      log::info(kComponent, "repair {}: and more, not listed", where);
+    }
+  }
+  return vxlan::apply(plan, places);
+}
+
+Result<OverlayHandle*> Engine::ensure_overlay(const NetworkId& network) {
+  const std::string path = path_of(network);
+  const auto found = overlays_.find(network);
+  if (found == overlays_.end()) {
+    OverlayHandle handle = SHOAL_TRY(OverlayHandle::open(path));
+    handle.token = SHOAL_TRY(watches_.add(handle.monitor.fd()));
+    return &overlays_.emplace(network, std::move(handle)).first->second;
+  }
+  // Somebody unmounted the file: the namespace lives as long as we hold it, and is put back there.
+  const auto there = vxlan::identify(path);
+  if (!there.ok() || *there != found->second.space.identity()) {
+    log::info(kComponent, "repair network {}: mount its namespace at {} again", network.str(),
+              path);
+    SHOAL_TRY(vxlan::delete_namespace(path));
+    SHOAL_TRY(vxlan::persist_namespace(found->second.space, path));
+  }
+  return &found->second;
+}
+
+Result<vxlan::NamespaceState> Engine::believe(OverlayHandle& overlay, bool space) {
+  vxlan::NamespaceState seen;
+  if (space) seen = overlay.applied->space;
+  seen.links = SHOAL_TRY(vxlan::dump_links(overlay.socket));
+  for (const vxlan::DesiredEndpoint& endpoint : overlay.applied->endpoints) {
+    std::string port = vxlan::port_name(endpoint.id);
+    const vxlan::Link* const link = seen.find(port);
+    if (link != nullptr && link->port) seen.fdb.push_back({std::move(port), endpoint.mac, {}});
+  }
+  return seen;
+}
+
+bool Engine::is_settled(const vxlan::DesiredEndpoint& wanted) const {
+  const auto handle = endpoints_.find(wanted.id);
+  return handle != endpoints_.end() && handle->second.applied == wanted &&
+         handle->second.dns_port == local_.at(wanted.id).dns_port;
+}
+
+vxlan::Plan Engine::plan_space(const vxlan::DesiredOverlay& wanted, const OverlayHandle& overlay,
+                               const vxlan::NamespaceState& seen, bool look) const {
+  if (look || overlay.applied->space != wanted.space) {
+    return vxlan::plan_overlay(wanted, seen, complete_ ? vxlan::Prune::kYes : vxlan::Prune::kNo);
+  }
+  vxlan::Plan plan;
+  if (!complete_) return plan;
+  for (const vxlan::DesiredEndpoint& old : overlay.applied->endpoints) {
+    if (has_endpoint(wanted, old.id)) continue;
+    vxlan::Plan removal = vxlan::plan_remove_endpoint(old.id, seen);
+    std::move(removal.begin(), removal.end(), std::back_inserter(plan));
+  }
+  return plan;
+}
+
+Status Engine::pass_overlay(const vxlan::DesiredOverlay& wanted, Look how, PassResult& result) {
+  const auto context = [&](const Error& error) {
+    return error.wrap("network " + wanted.network.str());
+  };
+  Result<OverlayHandle*> ensured = ensure_overlay(wanted.network);
+  if (!ensured) return context(ensured.error());
+  OverlayHandle& overlay = **ensured;
+  const bool stirred = how == Look::kStirred && stirred_overlays_.contains(wanted.network);
+  const bool look = how == Look::kEverywhere || stirred || !overlay.applied;
+  std::vector<const vxlan::DesiredEndpoint*> work;
+  for (const vxlan::DesiredEndpoint& endpoint : wanted.endpoints) {
+    const bool woken = how == Look::kStirred && stirred_endpoints_.contains(endpoint.id);
+    if (look || woken || !is_settled(endpoint)) {
+      work.push_back(&endpoint);
+    } else {
+      result.attached[endpoint.id] = {endpoints_.at(endpoint.id).ifname, endpoint.mtu};
+    }
+  }
+  if (!look && work.empty() && *overlay.applied == wanted) return ok_status();
+
+  Result<vxlan::NamespaceState> dumped =
+      look ? vxlan::dump_overlay(overlay.socket)
+           : believe(overlay, overlay.applied->space != wanted.space);
+  if (!dumped) return context(dumped.error());
+  const vxlan::NamespaceState& seen = *dumped;
+  const vxlan::Plan plan = plan_space(wanted, overlay, seen, look);
+  overlay.applied.reset();
+  const vxlan::Places places{
+      .host = &host_socket_, .overlay = &overlay.socket, .overlay_space = &overlay.space};
+  const Status done = run(plan, places, "network " + wanted.network.str(), result);
+  if (!done.ok()) return context(done.error());
+  overlay.applied = wanted;
+  announce_remote(plan, overlay);
+  for (const vxlan::DesiredEndpoint* endpoint : work) {
+    const Status attached = pass_endpoint(*endpoint, overlay, seen, look, result);
+    if (!attached.ok()) result.endpoint_errors.emplace(endpoint->id, attached.error());
+  }
+  return ok_status();
+}
+
+// An IP may have been another endpoint's a moment ago. Nothing depends on an announcement: one that
+// is not sent costs the time until neighbour entries age.
+void Engine::announce_remote(const vxlan::Plan& plan, OverlayHandle& overlay) {
+  std::vector<const vxlan::Neigh*> fresh;
+  for (const vxlan::Op& op : plan) {
+    const auto* const put = std::get_if<vxlan::PutNeigh>(&op.action);
+    if (put != nullptr) fresh.push_back(&put->neigh);
+  }
+  if (fresh.empty() || fresh.size() > kMostAnnounced) return;
+  const auto bridge = vxlan::get_link(overlay.socket, std::string(vxlan::kBridgeName));
+  if (!bridge.ok()) return;
+  for (const vxlan::Neigh* neigh : fresh) {
+    tell(vxlan::announce(overlay.announcer, bridge->index, neigh->ip, neigh->mac));
+  }
+}
+
+// From the endpoint itself: its own kernel would complain of hearing another use its address.
+void Engine::announce_own(const vxlan::DesiredEndpoint& endpoint, EndpointHandle& handle) {
+  const auto inside = vxlan::get_link(handle.socket, handle.ifname);
+  if (!inside.ok()) return;
+  for (const Prefix& address : endpoint.addresses) {
+    tell(vxlan::announce(handle.announcer, inside->index, address.ip, endpoint.mac));
+  }
+}
+
+Result<EndpointHandle*> Engine::ensure_endpoint(const EndpointId& endpoint) {
+  const auto found = endpoints_.find(endpoint);
+  if (found != endpoints_.end()) return &found->second;
+  EndpointHandle handle = SHOAL_TRY(EndpointHandle::open(local_.at(endpoint).space));
+  handle.token = SHOAL_TRY(watches_.add(handle.monitor.fd()));
+  if (handle.process.valid()) {
+    handle.process_token = SHOAL_TRY(watches_.add(handle.process.get()));
+  }
+  return &endpoints_.emplace(endpoint, std::move(handle)).first->second;
+}
+
+Status Engine::pass_endpoint(const vxlan::DesiredEndpoint& wanted, OverlayHandle& overlay,
+                             const vxlan::NamespaceState& seen, bool look, PassResult& result) {
+  Result<EndpointHandle*> ensured = ensure_endpoint(wanted.id);
+  if (!ensured) {
+    if (ensured.error().code == ErrorClass::kNotFound) {
+      report_gone(wanted.id, ensured.error().message);
+    }
+    return ensured.error();
+  }
+  EndpointHandle& handle = **ensured;
+  if (handle.opened.fd.identity() == host_.identity()) {
+    return invalid_argument("the endpoint's namespace is this host's own");
+  }
+  handle.applied.reset();
+  const std::string alias = vxlan::endpoint_alias(wanted.id);
+  vxlan::ObservedEndpoint observed;
+  observed.inside = SHOAL_TRY(vxlan::dump_inside(handle.socket, alias));
+  observed.overlay = of_port(seen, vxlan::port_name(wanted.id));
+  const vxlan::Plan plan = SHOAL_TRY(vxlan::plan_endpoint(wanted, observed));
+  const vxlan::Places places{.host = &host_socket_,
+                             .overlay = &overlay.socket,
+                             .overlay_space = &overlay.space,
+                             .endpoint = &handle.socket,
+                             .endpoint_space = &handle.opened.fd};
+  SHOAL_TRY(run(plan, places, "endpoint " + wanted.id.str(), result));
+  handle.ifname = interface_name(plan, observed, alias);
+  if (!plan.empty()) {
+    SHOAL_TRY(vxlan::wait_running(handle.socket, handle.ifname));
+    SHOAL_TRY(vxlan::wait_running(overlay.socket, vxlan::port_name(wanted.id)));
+    for (const Prefix& address : wanted.addresses) {
+      SHOAL_TRY(vxlan::wait_local(handle.socket, address.ip));
+    }
+    announce_own(wanted, handle);
+  }
+  SHOAL_TRY(pass_dns(local_.at(wanted.id), handle, look, result));
+  handle.applied = wanted;
+  result.attached[wanted.id] = {handle.ifname, wanted.mtu};
+  return ok_status();
+}
+
+Status Engine::pass_dns(const LocalEndpoint& endpoint, EndpointHandle& handle, bool look,
+                        PassResult& result) {
+  if (endpoint.dns_port == 0) {
+    if (handle.dns_port == 0) return ok_status();
+    SHOAL_TRY(vxlan::remove_dns_redirect(handle.opened.fd));
+    ++result.ops;
+    handle.dns_port = 0;
+    return ok_status();
+  }
+  if (!look && handle.dns_port == endpoint.dns_port) return ok_status();
+  if (SHOAL_TRY(vxlan::apply_dns_redirect(handle.opened.fd, endpoint.dns_port))) {
+    ++result.ops;
+    if (repairing_) {
+      log::info(kComponent, "repair endpoint {}: lead DNS to port {}", endpoint.id.str(),
+                endpoint.dns_port);
+    }
+  }
+  handle.dns_port = endpoint.dns_port;
+  return ok_status();
+}
+
+}  // namespace shoal::worker
