@@ -19,7 +19,7 @@ class Cache {
  public:
   static constexpr size_t kMaxEntries = 8192;
   static constexpr size_t kMaxEntrySize = 4096;      // larger answers are rare and not worth it
-  static constexpr size_t kMaxBytes = size_t{4} << 20;  // of answers: what a busy host is seen to use
+  static constexpr size_t kMaxBytes = size_t{4} << 20;  // of answers and their parsed form
   // An upstream's mistake should not outlive a coffee.
   static constexpr uint32_t kMaxTtl = 3600;          // seconds
   static constexpr uint32_t kMaxNegativeTtl = 300;   // seconds
@@ -46,6 +46,8 @@ class Cache {
     Response response;
     Instant stored;
     Instant expires;
+
+    size_t cost() const { return packet.size() + response.records.size() * sizeof(Record); }
   };
   using List = std::list<Entry>;  // the most recently used first
 

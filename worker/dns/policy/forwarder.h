@@ -12,8 +12,7 @@
 // An upstream that stays silent kMissesToDemote times in a row is asked last for kDemotedFor.
 #pragma once
 
-#include <map>
-#include <optional>
+#include <functional>
 #include <set>
 #include <unordered_map>
 #include <variant>
@@ -111,6 +110,7 @@ class Forwarder {
     uint16_t message_id = 0;
     HostPort upstream;
     bool with_edns = true;
+    bool missed = false;  // its silence has been counted
     AttemptState state = AttemptState::kWaiting;
   };
   struct Pending {
@@ -120,13 +120,13 @@ class Forwarder {
     std::vector<Attempt> attempts;
     Instant deadline;
     Instant next_step;  // the key in timeline_
-    uint16_t last_rcode = static_cast<uint16_t>(Rcode::kServFail);
+    Rcode last_rcode = Rcode::kServFail;  // told when every upstream has refused
   };
   using Queries = std::unordered_map<uint64_t, Pending>;
 
-  std::vector<HostPort> preferred(Instant now);
+  std::vector<HostPort> preferred(Instant now) const;
   Upstream* upstream(const HostPort& address);
-  bool admit(const Client& client, const Query& query);
+  bool admit(const Client& client);
   void reply(const Client& client, const Query& query, Rcode rcode);
   void reply_relayed(const Client& client, const Query& query, ByteView packet,
                      const Response& response, uint32_t age);
@@ -135,8 +135,10 @@ class Forwarder {
   void schedule(uint64_t id, Pending& pending, Instant when);
   void step(uint64_t id, Pending& pending, Instant now);
   void attempt_failed(uint64_t id, Pending& pending, Attempt& attempt, Instant now);
-  void fail(uint64_t id, Pending& pending);
+  void settle(uint64_t id, Pending& pending, Attempt& attempt, ByteView packet, Instant now);
+  void fail(uint64_t id, const Pending& pending, Rcode rcode);
   void finish(uint64_t id);
+  void cancel_if(const std::function<bool(const Client&)>& matches);
   void miss(const HostPort& address, Instant now);
 
   Rng& rng_;
