@@ -86,7 +86,8 @@ std::vector<std::string> index_names(const NameEntry& entry) {
 
 void shuffle(std::vector<Ip>& addresses, uint64_t random) {
   SeededRng rng(random);
-  for (size_t i = addresses.size(); i > 1; --i) std::swap(addresses[i - 1], addresses[rng.below(i)]);
+  for (size_t i = addresses.size(); i > 1; --i)
+    std::swap(addresses[i - 1], addresses[rng.below(i)]);
 }
 
 }  // namespace
@@ -112,9 +113,9 @@ void NameTable::Network::index(const NameEntry& entry) {
   }
   for (const Ip& ip : entry.ips) {
     auto& owners = by_ip[ip];
-    const auto at = std::lower_bound(
-        owners.begin(), owners.end(), &entry,
-        [](const NameEntry* a, const NameEntry* b) { return a->key < b->key; });
+    const auto at =
+        std::lower_bound(owners.begin(), owners.end(), &entry,
+                         [](const NameEntry* a, const NameEntry* b) { return a->key < b->key; });
     owners.insert(at, &entry);
   }
 }

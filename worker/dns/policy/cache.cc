@@ -33,8 +33,8 @@ uint32_t lifetime(const Response& response) {
     // RFC 2181 section 8: a TTL with the top bit set is zero.
     least = std::min(least, record.ttl > INT32_MAX ? 0 : record.ttl);
     // A chain of CNAMEs that ends in nothing is a negative answer too.
-    has_answer = has_answer || (record.section == Section::kAnswer &&
-                                record.type != rr::kCname && record.type != rr::kDname);
+    has_answer = has_answer || (record.section == Section::kAnswer && record.type != rr::kCname &&
+                                record.type != rr::kDname);
   }
   const bool asked_for_alias = response.question.type == rr::kCname;
   if (!name_error && (has_answer || (asked_for_alias && !response.records.empty()))) return least;

@@ -95,10 +95,9 @@ void Forwarder::receive(const Client& client, const Query& query, Instant now) {
 
 void Forwarder::send(Pending& pending, const Attempt& attempt) {
   Bytes packet(ReplyWriter::kMinReplyBuffer);
-  packet.resize(
-      build_upstream_query(packet, pending.query, attempt.message_id, attempt.with_edns));
-  effects_.push_back(SendToUpstream{attempt.id, attempt.upstream, pending.client.transport,
-                                    std::move(packet)});
+  packet.resize(build_upstream_query(packet, pending.query, attempt.message_id, attempt.with_edns));
+  effects_.push_back(
+      SendToUpstream{attempt.id, attempt.upstream, pending.client.transport, std::move(packet)});
 }
 
 void Forwarder::ask_next(uint64_t id, Pending& pending, Instant now) {
