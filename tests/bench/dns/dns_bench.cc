@@ -6,6 +6,7 @@
 // Each thread keeps `window` questions in flight on a socket of its own; window 1 gives the round
 // trip of a single question. --direct asks the resolver's port itself, without the redirection.
 #include <sys/socket.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -102,8 +103,15 @@ void redirect(const TestNetns& netns, uint16_t port) {
       shell("nsenter --net=" + netns.path() +
             " nft 'table ip bench { chain output { type nat hook output priority -100; "
             "ip daddr 127.0.0.11 udp dport 53 dnat to " +
-            to + "; } }'");
+            to + "; }; }'");
   SHOAL_CHECK(done.empty(), done.c_str());
+}
+
+// Of the calling thread.
+double cpu_seconds() {
+  timespec used{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
 }
 
 int run(const Options& options) {
@@ -121,6 +129,7 @@ int run(const Options& options) {
   });
   if (!options.direct) redirect(netns, port);
 
+  const double cpu_before = strand.call(cpu_seconds);
   std::vector<Tally> tallies(static_cast<size_t>(options.threads));
   std::vector<std::thread> threads;
   const auto start = steady_clock::now();
@@ -133,6 +142,7 @@ int run(const Options& options) {
   }
   for (std::thread& thread : threads) thread.join();
   const double seconds = std::chrono::duration<double>(steady_clock::now() - start).count();
+  const double cpu = strand.call(cpu_seconds) - cpu_before;
   strand.call([&] { server.reset(); });
 
   Tally all;
@@ -148,11 +158,13 @@ int run(const Options& options) {
         q * static_cast<double>(all.round_trips_us.size() - 1))];
   };
   std::printf(
-      "answers_per_second=%.0f lost=%lu window_us_p50=%u window_us_p99=%u threads=%d window=%d "
+      "answers_per_second=%.0f resolver_cpu_us_per_answer=%.2f lost=%lu window_us_p50=%u "
+      "window_us_p99=%u threads=%d window=%d "
       "entries=%d direct=%d\n",
-      static_cast<double>(all.answers) / seconds, static_cast<unsigned long>(all.lost),
-      quantile(0.5), quantile(0.99), options.threads, options.window, options.entries,
-      options.direct ? 1 : 0);
+      static_cast<double>(all.answers) / seconds,
+      cpu * 1e6 / static_cast<double>(std::max<uint64_t>(all.answers, 1)),
+      static_cast<unsigned long>(all.lost), quantile(0.5), quantile(0.99), options.threads,
+      options.window, options.entries, options.direct ? 1 : 0);
   return 0;
 }
 
