@@ -221,6 +221,7 @@ void Driver::fail(const Error& error) {
   fail_all(deadline_exceeded(why + "; the change may or may not happen"), unavailable(why));
   if (told_leader_ != 0) {
     told_leader_ = 0;
+    told_term_ = 0;
     told_self_ = false;
     observer_.on_leader_change(0, 0, false);
   }
