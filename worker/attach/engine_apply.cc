@@ -15,6 +15,9 @@ namespace {
 constexpr const char* kComponent = "data_plane";
 // A wiped host has thousands of entries to repair; one line each would drown the log.
 constexpr size_t kLoggedRepairs = 20;
+// Looking at nftables rules enters the namespace and costs a millisecond, and there are no
+// notifications to spare it: each endpoint's rules are looked at in every so many full passes.
+constexpr int kDnsCheckEvery = 3;
 // More new neighbours at once are a start or a join, where nobody knows an old MAC; announcing them
 // would be a burst of broadcasts at every port.
 constexpr size_t kMostAnnounced = 256;
@@ -194,7 +197,7 @@ Result<EndpointHandle*> Engine::ensure_endpoint(const EndpointId& endpoint) {
   EndpointHandle handle = SHOAL_TRY(EndpointHandle::open(local_.at(endpoint).space));
   handle.token = SHOAL_TRY(watches_.add(handle.monitor.fd()));
   if (handle.process.valid()) {
-    handle.process_token = SHOAL_TRY(watches_.add(handle.process.get()));
+    handle.process_token = SHOAL_TRY(watches_.add(handle.process.get(), WatchSet::Tell::kOnce));
   }
   return &endpoints_.emplace(endpoint, std::move(handle)).first->second;
 }
@@ -248,7 +251,10 @@ Status Engine::pass_dns(const LocalEndpoint& endpoint, EndpointHandle& handle, b
     handle.dns_port = 0;
     return ok_status();
   }
-  if (!look && handle.dns_port == endpoint.dns_port) return ok_status();
+  if (handle.dns_port == endpoint.dns_port && (!look || ++handle.dns_unchecked < kDnsCheckEvery)) {
+    return ok_status();
+  }
+  handle.dns_unchecked = 0;
   if (SHOAL_TRY(vxlan::apply_dns_redirect(handle.opened.fd, endpoint.dns_port))) {
     ++result.ops;
     if (repairing_) {
