@@ -60,7 +60,7 @@ void Dispatcher::note_node(const Node& node, bool removed, Instant now) {
     if (known == public_.end()) return;
     public_.erase(known);
   } else {
-    add_node_health(node, now);
+    watch(node, now);
     wishes_.insert(node.id);  // the answer to a proposal, or a wish of someone else
     if (const auto session = by_node_.find(node.id); session != by_node_.end()) {
       sessions_.at(session->second).cluster_dirty = true;

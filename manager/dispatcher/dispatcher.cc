@@ -1,19 +1,9 @@
 #include "manager/dispatcher/dispatcher.h"
 
 #include <algorithm>
-#include <array>
+#include <utility>
 
 namespace shoal::manager {
-namespace {
-
-std::string draw_session_id(Rng& rng) {
-  std::array<uint8_t, 16> random;
-  rng.fill(random);
-  return id_from_random(random);
-}
-
-}  // namespace
-
 Duration Dispatcher::period() const {
   const Cluster* cluster = store_.cluster();
   return cluster != nullptr ? cluster->heartbeat_period : Cluster().heartbeat_period;
@@ -50,7 +40,11 @@ void Dispatcher::store_replaced(Instant now) {
     if (store_.node(id) == nullptr) note_node(Node{.id = id}, true, now);
   }
   public_.clear();
-  for (const Node* node : store_.nodes()) add_node(*node, now);
+  for (const Node* node : store_.nodes()) {
+    public_[node->id] = public_part(*node);
+    watch(*node, now);
+    wishes_.insert(node->id);
+  }
   refresh_common();
   for (auto& [stream, session] : sessions_) {
     if (!session.registered) continue;
@@ -59,8 +53,7 @@ void Dispatcher::store_replaced(Instant now) {
   }
 }
 
-void Dispatcher::add_node(const Node& node, Instant now) {
-  public_[node.id] = public_part(node);
+void Dispatcher::watch(const Node& node, Instant now) {
   const auto [it, added] = health_.try_emplace(node.id);
   if (!added) return;
   Health& health = it->second;
@@ -130,9 +123,7 @@ void Dispatcher::heartbeat(StreamId stream, Instant now) {
     return;
   }
   Health& health = health_.at(session.node);
-  const bool was_down = health.expired;
   refresh_deadline(session.node, health, now + period() * kMissedHeartbeats);
-  if (was_down) wishes_.insert(session.node);
   session.ack_due = true;
   if (!session.writing) dirty_.insert(stream);
 }

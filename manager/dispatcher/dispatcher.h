@@ -131,7 +131,7 @@ class Dispatcher {
 
   Duration period() const;
   void refresh_deadline(const NodeId& id, Health& health, Instant deadline);
-  void add_node(const Node& node, Instant now);
+  void watch(const Node& node, Instant now);
   void note_change(const Change& change, Instant now);
   void note_node(const Node& node, bool removed, Instant now);
   void refresh_common();
