@@ -141,7 +141,7 @@ class Dispatcher {
   void propose_wishes(Instant now);
   std::vector<SessionMessage> batch(Session& session);
   Assignments complete_for(const Session& session) const;
-  Assignments delta_for(Session& session) const;
+  Assignments delta_for(const Session& session) const;
   ClusterInfo info_for(const NodeId& node) const;
   static PublicNode public_part(const Node& node);
 
