@@ -84,6 +84,9 @@ struct Host {
     ASSERT_TRUE(opened.ok()) << opened.error().message;
     manager = std::move(*opened);
     grpc::ServerBuilder builder;
+    // Channels ping every two seconds; a server calls that abuse unless told otherwise.
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 500);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
     builder.AddListeningPort(port.address().str(), server_credentials(files));
     for (grpc::Service* service : manager->cluster_port_services()) {
       builder.RegisterService(service);
