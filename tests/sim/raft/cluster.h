@@ -136,6 +136,7 @@ class Cluster {
   std::set<std::string> acknowledged_;
   uint64_t next_command_ = 0;
   Totals totals_;
+  uint64_t messages_sent_ = 0;
 };
 
 }  // namespace shoal::sim
