@@ -106,6 +106,7 @@ class Cluster {
   void membership_fault();
   void disk_fault();
   void cut_fault();
+  void power_cut();
   void heal();
   void lose_leader();
   void client();
@@ -135,6 +136,7 @@ class Cluster {
   std::set<std::string> acknowledged_;
   uint64_t next_command_ = 0;
   Totals totals_;
+  uint64_t messages_sent_ = 0;
 };
 
 }  // namespace shoal::sim

@@ -10,6 +10,9 @@ using raft::MessageType;
 using raft::RaftId;
 using raft::Term;
 
+// Many times what a whole life needs; beyond it every answer begets another.
+constexpr uint64_t kMaxMessages = 1'000'000;
+
 // Tells the cluster what is applied.
 class Node::Machine final : public fakes::FakeStateMachine {
  public:
@@ -92,6 +95,9 @@ void Node::send(RaftId to, Message message) {
   SeededRng& rng = cluster_.rng_;
   if (!(peers_.contains(to) || guests_.contains(to)) || to == id_ || to > cluster_.nodes_.size())
     return;
+  if (++cluster_.messages_sent_ > kMaxMessages) {
+    return cluster_.violate("the members flood each other with messages");
+  }
   const bool lost = network.cut.contains({id_, to}) || rng.below(100) < network.loss_percent;
   const auto delay = [&] {
     return Duration(
