@@ -227,9 +227,10 @@ TEST(Rumors, EachIsToldALimitedNumberOfTimesNewestFirst) {
     Packer packer({node("self"), 1, address(1)}, 80);  // room for one
     rumors.fill(packer, 2);
     for (const Bytes& plain : packer.take()) {
-      for (const Message& message : decode_packet(plain).value().messages) {
+      const Packet packet = decode_packet(plain).value();
+      for (const Message& message : packet.messages) {
         const Claim& claim = std::get<Claim>(message);
-        if (claim.id == node("m1")) EXPECT_EQ(claim.incarnation, 9U);
+        EXPECT_EQ(claim.incarnation == 9, claim.id == node("m1"));
         ++told[claim.id];
         order.push_back(claim.id);
       }
