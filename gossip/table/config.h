@@ -1,0 +1,35 @@
+// Timing and bounds of the tables.
+#pragma once
+
+#include <cstddef>
+
+#include "base/types/time.h"
+
+namespace shoal::gossip {
+
+struct TableConfig {
+  // Networks up to this size get own events sent straight to every peer: one hop, no relay. Larger
+  // ones are reached by relaying through `fanout` peers.
+  size_t direct_peers = 32;
+  size_t fanout = 4;
+  // Repeats of an event against loss: per round of gossip_interval to `fanout` peers.
+  Duration gossip_interval = std::chrono::milliseconds(200);
+  size_t retransmit_factor = 3;
+  // Digests go to one random peer per network at this interval.
+  Duration anti_entropy_interval = std::chrono::seconds(5);
+  // A hole in an owner's sequence may be reordering; older than this it is loss, and a peer is
+  // asked.
+  Duration gap_grace = std::chrono::milliseconds(300);
+  // Entries of one owner in one network: twice the endpoints a host is expected to carry.
+  size_t max_entries_per_owner = 8192;
+  // Entries held in total: about 1 GiB at the largest value size, tens of MiB at the usual.
+  size_t max_entries = 1U << 20;
+  // Entries of owners that are not known members (yet): a burst of joins, not an attack.
+  size_t max_parked_entries = 16384;
+  // Sequence numbers known beyond a hole, per owner.
+  size_t max_ahead = 8192;
+  // Events waiting for repeats, per network; beyond it the oldest go, and anti-entropy repairs.
+  size_t max_queue = 4096;
+};
+
+}  // namespace shoal::gossip
