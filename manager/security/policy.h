@@ -11,12 +11,12 @@ namespace shoal::manager {
 
 // Groups of calls that are allowed together.
 enum class Method {
-  kGetRootCertificate,   // Ca
-  kIssueCertificate,     // Ca: the token is checked by the call itself
-  kRenewCertificate,     // Ca
-  kDispatch,             // Dispatcher: for the caller's own node only
-  kRaft,                 // Raft messages, JoinRaft, LeaveRaft
-  kCluster,              // control.Cluster, on the cluster port: forwarded by another manager
+  kGetRootCertificate,  // Ca
+  kIssueCertificate,    // Ca: the token is checked by the call itself
+  kRenewCertificate,    // Ca
+  kDispatch,            // Dispatcher: for the caller's own node only
+  kRaft,                // Raft messages, JoinRaft, LeaveRaft
+  kCluster,             // control.Cluster, on the cluster port: forwarded by another manager
 };
 
 struct Caller {
@@ -26,8 +26,8 @@ struct Caller {
   Role role = Role::kWorker;
 };
 
-// kUnauthenticated or kPermissionDenied with the reason. Anyone may fetch the root certificate and ask for a
-// certificate; a worker may renew and dispatch; only managers may do the rest.
+// kUnauthenticated or kPermissionDenied with the reason. Anyone may fetch the root certificate and
+// ask for a certificate; a worker may renew and dispatch; only managers may do the rest.
 Status authorize(const Caller& caller, Method method);
 
 }  // namespace shoal::manager

@@ -1,7 +1,7 @@
 // Join tokens: SWMTKN-1-<50 base36: SHA-256 of the root certificate>-<25 base36: 16-byte secret>.
 //
-// The digest lets a joiner recognise the cluster before it shows the secret; the secret decides the role.
-// "root certificate" is the PEM text exactly as the managers hand it out.
+// The digest lets a joiner recognise the cluster before it shows the secret; the secret decides the
+// role. "root certificate" is the PEM text exactly as the managers hand it out.
 #pragma once
 
 #include <string>

@@ -1,0 +1,55 @@
+#include "cli/client/client.h"
+
+#include <grpcpp/grpcpp.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/rpc/status.h"
+
+namespace shoal::cli {
+
+Client::Client(std::string socket, uint32_t timeout_seconds)
+    : socket_(std::move(socket)), timeout_seconds_(timeout_seconds) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetMaxReceiveMessageSize(-1);  // our own daemon: it bounds what it sends
+  const auto channel =
+      grpc::CreateCustomChannel("unix:" + socket_, grpc::InsecureChannelCredentials(), arguments);
+  local_ = control::Local::NewStub(channel);
+  cluster_ = control::Cluster::NewStub(channel);
+}
+
+Status Client::check_socket() const {
+  if (access(socket_.c_str(), R_OK | W_OK) == 0) return ok_status();
+  if (errno == EACCES) {
+    return permission_denied("no permission to use " + socket_ + ": run as root");
+  }
+  if (errno == ENOENT || errno == ENOTDIR) {
+    return unavailable(
+        "no daemon at " + socket_ +
+        ": start one with `systemctl start shoald`, or name its socket with --socket");
+  }
+  return unavailable("cannot use " + socket_ + ": " + std::strerror(errno));
+}
+
+void Client::set_deadline(grpc::ClientContext& context) const {
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(timeout_seconds_));
+}
+
+Error Client::explain(const grpc::Status& status) const {
+  Error error = from_grpc(status);
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+      status.error_message().find("failed to connect to all addresses") != std::string::npos) {
+    error.message = "nothing answers at " + socket_ + ": the daemon is not running";
+  }
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED &&
+      status.error_message() == "Deadline Exceeded") {
+    error.message = "no answer within " + std::to_string(timeout_seconds_) +
+                    " s: look at `shoal status`, or wait longer with --timeout";
+  }
+  return error;
+}
+
+}  // namespace shoal::cli

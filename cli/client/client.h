@@ -1,0 +1,52 @@
+// The daemon's local socket, one call at a time, errors made ready for a person.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/types/result.h"
+#include "proto/control.grpc.pb.h"
+
+namespace shoal::cli {
+
+class Client {
+ public:
+  Client(std::string socket, uint32_t timeout_seconds);
+
+  // `method` is a member of Local::Stub or Cluster::Stub, for example &control::Local::Stub::Init.
+  template <typename Service, typename Request, typename Response>
+  Result<Response> call(grpc::Status (Service::*method)(grpc::ClientContext*, const Request&,
+                                                        Response*),
+                        const Request& request) {
+    SHOAL_TRY(check_socket());
+    grpc::ClientContext context;
+    set_deadline(context);
+    Response response;
+    const grpc::Status status = (stub<Service>().*method)(&context, request, &response);
+    if (!status.ok()) return explain(status);
+    return response;
+  }
+
+ private:
+  template <typename Service>
+  Service& stub();
+  Status check_socket() const;
+  void set_deadline(grpc::ClientContext& context) const;
+  Error explain(const grpc::Status& status) const;
+
+  std::string socket_;
+  uint32_t timeout_seconds_;
+  std::unique_ptr<control::Local::Stub> local_;
+  std::unique_ptr<control::Cluster::Stub> cluster_;
+};
+
+template <>
+inline control::Local::Stub& Client::stub<control::Local::Stub>() {
+  return *local_;
+}
+template <>
+inline control::Cluster::Stub& Client::stub<control::Cluster::Stub>() {
+  return *cluster_;
+}
+
+}  // namespace shoal::cli
