@@ -128,8 +128,8 @@ size_t ReplyWriter::finish(Rcode rcode, bool authoritative) {
   put_u16(&out_[0], query_.id);
   put_u16(&out_[2], static_cast<uint16_t>(
                         flag::kQr | (query_.flags & (flag::kOpcodeMask | flag::kRd | flag::kCd)) |
-                        flag::kRa | (authoritative ? flag::kAa : 0) |
-                        (truncated_ ? flag::kTc : 0) | (code & flag::kRcodeMask)));
+                        flag::kRa | (authoritative ? flag::kAa : 0) | (truncated_ ? flag::kTc : 0) |
+                        (code & flag::kRcodeMask)));
   put_u16(&out_[4], query_.has_question ? 1 : 0);
   put_u16(&out_[6], answers_);
   put_u16(&out_[8], 0);
@@ -194,8 +194,7 @@ Bytes build_relayed_reply(ByteView packet, const Response& response, const Query
     put_u32(&reply[record.ttl_offset], record.ttl - std::min(record.ttl, age));
   }
   // AD tells only a client that asked for it (RFC 6840 section 5.7).
-  const bool wants_ad =
-      (client.flags & flag::kAd) != 0 || (client.edns && client.edns->dnssec_ok);
+  const bool wants_ad = (client.flags & flag::kAd) != 0 || (client.edns && client.edns->dnssec_ok);
   const auto kept = static_cast<uint16_t>(
       response.flags & (flag::kAa | (wants_ad ? flag::kAd : 0) | flag::kRcodeMask));
   put_u16(&reply[0], client.id);

@@ -58,8 +58,8 @@ size_t build_empty_reply(std::span<uint8_t> out, const Query& query, Rcode rcode
 size_t build_upstream_query(std::span<uint8_t> out, const Query& client, uint16_t id,
                             bool with_edns);
 
-// An upstream's answer as a reply to `client`: its id, its spelling of the question, TTLs lessened by
-// `age` seconds, the additional section dropped (no stub needs it) and OPT ours. Truncated at a
+// An upstream's answer as a reply to `client`: its id, its spelling of the question, TTLs lessened
+// by `age` seconds, the additional section dropped (no stub needs it) and OPT ours. Truncated at a
 // record when larger than `limit`. `response` must be the parse of `packet`, for the same question.
 Bytes build_relayed_reply(ByteView packet, const Response& response, const Query& client,
                           size_t limit, uint32_t age);

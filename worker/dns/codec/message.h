@@ -26,8 +26,8 @@ enum class Transport : uint8_t { kUdp, kTcp };
 
 namespace rr {  // record types
 inline constexpr uint16_t kA = 1, kNs = 2, kCname = 5, kSoa = 6, kPtr = 12, kMx = 15, kTxt = 16,
-                          kAaaa = 28, kSrv = 33, kDname = 39, kOpt = 41, kTkey = 249,
-                          kMailA = 254, kAny = 255;
+                          kAaaa = 28, kSrv = 33, kDname = 39, kOpt = 41, kTkey = 249, kMailA = 254,
+                          kAny = 255;
 }
 inline constexpr uint16_t kClassIn = 1;
 
@@ -88,9 +88,9 @@ struct Record {
   Section section = Section::kAnswer;
   uint16_t type = 0;
   uint16_t klass = 0;
-  uint32_t ttl = 0;         // seconds; of an OPT record its extended flags
-  size_t start = 0;         // offset of the owner name
-  size_t ttl_offset = 0;    // of the TTL field
+  uint32_t ttl = 0;       // seconds; of an OPT record its extended flags
+  size_t start = 0;       // offset of the owner name
+  size_t ttl_offset = 0;  // of the TTL field
   size_t rdata_offset = 0;
   size_t end = 0;
 };

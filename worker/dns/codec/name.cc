@@ -96,7 +96,7 @@ Name Name::reverse_of(const Ip& ip) {
 size_t Name::read(ByteView message, size_t offset, Compression compression) {
   size_ = 1;
   wire_[0] = 0;
-  size_t after = 0;       // behind the name in the outer stream, known at the first pointer
+  size_t after = 0;        // behind the name in the outer stream, known at the first pointer
   size_t lowest = offset;  // a pointer must lead below everything read so far
   while (offset < message.size()) {
     const uint8_t length = message[offset];

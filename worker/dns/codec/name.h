@@ -45,8 +45,8 @@ class Name {
   size_t size() const { return size_; }
   bool is_root() const { return size_ == 1; }
 
-  // Lower-case dotted text without the final dot, into `out`; empty for the root and for a name with
-  // a dot inside a label, which no name of ours has.
+  // Lower-case dotted text without the final dot, into `out`; empty for the root and for a name
+  // with a dot inside a label, which no name of ours has.
   std::string_view key(std::array<char, kMaxNameSize>& out) const;
   // The address a reverse name stands for; none when it is not a complete reverse name.
   std::optional<Ip> reversed() const;

@@ -70,8 +70,8 @@ class NameTable {
   // replaced.
   Found lookup(std::span<const NetworkId> networks, const Name& name, bool want_v4, bool want_v6,
                uint64_t random, Answer& out) const;
-  // Names `<endpoint>.<network>` of an address known in one of the networks. kNoData: the address is
-  // known and its owner has no name.
+  // Names `<endpoint>.<network>` of an address known in one of the networks. kNoData: the address
+  // is known and its owner has no name.
   Found reverse(std::span<const NetworkId> networks, const Ip& ip, Answer& out) const;
 
  private:

@@ -1,8 +1,8 @@
 // Cache: answers of upstreams, kept no longer than their TTL says.
 //
 // Positive answers live for the least TTL of their records, negative ones (NXDOMAIN and "nothing of
-// that type") for the SOA's (RFC 2308); truncated ones and failures are not kept. The least recently
-// used goes first when either bound is reached.
+// that type") for the SOA's (RFC 2308); truncated ones and failures are not kept. The least
+// recently used goes first when either bound is reached.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +18,11 @@ namespace shoal::worker::dns {
 class Cache {
  public:
   static constexpr size_t kMaxEntries = 8192;
-  static constexpr size_t kMaxEntrySize = 4096;      // larger answers are rare and not worth it
-  static constexpr size_t kMaxBytes = size_t{4} << 20;  // of answers: what a busy host is seen to use
+  static constexpr size_t kMaxEntrySize = 4096;         // larger answers are rare and not worth it
+  static constexpr size_t kMaxBytes = size_t{4} << 20;  // of answers and their parsed form
   // An upstream's mistake should not outlive a coffee.
-  static constexpr uint32_t kMaxTtl = 3600;          // seconds
-  static constexpr uint32_t kMaxNegativeTtl = 300;   // seconds
+  static constexpr uint32_t kMaxTtl = 3600;         // seconds
+  static constexpr uint32_t kMaxNegativeTtl = 300;  // seconds
 
   struct Hit {
     ByteView packet;  // valid until the cache changes
@@ -46,6 +46,8 @@ class Cache {
     Response response;
     Instant stored;
     Instant expires;
+
+    size_t cost() const { return packet.size() + response.records.size() * sizeof(Record); }
   };
   using List = std::list<Entry>;  // the most recently used first
 

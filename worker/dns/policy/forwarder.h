@@ -1,19 +1,19 @@
-// Forwarder: foreign names, asked of upstreams for our clients. Pure: receive a query, an answer or a
-// failure with the time, take the effects, come back at next_deadline().
+// Forwarder: foreign names, asked of upstreams for our clients. Pure: receive a query, an answer or
+// a failure with the time, take the effects, come back at next_deadline().
 //
 //   query -> cache -> reply
 //          | bounds -> REFUSED
-//          | first upstream; no answer in kHedgeDelay -> the next one as well, and so on; after all of
+//          | first upstream; no answer in kHedgeDelay -> the next one as well, and so on; after all
+//          of
 //            them every kRetryInterval again (a UDP packet may be lost); kQueryDeadline -> SERVFAIL
 //
-// The first useful answer ends a query: NOERROR or NXDOMAIN. SERVFAIL, REFUSED and the like end that
-// upstream's part, and the query when it was the last. An answer counts only with the random id of
-// its attempt, our question, and from the address asked; others are counted and ignored.
-// An upstream that stays silent kMissesToDemote times in a row is asked last for kDemotedFor.
+// The first useful answer ends a query: NOERROR or NXDOMAIN. SERVFAIL, REFUSED and the like end
+// that upstream's part, and the query when it was the last. An answer counts only with the random
+// id of its attempt, our question, and from the address asked; others are counted and ignored. An
+// upstream that stays silent kMissesToDemote times in a row is asked last for kDemotedFor.
 #pragma once
 
-#include <map>
-#include <optional>
+#include <functional>
 #include <set>
 #include <unordered_map>
 #include <variant>
@@ -56,12 +56,12 @@ using ForwarderEffect = std::variant<SendToUpstream, CloseAttempt, ReplyToClient
 struct ForwarderCounters {
   uint64_t queries = 0;
   uint64_t cache_hits = 0;
-  uint64_t hedged = 0;               // second and later upstreams asked
-  uint64_t answered = 0;             // by an upstream, also NXDOMAIN
-  uint64_t failed = 0;               // SERVFAIL told: no upstream, all failed, or the deadline
-  uint64_t refused_total_bound = 0;  // kMaxInFlight
+  uint64_t hedged = 0;                 // second and later upstreams asked
+  uint64_t answered = 0;               // by an upstream, also NXDOMAIN
+  uint64_t failed = 0;                 // SERVFAIL told: no upstream, all failed, or the deadline
+  uint64_t refused_total_bound = 0;    // kMaxInFlight
   uint64_t refused_sandbox_bound = 0;  // kMaxInFlightPerSandbox
-  uint64_t answers_mismatched = 0;   // wrong source, id or question
+  uint64_t answers_mismatched = 0;     // wrong source, id or question
   uint64_t answers_malformed = 0;
 };
 
@@ -102,7 +102,7 @@ class Forwarder {
  private:
   struct Upstream {
     HostPort address;
-    int misses = 0;          // silences in a row
+    int misses = 0;  // silences in a row
     Instant demoted_until{};
   };
   enum class AttemptState : uint8_t { kWaiting, kFailed };
@@ -111,6 +111,7 @@ class Forwarder {
     uint16_t message_id = 0;
     HostPort upstream;
     bool with_edns = true;
+    bool missed = false;  // its silence has been counted
     AttemptState state = AttemptState::kWaiting;
   };
   struct Pending {
@@ -119,14 +120,14 @@ class Forwarder {
     std::vector<HostPort> order;  // upstreams to ask, best first
     std::vector<Attempt> attempts;
     Instant deadline;
-    Instant next_step;  // the key in timeline_
-    uint16_t last_rcode = static_cast<uint16_t>(Rcode::kServFail);
+    Instant next_step;                    // the key in timeline_
+    Rcode last_rcode = Rcode::kServFail;  // told when every upstream has refused
   };
   using Queries = std::unordered_map<uint64_t, Pending>;
 
-  std::vector<HostPort> preferred(Instant now);
+  std::vector<HostPort> preferred(Instant now) const;
   Upstream* upstream(const HostPort& address);
-  bool admit(const Client& client, const Query& query);
+  bool admit(const Client& client);
   void reply(const Client& client, const Query& query, Rcode rcode);
   void reply_relayed(const Client& client, const Query& query, ByteView packet,
                      const Response& response, uint32_t age);
@@ -135,8 +136,10 @@ class Forwarder {
   void schedule(uint64_t id, Pending& pending, Instant when);
   void step(uint64_t id, Pending& pending, Instant now);
   void attempt_failed(uint64_t id, Pending& pending, Attempt& attempt, Instant now);
-  void fail(uint64_t id, Pending& pending);
+  void settle(uint64_t id, Pending& pending, Attempt& attempt, ByteView packet, Instant now);
+  void fail(uint64_t id, const Pending& pending, Rcode rcode);
   void finish(uint64_t id);
+  void cancel_if(const std::function<bool(const Client&)>& matches);
   void miss(const HostPort& address, Instant now);
 
   Rng& rng_;

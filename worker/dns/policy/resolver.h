@@ -22,10 +22,10 @@ struct View {
 };
 
 struct ResolverCounters {
-  uint64_t queries = 0;    // all packets received
-  uint64_t local = 0;      // answered from the name table
-  uint64_t refused = 0;    // error replies: malformed, not implemented, refused class or type
-  uint64_t internal = 0;   // foreign names asked where nothing may be forwarded
+  uint64_t queries = 0;   // all packets received
+  uint64_t local = 0;     // answered from the name table
+  uint64_t refused = 0;   // error replies: malformed, not implemented, refused class or type
+  uint64_t internal = 0;  // foreign names asked where nothing may be forwarded
   uint64_t dropped_not_a_query = 0;
 };
 
@@ -39,8 +39,8 @@ class Resolver {
   // Parses `packet` into `query`. kReply: `out` holds a reply of `size` bytes. `out` holds at least
   // ReplyWriter::kMinReplyBuffer bytes; replies are truncated to what fits it, `query` and
   // `transport`.
-  Disposition handle(ByteView packet, Transport transport, const View& view,
-                     std::span<uint8_t> out, Query& query, size_t& size);
+  Disposition handle(ByteView packet, Transport transport, const View& view, std::span<uint8_t> out,
+                     Query& query, size_t& size);
 
   const ResolverCounters& counters() const { return counters_; }
 

@@ -22,6 +22,7 @@
 #include "worker/dns/names/name_table.h"
 #include "worker/dns/policy/forwarder.h"
 #include "worker/dns/policy/resolver.h"
+#include "worker/dns/server/query_handler.h"
 
 namespace shoal::worker::dns {
 
@@ -30,10 +31,7 @@ using SandboxKey = std::string;  // the caller's name of a namespace
 struct DnsCounters {
   ResolverCounters resolver;
   ForwarderCounters forwarder;
-  uint64_t tcp_connections_refused = 0;  // beyond kMaxTcpConnections of a sandbox
-  uint64_t tcp_idle_closed = 0;
-  uint64_t tcp_protocol_errors = 0;      // impossible frames
-  uint64_t replies_unsent = 0;           // the client's socket buffer was full, or it went away
+  ListenerCounters listeners;
 };
 
 class DnsServer {
@@ -61,8 +59,8 @@ class DnsServer {
 
   // Uses these upstreams, the best first, and no resolv.conf.
   void set_upstreams(std::vector<HostPort> upstreams);
-  // Takes upstreams from this resolv.conf and follows its changes (looked for at most once a second,
-  // when a query is to be forwarded).
+  // Takes upstreams from this resolv.conf and follows its changes (looked for at most once a
+  // second, when a query is to be forwarded).
   void follow_resolv_conf(std::string path);
 
   DnsCounters counters() const;
