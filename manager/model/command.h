@@ -19,9 +19,11 @@ struct InitCluster {
   Cluster cluster;
   Node node;  // the first manager
 };
+// Idempotent by id: the same id and spec again answers with the network made before.
 struct CreateNetwork {
   NetworkId id;
   NetworkSpec spec;
+  std::vector<Prefix> avoid;  // routes of the hosts: no subnet drawn from the pools overlaps them
 };
 struct RemoveNetwork {
   NetworkId id;
@@ -74,7 +76,7 @@ struct Command {
   Operation operation;
 };
 
-using Object = std::variant<Cluster, Network, Endpoint, Node, Quarantined>;
+using Object = std::variant<Cluster, Network, Endpoint, Node, Quarantined, AddressCursor>;
 
 // One record written or removed. For a removal `object` is the record as it was.
 struct Change {

@@ -183,6 +183,16 @@ struct Quarantined {
   friend bool operator==(const Quarantined&, const Quarantined&) = default;
 };
 
+// Where the search for a free address of a subnet goes on. Kept apart from Network, so that
+// attaching an endpoint does not change the network.
+struct AddressCursor {
+  NetworkId network_id;
+  Prefix subnet;
+  Ip next;
+
+  friend bool operator==(const AddressCursor&, const AddressCursor&) = default;
+};
+
 struct SubnetUsage {
   Prefix subnet;
   uint64_t size =
@@ -190,6 +200,8 @@ struct SubnetUsage {
   uint64_t used = 0;
   uint64_t quarantined = 0;
   uint64_t free = 0;
+
+  friend bool operator==(const SubnetUsage&, const SubnetUsage&) = default;
 };
 
 }  // namespace shoal::manager

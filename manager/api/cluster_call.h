@@ -1,0 +1,54 @@
+// ClusterCall: one call of control.Cluster on its way to whoever answers it. ClusterHandler: who
+// answers.
+//
+// The gRPC service (cluster_service.h) makes calls; a manager's handler answers them or forwards
+// them to the leader; a worker's node puts its own handler in the same place.
+#pragma once
+
+#include <google/protobuf/message.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/types/result.h"
+
+namespace shoal::manager {
+
+enum class ClusterMethod {
+  kGetJoinToken,
+  kListNodes,
+  kInspectNode,
+  kUpdateNode,
+  kRemoveNode,
+  kCreateNetwork,
+  kListNetworks,
+  kInspectNetwork,
+  kRemoveNetwork,
+  kListEndpoints,
+  kInspectEndpoint,
+};
+
+struct ClusterCall {
+  ClusterMethod method = ClusterMethod::kListNodes;
+  // control::<Method>Request and ...Response of `method`, alive until `done` is called.
+  const google::protobuf::Message* request = nullptr;
+  google::protobuf::Message* response = nullptr;
+  // Drawn by the first manager that sees the call and passed along, so that trying again after a
+  // leader change does not do the thing twice. Empty: not drawn yet.
+  std::string request_id;
+  std::chrono::system_clock::time_point deadline;
+  bool forwarded = false;  // came from another manager: it must not be forwarded a second time
+  // Called once, from any thread, with `response` filled when ok.
+  std::function<void(Status)> done;
+};
+
+class ClusterHandler {
+ public:
+  virtual ~ClusterHandler() = default;
+  // From any thread; never blocks.
+  virtual void handle(std::shared_ptr<ClusterCall> call) = 0;
+};
+
+}  // namespace shoal::manager

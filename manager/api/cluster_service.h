@@ -1,0 +1,67 @@
+// control.Cluster over gRPC: every method becomes a ClusterCall for one handler.
+//
+// Two doors use it: the local unix socket, where the caller is root of this host (kLocal), and the
+// cluster port, where only managers may call (kClusterPort, checked with authorize()).
+#pragma once
+
+#include <chrono>
+
+#include "manager/api/cluster_call.h"
+#include "proto/control.grpc.pb.h"
+
+namespace shoal::manager {
+
+// For a caller that set no deadline: long enough for an election and a retry.
+inline constexpr std::chrono::seconds kDefaultCallDeadline{20};
+
+enum class Door { kLocal, kClusterPort };
+
+class ClusterService final : public control::Cluster::CallbackService {
+ public:
+  // `handler` must outlive the gRPC server that this service is registered with.
+  ClusterService(ClusterHandler& handler, Door door) : handler_(handler), door_(door) {}
+
+  grpc::ServerUnaryReactor* GetJoinToken(grpc::CallbackServerContext* context,
+                                         const control::GetJoinTokenRequest* request,
+                                         control::GetJoinTokenResponse* response) override;
+  grpc::ServerUnaryReactor* ListNodes(grpc::CallbackServerContext* context,
+                                      const control::ListNodesRequest* request,
+                                      control::ListNodesResponse* response) override;
+  grpc::ServerUnaryReactor* InspectNode(grpc::CallbackServerContext* context,
+                                        const control::InspectNodeRequest* request,
+                                        control::InspectNodeResponse* response) override;
+  grpc::ServerUnaryReactor* UpdateNode(grpc::CallbackServerContext* context,
+                                       const control::UpdateNodeRequest* request,
+                                       control::UpdateNodeResponse* response) override;
+  grpc::ServerUnaryReactor* RemoveNode(grpc::CallbackServerContext* context,
+                                       const control::RemoveNodeRequest* request,
+                                       control::RemoveNodeResponse* response) override;
+  grpc::ServerUnaryReactor* CreateNetwork(grpc::CallbackServerContext* context,
+                                          const control::CreateNetworkRequest* request,
+                                          control::CreateNetworkResponse* response) override;
+  grpc::ServerUnaryReactor* ListNetworks(grpc::CallbackServerContext* context,
+                                         const control::ListNetworksRequest* request,
+                                         control::ListNetworksResponse* response) override;
+  grpc::ServerUnaryReactor* InspectNetwork(grpc::CallbackServerContext* context,
+                                           const control::InspectNetworkRequest* request,
+                                           control::InspectNetworkResponse* response) override;
+  grpc::ServerUnaryReactor* RemoveNetwork(grpc::CallbackServerContext* context,
+                                          const control::RemoveNetworkRequest* request,
+                                          control::RemoveNetworkResponse* response) override;
+  grpc::ServerUnaryReactor* ListEndpoints(grpc::CallbackServerContext* context,
+                                          const control::ListEndpointsRequest* request,
+                                          control::ListEndpointsResponse* response) override;
+  grpc::ServerUnaryReactor* InspectEndpoint(grpc::CallbackServerContext* context,
+                                            const control::InspectEndpointRequest* request,
+                                            control::InspectEndpointResponse* response) override;
+
+ private:
+  grpc::ServerUnaryReactor* start(grpc::CallbackServerContext* context, ClusterMethod method,
+                                  const google::protobuf::Message* request,
+                                  google::protobuf::Message* response);
+
+  ClusterHandler& handler_;
+  Door door_;
+};
+
+}  // namespace shoal::manager

@@ -1,0 +1,65 @@
+// What every front door (gRPC, and others to come) asks of the managers, turned into commands.
+//
+// Requests are normalised and refused here at once, with the messages apply would give (they are
+// checked by Store::check); apply decides again, since only there the state is settled. Features
+// that are not there are refused here only: managers of different versions must not disagree in
+// apply. Pure: the clock and the random source come with the call.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "base/ports/ports.h"
+#include "base/types/result.h"
+#include "manager/model/command.h"
+#include "manager/store/store.h"
+
+namespace shoal::manager::control {
+
+// Host routes sent with a network: what a large site's nodes have together, deduplicated.
+inline constexpr size_t kMaxAvoid = 4096;
+
+// The present, and where ids, secrets and seeds are drawn from (a strong source in the daemon).
+struct Draw {
+  WallTime now;
+  Rng& rng;
+};
+
+// Fills what is empty: id, secrets, a ring of three gossip keys, pools (10.0.0.0/8 and a random ULA
+// /48). `node` is the first manager.
+Result<Command> init_cluster(const Store& store, Cluster cluster, Node node, Draw draw);
+
+// `host_routes`: routes of the nodes' hosts; a subnet asked for that overlaps one is refused, drawn
+// ones avoid them. Beyond kMaxAvoid the rest is left out of the drawing.
+Result<Command> create_network(const Store& store, NetworkSpec spec,
+                               std::span<const Prefix> host_routes, Draw draw);
+Result<Command> remove_network(const Store& store, std::string_view network, Draw draw);
+
+// `id` empty: a new one; a retry must give the id of the first try. An empty spec.name becomes the
+// first 12 characters of the id.
+Result<Command> attach_endpoint(const Store& store, EndpointId id, std::string_view network,
+                                const NodeId& node, EndpointSpec spec, Draw draw);
+// By name, id or prefix in `network` (may be empty). `node` set: only that node's.
+Result<Command> detach_endpoint(const Store& store, std::string_view network,
+                                std::string_view endpoint, const NodeId& node, Draw draw);
+
+// `id` empty: a new one.
+Result<Command> create_node(const Store& store, Node node, Draw draw);
+
+// Absent parts stay as they are.
+struct NodeChange {
+  std::optional<Role> role;
+  std::optional<Availability> availability;
+  std::optional<Labels> labels;
+};
+// `self`: the node the request came from, for the name "self".
+Result<Command> update_node(const Store& store, std::string_view node, const NodeId& self,
+                            const NodeChange& change, Draw draw);
+Result<Command> remove_node(const Store& store, std::string_view node, const NodeId& self,
+                            bool force, Draw draw);
+
+Result<Command> rotate_join_token(const Store& store, Role role, Draw draw);
+Result<Command> rotate_gossip_key(const Store& store, Draw draw);
+
+}  // namespace shoal::manager::control

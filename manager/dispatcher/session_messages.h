@@ -1,0 +1,47 @@
+// What a leader says to a worker in a session, as plain values (proto/dispatch.proto translated in
+// dispatcher/wire.h).
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "manager/model/objects.h"
+
+namespace shoal::manager {
+
+struct Registered {
+  std::string session_id;
+  Duration heartbeat_period{};
+};
+
+// Whole, on every change.
+struct ClusterInfo {
+  ClusterId cluster_id;
+  Node node;  // the worker's own
+  std::vector<Node> managers;
+  GossipKeyRing gossip_keys;
+  uint16_t data_path_port = 0;
+  std::vector<HostPort> gossip_seeds;  // managers first
+  std::vector<NodeId> removed_nodes;   // the most recent ones
+
+  friend bool operator==(const ClusterInfo&, const ClusterInfo&) = default;
+};
+
+// Everything, or a change.
+struct Assignments {
+  bool complete = false;
+  uint64_t sequence = 0;  // from 1, without gaps
+  std::vector<Network> networks;
+  std::vector<NetworkId> removed_networks;
+  std::vector<Endpoint> endpoints;  // of the worker's node
+  std::vector<EndpointId> removed_endpoints;
+  std::vector<Node> nodes;  // id, hostname and addresses only
+  std::vector<NodeId> removed_nodes;
+};
+
+struct HeartbeatAck {};
+
+using SessionMessage = std::variant<Registered, ClusterInfo, Assignments, HeartbeatAck>;
+
+}  // namespace shoal::manager

@@ -1,0 +1,113 @@
+// Manager: the manager part of one daemon: raft member, state machine, dispatcher, API.
+//
+//   open()  -> has_state(): resume()
+//           -> first manager of a new cluster: bootstrap()
+//           -> promoted, or joined with a manager's token: join()
+//
+// Thread rule: all methods on the strand, unless said otherwise; callbacks run on the strand. The
+// gRPC services run on gRPC's threads and post to the strand.
+//
+// End: stop() on the strand (ends sessions and waiting calls), then the node shuts its gRPC server
+// down (not on the strand: it waits for calls, which the strand finishes), then destroys the
+// Manager (not on the strand).
+//
+// The state directory holds raft/ (log and hard state) and tables/ (the state machine), and the
+// file "raft_member" with this member's raft id and the members it knew when it joined.
+#pragma once
+
+#include <grpcpp/impl/service_type.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ports/ports.h"
+#include "base/runtime/strand.h"
+#include "base/types/result.h"
+#include "manager/api/cluster_call.h"
+#include "manager/model/command.h"
+#include "manager/security/credentials.h"
+
+namespace shoal::manager {
+
+struct ManagerConfig {
+  std::string state_dir;  // made if absent
+  NodeId self;
+  ClusterId cluster;
+  HostPort control_address;  // where other managers and workers reach this one's cluster port
+  IdentityFiles identity;    // must hold a manager's certificate before a service is called
+  // Raft: the leader's heartbeat period and the shortest election timeout (drawn up to twice it).
+  Duration raft_heartbeat = std::chrono::milliseconds(100);
+  Duration raft_election = std::chrono::milliseconds(1000);
+};
+
+struct ManagerStatus {
+  struct Member {
+    uint64_t raft_id = 0;
+    NodeId node;  // empty: not known yet
+    HostPort address;
+  };
+  bool is_leader = false;
+  NodeId leader;                           // empty: no leader known
+  std::optional<HostPort> leader_address;  // its cluster port
+  uint64_t raft_id = 0;
+  uint64_t leader_raft_id = 0;
+  uint64_t term = 0;
+  uint64_t commit_index = 0;
+  uint64_t applied_index = 0;
+  std::vector<Member> members;
+};
+
+class Manager {
+ public:
+  using Done = std::function<void(Status)>;
+
+  // Whether `state_dir` holds the state of a raft member. Any thread.
+  static bool has_state(const std::string& state_dir);
+
+  // Opens (or makes) the state; blocks for the disk. Any thread. kConflict: another process has it
+  // open. kDataLoss: damaged; the message says what to do.
+  static Result<std::unique_ptr<Manager>> open(ManagerConfig config, Strand& strand, Clock& clock,
+                                               Rng& rng);
+  virtual ~Manager() = default;
+
+  // First manager of a new cluster; done once the cluster object is applied. The gRPC server need
+  // not run yet. `init.node.raft_id` is filled in here. kConflict when there is state already.
+  virtual void bootstrap(InitCluster init, Done done) = 0;
+  // Asks the leader (found through any of `managers`, cluster ports of other managers) to take this
+  // node into the raft group, starts raft, and is done once this member has caught up with the
+  // cluster. The gRPC server with cluster_port_services() must be running. The node's certificate
+  // must say manager. Retries until `timeout`, then kUnavailable or kDeadlineExceeded; may be
+  // called again.
+  virtual void join(std::vector<HostPort> managers, Duration timeout, Done done) = 0;
+  // Goes on from has_state().
+  virtual Status resume() = 0;
+
+  // For the gRPC server on the cluster port (server_credentials()): Raft, Dispatcher, Ca,
+  // Membership, Cluster. Any thread.
+  virtual std::vector<grpc::Service*> cluster_port_services() = 0;
+  // Answers control.Cluster for the local socket (caller: trusted root), here or by forwarding to
+  // the leader: give it to a ClusterService(handler, Door::kLocal), or route to it. Any thread.
+  virtual ClusterHandler& local_cluster() = 0;
+
+  virtual ManagerStatus status() const = 0;
+  // Called on each change of leader (also to "none"), and when a leader's address becomes known.
+  virtual void on_leader_change(std::function<void(const ManagerStatus&)> callback) = 0;
+  // Called when raft has removed this member (demoted, or removed by force): the node stops the
+  // Manager and may forget() its state.
+  virtual void on_removed(std::function<void()> callback) = 0;
+
+  // Leaves the raft group in order (transfers leadership if it leads), then stops. For `leave` of a
+  // manager and after demotion. kConflict for the last manager. Stops only when ok.
+  virtual void leave_and_stop(Duration timeout, Done done) = 0;
+  // Ends sessions and waiting calls (kUnavailable), hands leadership over if it can do so at once,
+  // stops raft. Safe to call twice.
+  virtual void stop() = 0;
+
+  // Removes the manager's state from disk; no Manager may have it open. Any thread.
+  static Status forget(const std::string& state_dir);
+};
+
+}  // namespace shoal::manager

@@ -1,0 +1,96 @@
+#include "manager/wire/store_wire.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include "manager/wire/checks.h"
+#include "manager/wire/common_wire.h"
+#include "manager/wire/store_messages.h"
+
+namespace shoal::manager::wire {
+namespace {
+
+// Map entries in order, so that equal objects give equal bytes on every manager.
+std::string serialize(const google::protobuf::Message& message) {
+  std::string out;
+  {
+    google::protobuf::io::StringOutputStream stream(&out);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    message.SerializeToCodedStream(&coded);
+  }
+  return out;
+}
+
+Status read(google::protobuf::Message& message, std::string_view bytes, const char* what) {
+  if (bytes.size() <= INT32_MAX &&
+      message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return ok_status();
+  }
+  return data_loss(std::string(what) + " of " + std::to_string(bytes.size()) +
+                   " bytes cannot be read: it is damaged");
+}
+
+Error damaged(const char* what, const Error& error) {
+  return data_loss(std::string(what) + " cannot be read: " + error.message);
+}
+
+Status known_version(uint32_t version, const char* what) {
+  if (version == kFormatVersion) return ok_status();
+  return data_loss(std::string(what) + " has format version " + std::to_string(version) +
+                   " and this shoald reads version " + std::to_string(kFormatVersion) +
+                   "; run the shoald that wrote it, or a newer one");
+}
+
+}  // namespace
+
+std::string encode_command(const Command& command) {
+  store::Command message;
+  message.set_version(kFormatVersion);
+  message.set_proposed_at(command.proposed_at.nanoseconds);
+  message.set_seed(command.seed);
+  put_operation(message, command.operation);
+  return serialize(message);
+}
+
+Result<Command> decode_command(std::string_view bytes) {
+  store::Command message;
+  SHOAL_TRY(read(message, bytes, "a raft entry"));
+  SHOAL_TRY(known_version(message.version(), "a raft entry"));
+  auto operation = operation_from_wire(message);
+  if (!operation) return damaged("a raft entry", operation.error());
+  return Command{{message.proposed_at()}, message.seed(), std::move(*operation)};
+}
+
+std::string encode_object(const Object& object) { return serialize(to_wire(object)); }
+
+Result<Object> decode_object(std::string_view bytes) {
+  store::Object message;
+  SHOAL_TRY(read(message, bytes, "a record"));
+  auto object = from_wire(message);
+  if (!object) return damaged("a record", object.error());
+  return object;
+}
+
+std::string encode_snapshot(const std::vector<Object>& objects) {
+  store::Snapshot message;
+  message.set_version(kFormatVersion);
+  for (const Object& object : objects) *message.add_objects() = to_wire(object);
+  return serialize(message);
+}
+
+Result<std::vector<Object>> decode_snapshot(std::string_view bytes) {
+  store::Snapshot message;
+  SHOAL_TRY(read(message, bytes, "a snapshot"));
+  SHOAL_TRY(known_version(message.version(), "a snapshot"));
+  std::vector<Object> out;
+  out.reserve(static_cast<size_t>(message.objects_size()));
+  for (const store::Object& item : message.objects()) {
+    auto object = from_wire(item);
+    if (!object) return damaged("a snapshot", object.error());
+    out.push_back(std::move(*object));
+  }
+  return out;
+}
+
+}  // namespace shoal::manager::wire

@@ -1,0 +1,34 @@
+// Model <-> proto/store.proto: raft entries (Command), records of tables (Object) and snapshots,
+// as bytes.
+//
+// Decoding answers kDataLoss with a sentence: these bytes were written by a manager, so what cannot
+// be read is damage or a newer format, never a user's mistake. Encoding is canonical for one build
+// (map entries in order): equal objects give equal bytes. Thread-safe: no state.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/types/result.h"
+#include "manager/model/command.h"
+
+namespace shoal::manager::wire {
+
+// Written in every command and snapshot; a higher one is refused (a newer manager wrote it).
+inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr size_t kMaxPem = 64U << 10;  // a certificate or key, bytes
+inline constexpr size_t kSecretSize = 16;
+inline constexpr size_t kMaxPools = 256;
+inline constexpr size_t kMaxRemovedNodes = 1U << 20;
+
+std::string encode_command(const Command& command);
+Result<Command> decode_command(std::string_view bytes);
+
+std::string encode_object(const Object& object);
+Result<Object> decode_object(std::string_view bytes);
+
+std::string encode_snapshot(const std::vector<Object>& objects);
+Result<std::vector<Object>> decode_snapshot(std::string_view bytes);
+
+}  // namespace shoal::manager::wire
