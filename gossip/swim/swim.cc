@@ -1,0 +1,338 @@
+#include "gossip/swim/swim.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "gossip/wire/hash.h"
+
+namespace shoal::gossip {
+namespace {
+
+using std::chrono::milliseconds;
+
+// An accused that talks on is told again, but not for each packet of a burst.
+constexpr Duration kAccuseSpacing = milliseconds(50);
+// News wait at most this long for company before a round of their own.
+constexpr Duration kGossipSpacing = milliseconds(20);
+
+ClaimKind kind_of(MemberState state) { return static_cast<ClaimKind>(state); }
+
+bool live(MemberState state) {
+  return state == MemberState::kAlive || state == MemberState::kSuspect;
+}
+
+}  // namespace
+
+std::string_view to_string(MemberState state) {
+  switch (state) {
+    case MemberState::kAlive:
+      return "alive";
+    case MemberState::kSuspect:
+      return "suspect";
+    case MemberState::kFailed:
+      return "failed";
+    case MemberState::kLeft:
+      return "left";
+  }
+  return "unknown";
+}
+
+Swim::Swim(const SwimConfig& config, const NodeId& self, const HostPort& address,
+           uint64_t incarnation, Rng& rng, Instant now)
+    : config_(config),
+      self_(self),
+      address_(address),
+      incarnation_(incarnation),
+      rng_(rng),
+      // A random phase, so that a cluster started at once does not probe in step.
+      next_probe_(now + Duration(static_cast<int64_t>(
+                            rng.below(static_cast<uint64_t>(config.probe_interval.count()))))),
+      next_number_(static_cast<uint32_t>(rng.next())),
+      next_seed_(now),
+      next_gossip_(now),
+      next_reconnect_(now) {
+  digests_.buckets[bucket_of(self_)] ^=
+      Hash().add(self_.str()).add(incarnation_).add(uint64_t{1}).value();
+}
+
+DropReason Swim::hear(const Head& head, const HostPort& from, Instant now) {
+  if (head.sender == self_) return DropReason::kSelf;
+  if (forgotten_.contains(head.sender)) return DropReason::kForgotten;
+  const Claim claim{ClaimKind::kAlive, head.sender, head.incarnation, head.address, {}};
+  Member* member = find(head.sender);
+  if (member == nullptr) {
+    if (members_.size() >= kMaxMembers) return DropReason::kForgotten;
+    spread(claim);
+    add_member(claim, MemberState::kAlive);
+    return DropReason::kNone;
+  }
+  on_alive(*member, claim, now);
+  if (member->info.state != MemberState::kAlive) accuse(*member, from, now);
+  return DropReason::kNone;
+}
+
+void Swim::receive_claim(const Claim& claim, const HostPort& reply_to, Instant now) {
+  if (claim.id == self_) {
+    refute(claim, reply_to);
+    return;
+  }
+  if (forgotten_.contains(claim.id)) return;
+  Member* member = find(claim.id);
+  if (member == nullptr) {
+    if (members_.size() >= kMaxMembers) return;
+    spread(claim);
+    const bool suspect = claim.kind == ClaimKind::kSuspect;
+    Member& added =
+        add_member(claim, suspect ? MemberState::kAlive : static_cast<MemberState>(claim.kind));
+    if (suspect) on_accusation(added, claim, now);
+    return;
+  }
+  switch (claim.kind) {
+    case ClaimKind::kAlive:
+      on_alive(*member, claim, now);
+      break;
+    case ClaimKind::kSuspect:
+    case ClaimKind::kFailed:
+      on_accusation(*member, claim, now);
+      break;
+    case ClaimKind::kLeft:
+      on_left(*member, claim);
+      break;
+  }
+}
+
+void Swim::on_alive(Member& member, const Claim& claim, Instant now) {
+  if (claim.incarnation <= member.incarnation) return;
+  const bool was_live = live(member.info.state);
+  const bool moved = member.info.address != claim.address;
+  member.incarnation = claim.incarnation;
+  member.info.address = claim.address;
+  member.suspicion.reset();
+  spread(claim);
+  if (member.info.state != MemberState::kAlive || moved) {
+    set_state(member, MemberState::kAlive, !was_live);
+  }
+  rehash(member);
+  // One came back: the network may have healed, so the others are asked now.
+  if (!was_live && !failed_.empty() && now - last_burst_ >= config_.reconnect_interval / 5) {
+    last_burst_ = now;
+    next_reconnect_ = now;
+  }
+}
+
+void Swim::on_accusation(Member& member, const Claim& claim, Instant now) {
+  if (claim.incarnation < member.incarnation || !live(member.info.state)) return;
+  if (claim.incarnation > member.incarnation) {
+    member.incarnation = claim.incarnation;
+    member.info.address = claim.address;
+    rehash(member);
+  }
+  if (member.suspicion) {
+    if (member.suspicion->confirm(claim.from)) spread(claim);
+    return;
+  }
+  const double nodes = static_cast<double>(live_.size() + 1);
+  const double scale = std::max(1.0, std::log10(nodes));
+  const Duration min(
+      static_cast<int64_t>(static_cast<double>(config_.suspicion_min.count()) * scale));
+  const size_t others = live_.size() >= 1 ? live_.size() - 1 : 0;
+  // Who says "failed" has waited for confirmations already.
+  const size_t expected =
+      claim.kind == ClaimKind::kFailed ? 0 : std::min(config_.suspicion_confirmations, others);
+  member.suspicion.emplace(claim.from, now, min, min * config_.suspicion_max_factor, expected);
+  ++counts_.suspicions;
+  set_state(member, MemberState::kSuspect, false);
+  Claim suspect = claim_of(member);
+  suspect.from = claim.from;
+  spread(suspect);
+  // The suspect first (buddy). Who heard it from others leaves that to them.
+  if (claim.from == self_ || claim.kind == ClaimKind::kFailed) {
+    accuse(member, member.info.address, now);
+  }
+}
+
+void Swim::on_left(Member& member, const Claim& claim) {
+  if (claim.incarnation < member.incarnation || member.info.state == MemberState::kLeft) return;
+  member.incarnation = claim.incarnation;
+  member.suspicion.reset();
+  spread(claim);
+  set_state(member, MemberState::kLeft, false);
+  rehash(member);
+}
+
+void Swim::declare_failed(Member& member) {
+  member.suspicion.reset();
+  ++counts_.failures;
+  set_state(member, MemberState::kFailed, false);
+  rehash(member);
+  spread(claim_of(member));
+}
+
+void Swim::refute(const Claim& claim, const HostPort& reply_to) {
+  const bool accused = claim.kind != ClaimKind::kAlive;
+  if (leave_done_) return;
+  if (accused ? claim.incarnation < incarnation_
+              : claim.incarnation < incarnation_ ||
+                    (claim.incarnation == incarnation_ && claim.address == address_)) {
+    return;
+  }
+  uint64_t& bucket = digests_.buckets[bucket_of(self_)];
+  bucket ^= Hash().add(self_.str()).add(incarnation_).add(uint64_t{1}).value();
+  incarnation_ = claim.incarnation + 1;
+  bucket ^= Hash().add(self_.str()).add(incarnation_).add(uint64_t{1}).value();
+  if (accused) {
+    ++counts_.refutations;
+    if (claim.kind == ClaimKind::kSuspect) adjust_awareness(1);
+  }
+  spread(own_claim());
+  outgoing_.push_back({reply_to, {own_claim()}});
+}
+
+void Swim::accuse(Member& member, const HostPort& to, Instant now) {
+  if (now - member.accused < kAccuseSpacing) return;
+  member.accused = now;
+  outgoing_.push_back({to, {claim_of(member)}});
+}
+
+void Swim::forget(const NodeId& id) {
+  if (id == self_ || !forgotten_.insert(id).second) return;
+  forgotten_order_.push_back(id);
+  if (forgotten_order_.size() > kMaxForgotten) {
+    forgotten_.erase(forgotten_order_.front());
+    forgotten_order_.erase(forgotten_order_.begin());
+  }
+  rumors_.drop(id);
+  const auto it = members_.find(id);
+  if (it == members_.end()) return;
+  Member& member = it->second;
+  if (member.info.state != MemberState::kLeft) set_state(member, MemberState::kLeft, false);
+  digests_.buckets[bucket_of(id)] ^= member.hash;
+  if (probe_ && probe_->target == id) probe_.reset();
+  members_.erase(it);
+}
+
+void Swim::leave(Instant now) {
+  if (leave_done_) return;
+  leave_done_ = now + config_.leave_linger;
+  spread(own_claim());
+  for (const NodeId& id : random_live(kMaxSeeds)) {
+    outgoing_.push_back({find(id)->info.address, {own_claim()}});
+  }
+}
+
+Claim Swim::own_claim() const {
+  return {leave_done_ ? ClaimKind::kLeft : ClaimKind::kAlive, self_, incarnation_, address_, {}};
+}
+
+Claim Swim::claim_of(const Member& member) const {
+  Claim claim{
+      kind_of(member.info.state), member.info.id, member.incarnation, member.info.address, {}};
+  if (claim.kind == ClaimKind::kSuspect || claim.kind == ClaimKind::kFailed) claim.from = self_;
+  return claim;
+}
+
+void Swim::spread(const Claim& claim) {
+  rumors_.put(claim);
+  next_gossip_ = std::min(next_gossip_, last_gossip_ + kGossipSpacing);
+}
+
+Swim::Member* Swim::find(const NodeId& id) {
+  const auto it = members_.find(id);
+  return it == members_.end() ? nullptr : &it->second;
+}
+
+Swim::Member& Swim::add_member(const Claim& claim, MemberState state) {
+  Member& member = members_[claim.id];
+  member.info = {claim.id, claim.address, MemberState::kLeft};
+  member.incarnation = claim.incarnation;
+  // A random place in this round: the new one is probed soon, and not by all at once.
+  const size_t rest = probe_order_.size() - probe_next_;
+  const auto at = static_cast<std::ptrdiff_t>(probe_next_ + rng_.below(rest + 1));
+  probe_order_.insert(probe_order_.begin() + at, claim.id);
+  set_state(member, state, live(state));
+  rehash(member);
+  return member;
+}
+
+void Swim::set_state(Member& member, MemberState state, bool returned) {
+  const NodeId& id = member.info.id;
+  const bool was_live = live(member.info.state);
+  member.info.state = state;
+  if (live(state) && !was_live) {
+    member.live_index = live_.size();
+    live_.push_back(&member);
+  } else if (!live(state) && was_live) {
+    live_[member.live_index] = live_.back();
+    live_[member.live_index]->live_index = member.live_index;
+    live_.pop_back();
+  }
+  state == MemberState::kFailed ? void(failed_.insert(id)) : void(failed_.erase(id));
+  state == MemberState::kSuspect ? void(suspects_.insert(id)) : void(suspects_.erase(id));
+  changes_.push_back({member.info, returned});
+}
+
+void Swim::rehash(Member& member) {
+  // A suspect counts as alive: a suspicion is an opinion, not a difference to repair.
+  const auto kind = live(member.info.state) ? MemberState::kAlive : member.info.state;
+  const uint64_t hash = Hash()
+                            .add(member.info.id.str())
+                            .add(member.incarnation)
+                            .add(static_cast<uint64_t>(kind))
+                            .value();
+  digests_.buckets[bucket_of(member.info.id)] ^= member.hash ^ hash;
+  member.hash = hash;
+}
+
+size_t Swim::bucket_of(const NodeId& id) { return Hash().add(id.str()).value() % kMemberBuckets; }
+
+uint64_t Swim::digest() const {
+  Hash hash;
+  for (const uint64_t bucket : digests_.buckets) hash.add(bucket);
+  return hash.value();
+}
+
+std::vector<Claim> Swim::claims_in(const MemberDifference& difference) const {
+  const auto marked = [&](const NodeId& id) {
+    const size_t bucket = bucket_of(id);
+    return (difference.buckets[bucket / 8] >> (bucket % 8) & 1) != 0;
+  };
+  std::vector<Claim> claims;
+  if (marked(self_)) claims.push_back(own_claim());
+  for (const auto& [id, member] : members_) {
+    if (marked(id)) claims.push_back(claim_of(member));
+  }
+  return claims;
+}
+
+bool Swim::is_live(const NodeId& id) const {
+  const auto it = members_.find(id);
+  return it != members_.end() && live(it->second.info.state);
+}
+
+std::optional<HostPort> Swim::address_of(const NodeId& id) const {
+  const auto it = members_.find(id);
+  if (it == members_.end()) return std::nullopt;
+  return it->second.info.address;
+}
+
+std::vector<MemberInfo> Swim::members() const {
+  std::vector<MemberInfo> all;
+  all.reserve(members_.size());
+  for (const auto& [id, member] : members_) all.push_back(member.info);
+  return all;
+}
+
+size_t Swim::retransmit_limit() const {
+  const double nodes = static_cast<double>(live_.size() + 2);
+  return config_.retransmit_factor * static_cast<size_t>(std::ceil(std::log10(nodes)));
+}
+
+void Swim::expire_suspicions(Instant now) {
+  std::vector<NodeId> expired;
+  for (const NodeId& id : suspects_) {
+    if (find(id)->suspicion->deadline() <= now) expired.push_back(id);
+  }
+  for (const NodeId& id : expired) declare_failed(*find(id));
+}
+
+}  // namespace shoal::gossip

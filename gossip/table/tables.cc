@@ -1,0 +1,244 @@
+#include "gossip/table/tables.h"
+
+#include <algorithm>
+
+#include "gossip/wire/hash.h"
+
+namespace shoal::gossip {
+namespace {
+
+// Milliseconds of wall clock leave the low bits for joins within one life: a million of them
+// before the next millisecond's are touched.
+constexpr int kEpochShift = 20;
+// A hole that a peer was asked about is named again after this.
+constexpr Duration kGapRetry = std::chrono::seconds(1);
+
+}  // namespace
+
+const NetworkId& Tables::directory() {
+  static const NetworkId id(std::string(kIdLength, '0'));
+  return id;
+}
+
+Tables::Tables(const TableConfig& config, const NodeId& self, uint64_t epoch)
+    : config_(config), self_(self), next_epoch_(epoch << kEpochShift) {
+  networks_[directory()].owners.emplace(self_, Held{Slot(next_epoch_++), true, 0});
+}
+
+void Tables::join(const NetworkId& network) {
+  if (joined(network)) return;
+  networks_[network].owners.emplace(self_, Held{Slot(next_epoch_++), true, 0});
+  own_event(directory(), network.str(), false, {});
+  for (const NodeId& peer : peers(network)) new_peers_.push_back({network, peer});
+}
+
+void Tables::leave(const NetworkId& network) {
+  const auto it = networks_.find(network);
+  if (it == networks_.end() || network == directory()) return;
+  std::vector<std::string> keys;
+  it->second.owners.at(self_).slot.for_each_live(
+      [&](const std::string& key, const Slot::Entry&) { keys.push_back(key); });
+  for (const std::string& key : keys) own_event(network, key, true, {});
+  for (auto& [owner, held] : it->second.owners) {
+    clear(network, owner, held);
+    gaps_.erase({network, owner});
+  }
+  networks_.erase(it);
+  own_event(directory(), network.str(), true, {});
+}
+
+Status Tables::upsert(const NetworkId& network, const std::string& key, Bytes value) {
+  if (key.empty() || key.size() > kMaxKeySize) {
+    return invalid_argument("a table key has 1 to " + std::to_string(kMaxKeySize) + " bytes, not " +
+                            std::to_string(key.size()));
+  }
+  if (value.size() > kMaxValueSize) {
+    return invalid_argument("a table value has at most " + std::to_string(kMaxValueSize) +
+                            " bytes, not " + std::to_string(value.size()));
+  }
+  const auto it = networks_.find(network);
+  if (it == networks_.end() || network == directory()) {
+    return conflict("network " + network.str() + " is not joined: join it before announcing \"" +
+                    key + "\"");
+  }
+  const Slot& slot = it->second.owners.at(self_).slot;
+  const auto entry = slot.entries().find(key);
+  if (entry == slot.entries().end() && slot.live() >= config_.max_entries_per_owner) {
+    return resource_exhausted("this node already announces " + std::to_string(slot.live()) +
+                              " entries in network " + network.str() + ", which is the most");
+  }
+  if (entry != slot.entries().end() && entry->second.value == value) return ok_status();
+  own_event(network, key, false, std::move(value));
+  return ok_status();
+}
+
+void Tables::remove(const NetworkId& network, const std::string& key) {
+  const auto it = networks_.find(network);
+  if (it == networks_.end() || network == directory()) return;
+  if (!it->second.owners.at(self_).slot.entries().contains(key)) return;
+  own_event(network, key, true, {});
+}
+
+void Tables::own_event(const NetworkId& network, const std::string& key, bool deleted,
+                       Bytes value) {
+  Held& held = networks_.at(network).owners.at(self_);
+  EntryEvent event{network, self_, held.slot.epoch(), held.slot.complete() + 1,
+                   deleted, key,   std::move(value)};
+  const size_t before = held.slot.entries().size();
+  held.slot.apply(event, {config_.max_entries_per_owner + 1, config_.max_ahead});
+  settle(network, self_, held, before);
+  if (deleted) {
+    entry_gone(network, self_, held, key);
+  } else {
+    entry_appeared(network, self_, held, key, event.value);
+  }
+  own_events_.push_back(std::move(event));
+}
+
+std::optional<EntryEvent> Tables::join_event(const NetworkId& network) const {
+  const Slot& slot = networks_.at(directory()).owners.at(self_).slot;
+  const auto it = slot.entries().find(network.str());
+  if (it == slot.entries().end() || it->second.deleted) return std::nullopt;
+  return EntryEvent{directory(),   self_, slot.epoch(), it->second.sequence, false,
+                    network.str(), {}};
+}
+
+// Others hold something of this node that it never said: it lost its epoch (a restored disk, a
+// clock set back). It takes a higher one and says everything again.
+void Tables::refound(const NetworkId& network, uint64_t epoch, uint64_t sequence) {
+  Held& held = networks_.at(network).owners.at(self_);
+  if (epoch < held.slot.epoch() ||
+      (epoch == held.slot.epoch() && sequence <= held.slot.complete())) {
+    return;
+  }
+  const auto entries = held.slot.entries();
+  const size_t before = entries.size();
+  next_epoch_ = std::max(next_epoch_, epoch + 1);
+  held.slot = Slot(next_epoch_++);
+  settle(network, self_, held, before);
+  for (const auto& [key, entry] : entries) {
+    if (!entry.deleted) own_event(network, key, false, entry.value);
+  }
+}
+
+Slot::Bounds Tables::bounds(const NodeId& owner) const {
+  const bool full = total_ >= config_.max_entries || (presence(owner) == Presence::kUnknown &&
+                                                      parked_ >= config_.max_parked_entries);
+  return {full ? 0 : config_.max_entries_per_owner, config_.max_ahead};
+}
+
+bool Tables::receive(const EntryEvent& event, Instant now) {
+  const auto it = networks_.find(event.network);
+  if (it == networks_.end()) return false;
+  if (event.owner == self_) {
+    refound(event.network, event.epoch, event.sequence);
+    return false;
+  }
+  auto& owners = it->second.owners;
+  auto held = owners.find(event.owner);
+  if (held == owners.end()) {
+    if (owners.size() >= kMaxMembers) {
+      ++counts_.refused;
+      return false;
+    }
+    held = owners.emplace(event.owner, Held{Slot(event.epoch), false, 0}).first;
+    held->second.shown = should_show(event.network, event.owner);
+  }
+  Slot& slot = held->second.slot;
+  if (event.epoch < slot.epoch()) return false;
+  if (event.epoch > slot.epoch()) {
+    restart(event.network, event.owner, held->second, event.epoch);
+  }
+  const size_t before = slot.entries().size();
+  const auto known = slot.entries().find(event.key);
+  const bool was_live = known != slot.entries().end() && !known->second.deleted;
+  const Slot::Outcome outcome = slot.apply(event, bounds(event.owner));
+  settle(event.network, event.owner, held->second, before);
+  if (slot.has_gap()) gaps_.try_emplace({event.network, event.owner}, now + config_.gap_grace);
+  if (outcome == Slot::Outcome::kApplied) {
+    if (!event.deleted) {
+      entry_appeared(event.network, event.owner, held->second, event.key, event.value);
+    } else if (was_live) {
+      entry_gone(event.network, event.owner, held->second, event.key);
+    }
+  }
+  if (outcome == Slot::Outcome::kTooFar || outcome == Slot::Outcome::kTooMany) {
+    ++counts_.refused;
+  }
+  return outcome == Slot::Outcome::kApplied || outcome == Slot::Outcome::kNoted;
+}
+
+void Tables::receive(const Summary& summary) {
+  const auto it = networks_.find(summary.network);
+  if (it == networks_.end() || summary.owner == self_) return;
+  auto& owners = it->second.owners;
+  auto held = owners.find(summary.owner);
+  if (held == owners.end()) {
+    if (owners.size() >= kMaxMembers) return;
+    held = owners.emplace(summary.owner, Held{Slot(summary.epoch), false, 0}).first;
+    held->second.shown = should_show(summary.network, summary.owner);
+  }
+  Slot& slot = held->second.slot;
+  if (summary.epoch < slot.epoch()) return;
+  if (summary.epoch > slot.epoch()) {
+    restart(summary.network, summary.owner, held->second, summary.epoch);
+  }
+  const size_t before = slot.entries().size();
+  const std::vector<std::string> removed = slot.apply(summary);
+  settle(summary.network, summary.owner, held->second, before);
+  for (const std::string& key : removed) {
+    entry_gone(summary.network, summary.owner, held->second, key);
+  }
+}
+
+// Bookkeeping after any change of a slot: counts, digest, gaps.
+void Tables::settle(const NetworkId& id, const NodeId& owner, Held& held, size_t entries_before) {
+  const size_t after = held.slot.entries().size();
+  total_ = total_ - entries_before + after;
+  if (presence(owner) == Presence::kUnknown) parked_ = parked_ - entries_before + after;
+  uint64_t share = 0;
+  if (held.slot.complete() != 0 || held.slot.live() != 0) {
+    share = Hash()
+                .add(owner.str())
+                .add(held.slot.epoch())
+                .add(held.slot.complete())
+                .add(held.slot.live_hash())
+                .value();
+  }
+  networks_.at(id).hash ^= held.share ^ share;
+  held.share = share;
+  if (!held.slot.has_gap()) gaps_.erase({id, owner});
+}
+
+void Tables::clear(const NetworkId& id, const NodeId& owner, Held& held) {
+  const size_t before = held.slot.entries().size();
+  const auto entries = held.slot.entries();
+  held.slot = Slot(held.slot.epoch());
+  settle(id, owner, held, before);
+  for (const auto& [key, entry] : entries) {
+    if (!entry.deleted) entry_gone(id, owner, held, key);
+  }
+}
+
+void Tables::restart(const NetworkId& id, const NodeId& owner, Held& held, uint64_t epoch) {
+  clear(id, owner, held);
+  held.slot = Slot(epoch);
+}
+
+std::vector<Tables::Peer> Tables::overdue_gaps(Instant now) {
+  std::vector<Peer> overdue;
+  for (auto& [slot, due] : gaps_) {
+    if (due > now) continue;
+    due = now + kGapRetry;
+    overdue.push_back({slot.first, slot.second});
+  }
+  return overdue;
+}
+
+Instant Tables::next_gap() const {
+  Instant next = Instant::max();
+  for (const auto& [slot, due] : gaps_) next = std::min(next, due);
+  return next;
+}
+
+}  // namespace shoal::gossip

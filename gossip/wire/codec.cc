@@ -1,0 +1,342 @@
+#include "gossip/wire/codec.h"
+
+#include <algorithm>
+
+namespace shoal::gossip {
+namespace {
+
+// The wire's type bytes, in the order of the variant's alternatives.
+enum class Type : uint8_t {
+  kPing = 1,
+  kPingRequest,
+  kAck,
+  kNack,
+  kClaim,
+  kEntryEvent,
+  kDigest,
+  kMemberDigests,
+  kMemberDifference,
+  kNetworkState,
+  kSummary,
+  kMore,
+  kEnd
+};
+static_assert(std::variant_size_v<Message> == static_cast<size_t>(Type::kEnd) - 1);
+
+constexpr uint8_t kHasFrom = 0x80;  // in a claim's kind byte: an accuser follows
+
+template <typename Id>
+void write_id(ByteWriter& out, const Id& id) {
+  SHOAL_CHECK(id.str().size() == kIdLength, "an id on the wire has 25 characters");
+  out.raw(as_bytes(id.str()));
+}
+
+template <typename Id>
+Id read_id(ByteReader& in) {
+  const std::string_view text = as_text(in.raw(kIdLength));
+  if (!is_id(text)) {
+    in.fail();
+    return Id();
+  }
+  return Id(std::string(text));
+}
+
+void write_address(ByteWriter& out, const HostPort& address) {
+  out.ip(address.ip);
+  out.u16(address.port);
+}
+
+HostPort read_address(ByteReader& in) {
+  const Ip ip = in.ip();
+  return {ip, in.u16()};
+}
+
+// Incarnations, epochs and sequences have 63 bits, so that adding one never wraps.
+uint64_t read_number(ByteReader& in) {
+  const uint64_t number = in.varint();
+  if (number > INT64_MAX) in.fail();
+  return number;
+}
+
+// A count of items of at least `item_size` bytes each: more cannot follow than there are bytes.
+size_t read_count(ByteReader& in, size_t item_size) {
+  const uint64_t count = in.varint();
+  if (count > in.remaining() / item_size) {
+    in.fail();
+    return 0;
+  }
+  return static_cast<size_t>(count);
+}
+
+bool read_flag(ByteReader& in) {
+  const uint8_t flag = in.u8();
+  if (flag > 1) in.fail();
+  return flag == 1;
+}
+
+struct Writer {
+  ByteWriter& out;
+
+  void operator()(const Ping& ping) const {
+    out.u32(ping.number);
+    out.u8(ping.target.empty() ? 0 : 1);
+    if (!ping.target.empty()) write_id(out, ping.target);
+  }
+  void operator()(const PingRequest& request) const {
+    out.u32(request.number);
+    write_id(out, request.target);
+    write_address(out, request.address);
+  }
+  void operator()(const Ack& ack) const { out.u32(ack.number); }
+  void operator()(const Nack& nack) const { out.u32(nack.number); }
+  void operator()(const Claim& claim) const {
+    out.u8(static_cast<uint8_t>(claim.kind) | (claim.from.empty() ? 0 : kHasFrom));
+    write_id(out, claim.id);
+    out.varint(claim.incarnation);
+    write_address(out, claim.address);
+    if (!claim.from.empty()) write_id(out, claim.from);
+  }
+  void operator()(const EntryEvent& event) const {
+    write_id(out, event.network);
+    write_id(out, event.owner);
+    out.varint(event.epoch);
+    out.varint(event.sequence);
+    out.u8(event.deleted ? 1 : 0);
+    out.text(event.key);
+    if (!event.deleted) out.bytes(event.value);
+  }
+  void operator()(const Digest& digest) const {
+    out.u64(digest.members);
+    out.varint(digest.networks.size());
+    for (const NetworkDigest& network : digest.networks) {
+      write_id(out, network.network);
+      out.u64(network.hash);
+    }
+  }
+  void operator()(const MemberDigests& digests) const {
+    for (const uint64_t bucket : digests.buckets) out.u64(bucket);
+  }
+  void operator()(const MemberDifference& difference) const { out.raw(difference.buckets); }
+  void operator()(const NetworkState& state) const {
+    write_id(out, state.network);
+    out.u8(state.wanted ? 1 : 0);
+    out.varint(state.owners.size());
+    for (const OwnerDigest& owner : state.owners) {
+      write_id(out, owner.owner);
+      out.varint(owner.epoch);
+      out.varint(owner.complete);
+      out.u64(owner.hash);
+    }
+  }
+  void operator()(const Summary& summary) const {
+    write_id(out, summary.network);
+    write_id(out, summary.owner);
+    out.varint(summary.epoch);
+    out.varint(summary.through);
+    out.varint(summary.live.size());
+    uint64_t last = 0;
+    for (const uint64_t sequence : summary.live) {
+      out.varint(sequence - last);
+      last = sequence;
+    }
+  }
+  void operator()(const More&) const {}
+};
+
+Claim read_claim(ByteReader& in) {
+  const uint8_t kind = in.u8();
+  const bool has_from = (kind & kHasFrom) != 0;
+  Claim claim;
+  claim.kind = static_cast<ClaimKind>(kind & ~kHasFrom);
+  if (claim.kind < ClaimKind::kAlive || claim.kind > ClaimKind::kLeft) in.fail();
+  claim.id = read_id<NodeId>(in);
+  claim.incarnation = read_number(in);
+  claim.address = read_address(in);
+  if (has_from) claim.from = read_id<NodeId>(in);
+  return claim;
+}
+
+EntryEvent read_entry_event(ByteReader& in) {
+  EntryEvent event;
+  event.network = read_id<NetworkId>(in);
+  event.owner = read_id<NodeId>(in);
+  event.epoch = read_number(in);
+  event.sequence = read_number(in);
+  event.deleted = read_flag(in);
+  event.key = in.text(kMaxKeySize);
+  if (!event.deleted) {
+    const ByteView value = in.bytes(kMaxValueSize);
+    event.value.assign(value.begin(), value.end());
+  }
+  if (event.key.empty() || event.sequence == 0) in.fail();  // events count from 1
+  return event;
+}
+
+Digest read_digest(ByteReader& in) {
+  Digest digest;
+  digest.members = in.u64();
+  const size_t count = read_count(in, kIdLength + 8);
+  digest.networks.reserve(count);
+  for (size_t i = 0; i < count && in.ok(); ++i) {
+    const auto network = read_id<NetworkId>(in);
+    digest.networks.push_back({network, in.u64()});
+  }
+  return digest;
+}
+
+NetworkState read_network_state(ByteReader& in) {
+  NetworkState state;
+  state.network = read_id<NetworkId>(in);
+  state.wanted = read_flag(in);
+  const size_t count = read_count(in, kIdLength + 10);
+  if (count > kMaxMembers) in.fail();
+  for (size_t i = 0; i < count && in.ok(); ++i) {
+    OwnerDigest owner;
+    owner.owner = read_id<NodeId>(in);
+    owner.epoch = read_number(in);
+    owner.complete = read_number(in);
+    owner.hash = in.u64();
+    state.owners.push_back(std::move(owner));
+  }
+  return state;
+}
+
+Summary read_summary(ByteReader& in) {
+  Summary summary;
+  summary.network = read_id<NetworkId>(in);
+  summary.owner = read_id<NodeId>(in);
+  summary.epoch = read_number(in);
+  summary.through = read_number(in);
+  const size_t count = read_count(in, 1);
+  uint64_t last = 0;
+  for (size_t i = 0; i < count && in.ok(); ++i) {
+    const uint64_t step = in.varint();
+    if (step == 0 || step > summary.through - last) in.fail();  // rising, up to `through`
+    last += step;
+    summary.live.push_back(last);
+  }
+  return summary;
+}
+
+Ping read_ping(ByteReader& in) {
+  Ping ping;
+  ping.number = in.u32();
+  if (read_flag(in)) ping.target = read_id<NodeId>(in);
+  return ping;
+}
+
+PingRequest read_ping_request(ByteReader& in) {
+  PingRequest request;
+  request.number = in.u32();
+  request.target = read_id<NodeId>(in);
+  request.address = read_address(in);
+  return request;
+}
+
+MemberDigests read_member_digests(ByteReader& in) {
+  MemberDigests digests;
+  for (uint64_t& bucket : digests.buckets) bucket = in.u64();
+  return digests;
+}
+
+MemberDifference read_member_difference(ByteReader& in) {
+  MemberDifference difference;
+  const ByteView bits = in.raw(difference.buckets.size());
+  std::copy(bits.begin(), bits.end(), difference.buckets.begin());
+  return difference;
+}
+
+Message read_body(Type type, ByteReader& in) {
+  switch (type) {
+    case Type::kPing:
+      return read_ping(in);
+    case Type::kPingRequest:
+      return read_ping_request(in);
+    case Type::kAck:
+      return Ack{in.u32()};
+    case Type::kNack:
+      return Nack{in.u32()};
+    case Type::kClaim:
+      return read_claim(in);
+    case Type::kEntryEvent:
+      return read_entry_event(in);
+    case Type::kDigest:
+      return read_digest(in);
+    case Type::kMemberDigests:
+      return read_member_digests(in);
+    case Type::kMemberDifference:
+      return read_member_difference(in);
+    case Type::kNetworkState:
+      return read_network_state(in);
+    case Type::kSummary:
+      return read_summary(in);
+    case Type::kMore:
+    case Type::kEnd:
+      break;
+  }
+  return More{};
+}
+
+}  // namespace
+
+Bytes encode_head(const Head& head) {
+  ByteWriter out;
+  write_id(out, head.sender);
+  out.varint(head.incarnation);
+  write_address(out, head.address);
+  return out.take();
+}
+
+Bytes encode_message(const Message& message) {
+  ByteWriter body;
+  std::visit(Writer{body}, message);
+  ByteWriter out;
+  out.u8(static_cast<uint8_t>(message.index() + 1));
+  out.bytes(body.view());
+  return out.take();
+}
+
+Result<Packet> decode_packet(ByteView plain) {
+  ByteReader in(plain);
+  Packet packet;
+  packet.head.sender = read_id<NodeId>(in);
+  packet.head.incarnation = read_number(in);
+  packet.head.address = read_address(in);
+  if (!in.ok()) return data_loss("the head of a packet is malformed");
+  while (in.ok() && in.remaining() > 0) {
+    const uint8_t type = in.u8();
+    ByteReader body(in.bytes(in.remaining()));
+    if (!in.ok()) break;
+    if (type == 0 || type >= static_cast<uint8_t>(Type::kEnd)) continue;
+    Message message = read_body(static_cast<Type>(type), body);
+    if (!body.done()) {
+      return data_loss("a message of type " + std::to_string(type) + " is malformed");
+    }
+    packet.messages.push_back(std::move(message));
+  }
+  if (!in.ok()) return data_loss("a message claims more bytes than there are");
+  return packet;
+}
+
+Packer::Packer(const Head& head, size_t budget)
+    : head_(encode_head(head)), budget_(budget), current_(head_) {}
+
+size_t Packer::room() const { return budget_ > current_.size() ? budget_ - current_.size() : 0; }
+
+void Packer::add(ByteView message) {
+  if (message.size() > room() && current_.size() > head_.size()) {
+    full_.push_back(std::move(current_));
+    current_ = head_;
+  }
+  current_.insert(current_.end(), message.begin(), message.end());
+}
+
+std::vector<Bytes> Packer::take(bool even_empty) {
+  if (current_.size() > head_.size() || (even_empty && full_.empty())) {
+    full_.push_back(std::move(current_));
+  }
+  current_ = head_;
+  return std::exchange(full_, {});
+}
+
+}  // namespace shoal::gossip

@@ -1,0 +1,52 @@
+// Packets to bytes and back. Nothing is trusted: a decoder's memory is bounded by the bytes it was
+// given, never by a count they claim.
+//
+//   packet  = head message*
+//   head    = sender (25) | incarnation (varint) | address
+//   message = type (1) | length (varint) | body
+//   address = family (4 or 6) | ip (4 or 16) | port (2)
+//
+// A message of an unknown type is skipped, so that newer nodes may say more. A known one that is
+// malformed spoils its packet.
+#pragma once
+
+#include <span>
+
+#include "base/types/result.h"
+#include "gossip/wire/message.h"
+
+namespace shoal::gossip {
+
+struct Packet {
+  Head head;
+  std::vector<Message> messages;
+};
+
+Bytes encode_head(const Head& head);
+// Type, length and body.
+Bytes encode_message(const Message& message);
+
+// kDataLoss says what is wrong.
+Result<Packet> decode_packet(ByteView plain);
+
+// Fills packets of at most `budget` bytes with encoded messages, in order. A message that does not
+// fit an empty packet gets one of its own.
+class Packer {
+ public:
+  Packer(const Head& head, size_t budget);
+
+  void add(ByteView message);
+  // Bytes left in the packet being filled.
+  size_t room() const;
+  // Every packet; the packer is empty again. A packet without messages is made only when
+  // `even_empty`.
+  std::vector<Bytes> take(bool even_empty = false);
+
+ private:
+  Bytes head_;
+  size_t budget_;
+  Bytes current_;
+  std::vector<Bytes> full_;
+};
+
+}  // namespace shoal::gossip

@@ -1,0 +1,133 @@
+// The messages of gossip, decoded. docs/protocol/gossip.md draws their bytes.
+//
+// A packet is a head (who sends it) and messages one after the other. Every message is idempotent
+// and carries what orders it: a claim its incarnation, an entry its epoch and sequence, an answer
+// the number of its question.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/codec/bytes.h"
+#include "base/types/id.h"
+#include "base/types/ip.h"
+
+namespace shoal::gossip {
+
+// Bounds of the wire; a decoder refuses what is beyond.
+inline constexpr size_t kMaxKeySize = 64;
+inline constexpr size_t kMaxValueSize = 1024;
+// Members known: 10,000 and what restarts and removals leave behind.
+inline constexpr size_t kMaxMembers = 16384;
+// Buckets of the membership digest, by a hash of the id: one difference among 10,000 members costs
+// the claims of about forty.
+inline constexpr size_t kMemberBuckets = 256;
+
+// Says of the sender what an alive claim says: each packet is news of its sender.
+struct Head {
+  NodeId sender;
+  uint64_t incarnation = 0;
+  HostPort address;
+
+  friend bool operator==(const Head&, const Head&) = default;
+};
+
+// "Are you there?" An empty target asks whoever listens (a seed, known by address only).
+struct Ping {
+  uint32_t number = 0;
+  NodeId target;
+};
+// "Ping that one for me."
+struct PingRequest {
+  uint32_t number = 0;
+  NodeId target;
+  HostPort address;
+};
+struct Ack {
+  uint32_t number = 0;
+};
+// "I asked; no answer so far": tells a sick network from a sick asker.
+struct Nack {
+  uint32_t number = 0;
+};
+
+enum class ClaimKind : uint8_t { kAlive = 1, kSuspect = 2, kFailed = 3, kLeft = 4 };
+
+// What somebody holds of a member.
+struct Claim {
+  ClaimKind kind = ClaimKind::kAlive;
+  NodeId id;
+  uint64_t incarnation = 0;
+  HostPort address;
+  NodeId from;  // who accuses; empty for kAlive and kLeft
+
+  friend bool operator==(const Claim&, const Claim&) = default;
+};
+
+// One entry of a table: put or deleted by its owner as the owner's event number `sequence`.
+struct EntryEvent {
+  NetworkId network;
+  NodeId owner;
+  uint64_t epoch = 0;
+  uint64_t sequence = 0;
+  bool deleted = false;
+  std::string key;
+  Bytes value;
+
+  friend bool operator==(const EntryEvent&, const EntryEvent&) = default;
+};
+
+// "This is what I have, in 8 bytes per network; ask if you have something else."
+struct NetworkDigest {
+  NetworkId network;
+  uint64_t hash = 0;
+};
+struct Digest {
+  uint64_t members = 0;
+  std::vector<NetworkDigest> networks;
+};
+
+// What one replica has of one owner in one network.
+struct OwnerDigest {
+  NodeId owner;
+  uint64_t epoch = 0;
+  uint64_t complete = 0;  // every event up to this one is known
+  uint64_t hash = 0;      // of the live entries
+
+  friend bool operator==(const OwnerDigest&, const OwnerDigest&) = default;
+};
+
+// Exchange, asking: the digests of the asker's members, per bucket.
+struct MemberDigests {
+  std::array<uint64_t, kMemberBuckets> buckets{};
+};
+// Exchange, answering: which buckets differ; their members follow as claims, and the asker sends
+// its own of these buckets back.
+struct MemberDifference {
+  std::array<uint8_t, kMemberBuckets / 8> buckets{};
+};
+// Exchange, asking: all the asker has of a network. Answering: the owners of which the answerer
+// wants what the asker has.
+struct NetworkState {
+  NetworkId network;
+  bool wanted = false;  // false: asking, true: answering
+  std::vector<OwnerDigest> owners;
+};
+// "Up to `through`, these are all the live entries of the owner": what is not listed is deleted.
+struct Summary {
+  NetworkId network;
+  NodeId owner;
+  uint64_t epoch = 0;
+  uint64_t through = 0;
+  std::vector<uint64_t> live;  // sequence numbers, rising
+};
+// The answer was cut at its size; ask again.
+struct More {};
+
+using Message = std::variant<Ping, PingRequest, Ack, Nack, Claim, EntryEvent, Digest, MemberDigests,
+                             MemberDifference, NetworkState, Summary, More>;
+
+}  // namespace shoal::gossip
