@@ -63,8 +63,8 @@ void Worker::start(PersistedState state, std::optional<ClusterInfo> cluster,
     const Status served = sync_sandbox(local.record.space);
     if (!served) log::warn(kLog, "no DNS for endpoint {}: {}", id.str(), served.error().message);
     ports_.resolvers.names().upsert(
-        name_entry(local.record.endpoint.network_id,
-                   network_name(local.record.endpoint.network_id), id.str(), record_of(local.record, config_.data_path)));
+        name_entry(local.record.endpoint.network_id, network_name(local.record.endpoint.network_id),
+                   id.str(), record_of(local.record, config_.data_path)));
   }
   save(guarded([](const Status& saved) {
     if (!saved) log::error(kLog, "{}", saved.error().message);
@@ -205,7 +205,9 @@ PersistedState Worker::persisted() const {
   return state;
 }
 
-void Worker::save(std::function<void(Status)> done) { ports_.disk.save(persisted(), std::move(done)); }
+void Worker::save(std::function<void(Status)> done) {
+  ports_.disk.save(persisted(), std::move(done));
+}
 
 void Worker::cache_soon() {
   if (cache_pending_) return;

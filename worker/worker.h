@@ -6,7 +6,8 @@
 // before, the lease too. A detach is the reverse. Both are serialised per namespace.
 //
 // Invariants
-//   - a lease is asked for only when its endpoint id is on disk; an id leaves the disk only when its
+//   - a lease is asked for only when its endpoint id is on disk; an id leaves the disk only when
+//   its
 //     lease is held by an attachment or a manager said that it is gone. So no crash leaks a lease.
 //   - what the managers assign and this host does not know is given back; what this host has and a
 //     complete assignment (of a session opened later than the lease) does not name is removed here.
@@ -86,8 +87,8 @@ class Worker final : private gossip::Observer {
   // without `force` kUnavailable while no manager answers.
   void detach(std::string network, std::string endpoint, bool force,
               std::function<void(Status)> done);
-  // Takes everything down, says good-bye, removes all of ours from the kernel. Leases are given back
-  // while managers answer; else the managers do it when they remove the node.
+  // Takes everything down, says good-bye, removes all of ours from the kernel. Leases are given
+  // back while managers answer; else the managers do it when they remove the node.
   void leave(std::function<void(Status)> done);
 
   // From the session.

@@ -70,8 +70,8 @@ void Worker::attach_begin(const std::shared_ptr<AttachOp>& op) {
       attach_answer(op, Attached{record.endpoint, record.ifname, record.mtu});
     } else {
       attach_answer(op, already_exists("this namespace is on network " + record.network_name +
-                                       " already, as endpoint " + record.endpoint.spec.name +
-                                       " (" + record.ifname + "): detach that first"));
+                                       " already, as endpoint " + record.endpoint.spec.name + " (" +
+                                       record.ifname + "): detach that first"));
     }
     return;
   }

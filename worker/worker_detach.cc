@@ -72,8 +72,9 @@ void Worker::detach(std::string network, std::string endpoint, bool force,
       return;
     }
     if (!force && !ports_.managers.reachable()) {
-      answer(unavailable("no manager answers, so the address cannot be given back: try again, or "
-                         "use --force to detach here now (it is given back when one answers)"));
+      answer(
+          unavailable("no manager answers, so the address cannot be given back: try again, or "
+                      "use --force to detach here now (it is given back when one answers)"));
       return;
     }
     ++detaches_;
@@ -133,21 +134,21 @@ void Worker::release_one(const EndpointId& id, std::function<void()> done) {
     return;
   }
   ports_.managers.detach(id, guarded([this, id, done = std::move(done)](const Status& released) {
-    releasing_.erase(id);
-    if (!released) {
-      log::warn(kLog, "the lease of endpoint {} is given back later: {}", id.str(),
-                released.error().message);
-      release_timer_->wake_at(ports_.clock.now() + kReleaseRetry,
-                              guarded([this] { release_soon(); }));
-      done();
-      return;
-    }
-    releases_.erase(id);
-    save(guarded([](const Status& saved) {
-      if (!saved) log::error(kLog, "{}", saved.error().message);
-    }));
-    done();
-  }));
+                           releasing_.erase(id);
+                           if (!released) {
+                             log::warn(kLog, "the lease of endpoint {} is given back later: {}",
+                                       id.str(), released.error().message);
+                             release_timer_->wake_at(ports_.clock.now() + kReleaseRetry,
+                                                     guarded([this] { release_soon(); }));
+                             done();
+                             return;
+                           }
+                           releases_.erase(id);
+                           save(guarded([](const Status& saved) {
+                             if (!saved) log::error(kLog, "{}", saved.error().message);
+                           }));
+                           done();
+                         }));
 }
 
 void Worker::release_soon() {
@@ -202,11 +203,11 @@ void Worker::remove_unassigned(const std::vector<EndpointId>& ids) {
         found->second.record.phase != Attachment::Phase::kAttached) {
       continue;
     }
-    log::warn(kLog, "removing endpoint {} ({}): the managers do not assign it to this node any more",
+    log::warn(kLog,
+              "removing endpoint {} ({}): the managers do not assign it to this node any more",
               id.str(), found->second.record.endpoint.spec.name);
-    serial_.run(space_key(found->second.record.space), [this, id](std::function<void()> over) {
-      take_down(id, false, std::move(over));
-    });
+    serial_.run(space_key(found->second.record.space),
+                [this, id](std::function<void()> over) { take_down(id, false, std::move(over)); });
   }
 }
 

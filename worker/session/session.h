@@ -41,7 +41,7 @@ class Session {
   static constexpr size_t kMaxManagers = 64;
 
   // Inputs, each of one stream.
-  struct HeartbeatAck {};
+  using HeartbeatAck = manager::HeartbeatAck;
   struct Closed {
     Error error;
     std::optional<HostPort> leader;  // whom the follower named
