@@ -58,12 +58,13 @@ class AddressSpace {
   std::vector<SubnetUsage> usage(WallTime now) const;
 
  private:
-  // Counts of the whole subnet, or of its ip_range.
+  // Counts of the whole subnet, or of its window.
   struct Count {
-    uint64_t size = 0;
+    uint64_t size = 0;  // without reserved ones, saturated
     uint64_t used = 0;
     uint64_t quarantined = 0;
   };
+  using Resting = std::set<std::pair<WallTime, Ip>>;  // the quarantined by time
   struct SubnetState {
     Subnet subnet;
     Prefix window;  // ip_range, or all of it
@@ -71,12 +72,16 @@ class AddressSpace {
     Count all;
     Count drawn;  // of the window
     std::optional<Ip> next;
-    std::set<std::pair<WallTime, Ip>> resting;  // the quarantined by time
+    Resting resting;  // of the window
+    Resting resting_outside;
+
+    bool in_window(const Ip& ip) const { return window.contains(ip); }
   };
 
-  SubnetState* find(const Ip& ip);
+  static SubnetState make_state(const Subnet& subnet);
+  SubnetState& at(const Ip& ip);
   const SubnetState* find(const Ip& ip) const;
-  Result<Prefix> choose_requested(const Ip& ip, WallTime now) const;
+  Status choose_requested(const Ip& ip, WallTime now) const;
   Status draw(Family family, WallTime now, Choice& choice) const;
   std::optional<Ip> next_free(const SubnetState& state, WallTime now) const;
   Error full(Family family, WallTime now) const;

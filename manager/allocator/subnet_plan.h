@@ -48,6 +48,9 @@ Status check_pools(const Pools& pools);
 // Everything that can be said of the subnets asked for without knowing other networks.
 Status check_subnet_specs(const NetworkSpec& spec);
 
+// Whether any of its subnets comes from the pools.
+bool draws_subnets(const NetworkSpec& spec);
+
 // The first overlap of a subnet asked for with a route: kConflict naming both. Default routes are
 // ignored.
 Status check_overlap_with_routes(const NetworkSpec& spec, std::span<const Prefix> routes);

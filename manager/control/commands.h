@@ -17,21 +17,22 @@
 
 namespace shoal::manager::control {
 
-// Host routes sent with a network: what a large site's nodes have together, deduplicated.
-inline constexpr size_t kMaxAvoid = 4096;
-
 // The present, and where ids, secrets and seeds are drawn from (a strong source in the daemon).
 struct Draw {
   WallTime now;
   Rng& rng;
 };
 
+// Any operation as a command, or what apply would say against it: for what the managers do of
+// themselves (a node's status, a lease given back by id).
+Result<Command> propose(const Store& store, Operation operation, Draw draw);
+
 // Fills what is empty: id, secrets, a ring of three gossip keys, pools (10.0.0.0/8 and a random ULA
 // /48). `node` is the first manager.
 Result<Command> init_cluster(const Store& store, Cluster cluster, Node node, Draw draw);
 
 // `host_routes`: routes of the nodes' hosts; a subnet asked for that overlaps one is refused, drawn
-// ones avoid them. Beyond kMaxAvoid the rest is left out of the drawing.
+// ones avoid them.
 Result<Command> create_network(const Store& store, NetworkSpec spec,
                                std::span<const Prefix> host_routes, Draw draw);
 Result<Command> remove_network(const Store& store, std::string_view network, Draw draw);

@@ -156,6 +156,7 @@ class Store {
   std::unordered_map<uint64_t, NodeId> raft_ids_;
   std::unordered_set<NodeId> removed_nodes_;
   std::set<Rest> resting_;
+  NetworkId ingress_;    // the network that is, if any
   size_t managers_ = 0;  // nodes whose desired role is manager
 };
 
