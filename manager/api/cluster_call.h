@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 
+#include "base/types/id.h"
 #include "base/types/result.h"
 
 namespace shoal::manager {
@@ -40,6 +41,8 @@ struct ClusterCall {
   std::string request_id;
   std::chrono::system_clock::time_point deadline;
   bool forwarded = false;  // came from another manager: it must not be forwarded a second time
+  bool retry = false;      // an earlier try of it may have been carried out
+  NodeId caller;           // whose certificate, on the cluster port; empty on the local socket
   // Called once, from any thread, with `response` filled when ok.
   std::function<void(Status)> done;
 };

@@ -13,6 +13,8 @@ namespace shoal::manager {
 
 // For a caller that set no deadline: long enough for an election and a retry.
 inline constexpr std::chrono::seconds kDefaultCallDeadline{20};
+// A deadline further away than this counts as none: nobody waits for ever on a manager's memory.
+inline constexpr std::chrono::seconds kMostCallDeadline{600};
 
 enum class Door { kLocal, kClusterPort };
 

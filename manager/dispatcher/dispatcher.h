@@ -97,7 +97,7 @@ class Dispatcher {
     bool registered = false;
     bool writing = false;
     Instant write_started;
-    bool greet = false;         // Registered and a complete Assignments are due
+    bool greet = false;  // Registered and a complete Assignments are due
     bool cluster_dirty = false;
     bool ack_due = false;
     uint64_t sequence = 0;
@@ -112,12 +112,12 @@ class Dispatcher {
   // What this leader knows of one node of the store.
   struct Health {
     std::optional<StreamId> stream;
-    bool heard = false;       // by this leader
-    Instant deadline;         // down when reached
+    bool heard = false;  // by this leader
+    Instant deadline;    // down when reached
     bool expired = false;
     std::optional<NodeDescription> description;  // as registered
     std::optional<NodeAddresses> addresses;
-    Instant propose_after;    // not before, for a wish that was proposed already
+    Instant propose_after;  // not before, for a wish that was proposed already
     bool proposed = false;
   };
   // What all nodes are told of one node.
@@ -141,7 +141,7 @@ class Dispatcher {
   void propose_wishes(Instant now);
   std::vector<SessionMessage> batch(Session& session);
   Assignments complete_for(const Session& session) const;
-  Assignments delta_for(Session& session) const;
+  Assignments delta_for(const Session& session) const;
   ClusterInfo info_for(const NodeId& node) const;
   static PublicNode public_part(const Node& node);
 

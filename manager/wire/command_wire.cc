@@ -15,6 +15,7 @@ void put(store::Command& out, const InitCluster& op) {
 void put(store::Command& out, const CreateNetwork& op) {
   out.mutable_create_network()->set_id(op.id.str());
   *out.mutable_create_network()->mutable_spec() = to_wire(op.spec);
+  for (const Prefix& route : op.avoid) out.mutable_create_network()->add_avoid(route.str());
 }
 void put(store::Command& out, const RemoveNetwork& op) {
   out.mutable_remove_network()->set_id(op.id.str());
@@ -57,6 +58,15 @@ void put(store::Command& out, const RotateJoinToken& op) {
 void put(store::Command& out, const RotateGossipKey& op) {
   out.mutable_rotate_gossip_key()->set_id(op.key.id);
   out.mutable_rotate_gossip_key()->set_key(op.key.key);
+}
+
+Result<Operation> read(const store::CreateNetwork& message) {
+  CreateNetwork op;
+  op.id = SHOAL_TRY(NetworkId::parse(message.id()));
+  op.spec = SHOAL_TRY(from_wire(message.spec()));
+  op.avoid = SHOAL_TRY(list<Prefix>(message.avoid(), "the routes to avoid", kMaxAvoided,
+                                    [](const std::string& route) { return Prefix::parse(route); }));
+  return Operation(std::move(op));
 }
 
 Result<Operation> read(const store::AttachEndpoint& message) {
@@ -112,8 +122,7 @@ Result<Operation> operation_from_wire(const store::Command& message) {
       return Operation(InitCluster{SHOAL_TRY(from_wire(message.init_cluster().cluster())),
                                    SHOAL_TRY(from_wire(message.init_cluster().node()))});
     case store::Command::kCreateNetwork:
-      return Operation(CreateNetwork{SHOAL_TRY(NetworkId::parse(message.create_network().id())),
-                                     SHOAL_TRY(from_wire(message.create_network().spec()))});
+      return read(message.create_network());
     case store::Command::kRemoveNetwork:
       return Operation(RemoveNetwork{SHOAL_TRY(NetworkId::parse(message.remove_network().id()))});
     case store::Command::kAttachEndpoint:

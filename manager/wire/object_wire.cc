@@ -34,6 +34,22 @@ store::Quarantined to_wire(const Quarantined& quarantined) {
   return out;
 }
 
+store::AddressCursor to_wire(const AddressCursor& cursor) {
+  store::AddressCursor out;
+  out.set_network_id(cursor.network_id.str());
+  out.set_subnet(cursor.subnet.str());
+  out.set_next(cursor.next.str());
+  return out;
+}
+
+Result<AddressCursor> from_wire(const store::AddressCursor& cursor) {
+  AddressCursor out;
+  out.network_id = SHOAL_TRY(NetworkId::parse(cursor.network_id()));
+  out.subnet = SHOAL_TRY(parsed<Prefix>(cursor.subnet(), "the subnet of a cursor"));
+  out.next = SHOAL_TRY(parsed<Ip>(cursor.next(), "the address of a cursor"));
+  return out;
+}
+
 Result<Quarantined> from_wire(const store::Quarantined& quarantined) {
   Quarantined out;
   out.network_id = SHOAL_TRY(NetworkId::parse(quarantined.network_id()));
@@ -115,6 +131,9 @@ store::Object to_wire(const Object& object) {
         if constexpr (std::is_same_v<T, Endpoint>) *out.mutable_endpoint() = wire::to_wire(value);
         if constexpr (std::is_same_v<T, Node>) *out.mutable_node() = wire::to_wire(value);
         if constexpr (std::is_same_v<T, Quarantined>) *out.mutable_quarantined() = to_wire(value);
+        if constexpr (std::is_same_v<T, AddressCursor>) {
+          *out.mutable_address_cursor() = to_wire(value);
+        }
       },
       object);
   return out;
@@ -132,6 +151,8 @@ Result<Object> from_wire(const store::Object& object) {
       return Object(SHOAL_TRY(wire::from_wire(object.node())));
     case store::Object::kQuarantined:
       return Object(SHOAL_TRY(from_wire(object.quarantined())));
+    case store::Object::kAddressCursor:
+      return Object(SHOAL_TRY(from_wire(object.address_cursor())));
     case store::Object::OBJECT_NOT_SET:
       break;
   }

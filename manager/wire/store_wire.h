@@ -20,6 +20,7 @@ inline constexpr uint32_t kFormatVersion = 1;
 inline constexpr size_t kMaxPem = 64U << 10;  // a certificate or key, bytes
 inline constexpr size_t kSecretSize = 16;
 inline constexpr size_t kMaxPools = 256;
+inline constexpr size_t kMaxAvoided = 4096;  // host routes that come with a new network
 inline constexpr size_t kMaxRemovedNodes = 1U << 20;
 
 std::string encode_command(const Command& command);

@@ -89,13 +89,17 @@ Cluster cluster() {
 }
 
 std::vector<Object> objects() {
-  return {cluster(), network(), endpoint(), node(),
-          Quarantined{id<NetworkId>('n'), ip("fd00::7"), {99}}};
+  return {cluster(),
+          network(),
+          endpoint(),
+          node(),
+          Quarantined{id<NetworkId>('n'), ip("fd00::7"), {99}},
+          AddressCursor{id<NetworkId>('n'), prefix("10.0.0.0/24"), ip("10.0.0.7")}};
 }
 
 std::vector<Operation> operations() {
   return {InitCluster{cluster(), node()},
-          CreateNetwork{id<NetworkId>('n'), network().spec},
+          CreateNetwork{id<NetworkId>('n'), network().spec, {prefix("192.168.0.0/16")}},
           RemoveNetwork{id<NetworkId>('n')},
           AttachEndpoint{id<EndpointId>('e'), id<NetworkId>('n'), id<NodeId>('h'), endpoint().spec},
           DetachEndpoint{id<EndpointId>('e'), NodeId()},

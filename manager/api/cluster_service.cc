@@ -1,0 +1,56 @@
+#include "manager/api/cluster_service.h"
+
+#include <algorithm>
+
+#include "manager/api/call_context.h"
+
+namespace shoal::manager {
+
+grpc::ServerUnaryReactor* ClusterService::start(grpc::CallbackServerContext* context,
+                                                ClusterMethod method,
+                                                const google::protobuf::Message* request,
+                                                google::protobuf::Message* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  auto call = std::make_shared<ClusterCall>();
+  call->method = method;
+  call->request = request;
+  call->response = response;
+  call->deadline = call_deadline(*context);
+  call->done = [reactor](const Status& status) {
+    reactor->Finish(status ? grpc::Status::OK : to_grpc(status.error()));
+  };
+  if (door_ == Door::kClusterPort) {
+    const Caller caller = caller_of(*context);
+    if (const Status allowed = authorize(caller, Method::kCluster); !allowed) {
+      call->done(allowed);
+      return reactor;
+    }
+    call->caller = caller.node;
+    call->forwarded = true;
+    call->request_id = request_id_of(*context);
+    call->retry = is_retry(*context);
+  }
+  handler_.handle(std::move(call));
+  return reactor;
+}
+
+#define SHOAL_CLUSTER_METHOD(name)                                                      \
+  grpc::ServerUnaryReactor* ClusterService::name(grpc::CallbackServerContext* context,  \
+                                                 const control::name##Request* request, \
+                                                 control::name##Response* response) {   \
+    return start(context, ClusterMethod::k##name, request, response);                   \
+  }
+SHOAL_CLUSTER_METHOD(GetJoinToken)
+SHOAL_CLUSTER_METHOD(ListNodes)
+SHOAL_CLUSTER_METHOD(InspectNode)
+SHOAL_CLUSTER_METHOD(UpdateNode)
+SHOAL_CLUSTER_METHOD(RemoveNode)
+SHOAL_CLUSTER_METHOD(CreateNetwork)
+SHOAL_CLUSTER_METHOD(ListNetworks)
+SHOAL_CLUSTER_METHOD(InspectNetwork)
+SHOAL_CLUSTER_METHOD(RemoveNetwork)
+SHOAL_CLUSTER_METHOD(ListEndpoints)
+SHOAL_CLUSTER_METHOD(InspectEndpoint)
+#undef SHOAL_CLUSTER_METHOD
+
+}  // namespace shoal::manager

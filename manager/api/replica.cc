@@ -1,0 +1,49 @@
+#include "manager/api/replica.h"
+
+#include <algorithm>
+
+namespace shoal::manager {
+
+void change(Replica& replica, std::function<Result<Command>()> build, AnswerDone done) {
+  Result<Command> command = build();
+  if (command) return replica.propose(std::move(*command), std::move(done));
+  replica.read([&replica, build = std::move(build), done = std::move(done)](const Status& status) {
+    if (!status) return done(status.error());
+    Result<Command> again = build();
+    if (!again) return done(again.error());
+    replica.propose(std::move(*again), done);
+  });
+}
+
+Status admit(const Store& store, const Caller& caller, Method method) {
+  SHOAL_TRY(authorize(caller, method));
+  if (!caller.authenticated) return ok_status();
+  const Cluster* cluster = store.cluster();
+  if (cluster == nullptr) {
+    return unavailable("this manager does not know the cluster's state yet: try again");
+  }
+  if (caller.cluster != cluster->id) {
+    return permission_denied("the certificate of node " + caller.node.str() +
+                             " is of another cluster");
+  }
+  const auto& removed = cluster->removed_nodes;
+  if (std::find(removed.begin(), removed.end(), caller.node) != removed.end()) {
+    return permission_denied("node " + caller.node.str() +
+                             " was removed from the cluster: run `shoal leave --force` on it, and "
+                             "join it again");
+  }
+  const bool needs_manager = method == Method::kRaft || method == Method::kCluster;
+  const Node* node = store.node(caller.node);
+  if (needs_manager && node != nullptr && node->spec.role != Role::kManager) {
+    return permission_denied("node " + caller.node.str() + " was demoted to a worker");
+  }
+  return ok_status();
+}
+
+Error not_leader(const Replica& replica) {
+  const auto address = replica.leader_address();
+  return unavailable(address ? "this manager is not the leader; the leader is " + address->str()
+                             : "the managers have no leader at the moment: try again");
+}
+
+}  // namespace shoal::manager

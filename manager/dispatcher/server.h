@@ -1,0 +1,73 @@
+// DispatcherServer: dispatch.Dispatcher over gRPC, and the shell of the Dispatcher core.
+//
+// Thread rule: the service methods run on gRPC's threads and post; everything else on the strand.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+
+#include "base/runtime/strand.h"
+#include "manager/api/replica.h"
+#include "manager/dispatcher/dispatcher.h"
+#include "manager/dispatcher/session_stream.h"
+
+namespace shoal::manager {
+
+// Streams open at once. One per node, and some that end.
+inline constexpr size_t kMaxStreams = 16384;
+// Attach and detach calls under way at once.
+inline constexpr size_t kMaxAttachCalls = 4096;
+
+class DispatcherServer final : public dispatch::Dispatcher::CallbackService {
+ public:
+  DispatcherServer(Strand& strand, Clock& clock, Replica& replica);
+
+  // On the strand.
+  void leader_changed();
+  void applied(const std::vector<Change>& changes);
+  void store_replaced();
+  void stop();
+  const Dispatcher& core() const { return core_; }
+
+  grpc::ServerBidiReactor<dispatch::WorkerMessage, dispatch::ManagerMessage>* Session(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerUnaryReactor* AttachEndpoint(grpc::CallbackServerContext* context,
+                                           const dispatch::AttachEndpointRequest* request,
+                                           dispatch::AttachEndpointResponse* response) override;
+  grpc::ServerUnaryReactor* DetachEndpoint(grpc::CallbackServerContext* context,
+                                           const dispatch::DetachEndpointRequest* request,
+                                           dispatch::DetachEndpointResponse* response) override;
+
+ private:
+  struct Unary {
+    grpc::CallbackServerContext* context = nullptr;
+    grpc::ServerUnaryReactor* reactor = nullptr;
+    Caller caller;
+  };
+
+  void post(std::function<void()> work);
+  void open(StreamId id, const Caller& caller, const std::shared_ptr<SessionStream>& stream);
+  void receive(StreamId id, const dispatch::WorkerMessage& message);
+  void attach(const Unary& call, const dispatch::AttachEndpointRequest& request,
+              dispatch::AttachEndpointResponse* response);
+  void detach(const Unary& call, const dispatch::DetachEndpointRequest& request);
+  Status may_dispatch(const Caller& caller) const;
+  Status admit_unary(const Unary& call);
+  void finish(const Unary& call, const Status& status);
+  void pump();
+  std::string leader_text() const;
+
+  Strand& strand_;
+  Clock& clock_;
+  Replica& replica_;
+  Dispatcher core_;
+  std::unique_ptr<Timer> timer_;
+  std::unordered_map<StreamId, std::shared_ptr<SessionStream>> streams_;
+  std::atomic<StreamId> next_stream_{1};
+  size_t unary_calls_ = 0;
+  bool stopped_ = false;
+  bool pumping_ = false;
+  std::shared_ptr<int> alive_ = std::make_shared<int>();
+};
+
+}  // namespace shoal::manager

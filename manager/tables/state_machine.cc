@@ -1,0 +1,55 @@
+#include "manager/tables/state_machine.h"
+
+#include "manager/wire/store_wire.h"
+
+namespace shoal::manager {
+
+Result<std::unique_ptr<StateMachine>> StateMachine::open(std::unique_ptr<Tables> tables) {
+  auto content = SHOAL_TRY(tables->load());
+  std::unique_ptr<StateMachine> machine(new StateMachine(std::move(tables)));
+  for (Object& object : content.objects) machine->store_.load(std::move(object));
+  SHOAL_TRY(machine->store_.finish_load(content.applied_index));
+  machine->applied_index_ = content.applied_index;
+  return machine;
+}
+
+std::string StateMachine::apply(raft::Index index, raft::Term term, std::string_view command) {
+  (void)term;
+  applied_index_ = index;
+  const auto decoded = wire::decode_command(command);
+  if (!decoded) {
+    last_answer_ = decoded.error();
+    if (listener_.failed) listener_.failed(decoded.error());
+    return {};
+  }
+  Outcome outcome = store_.apply(index, *decoded);
+  last_answer_ = std::move(outcome.answer);
+  if (outcome.changes.empty()) return {};
+  save(outcome.changes);
+  if (listener_.applied) listener_.applied(outcome.changes);
+  return {};
+}
+
+void StateMachine::save(const std::vector<Change>& changes) {
+  const Status status = tables_behind_ ? tables_->replace(store_.objects(), applied_index_)
+                                       : tables_->write(changes, applied_index_);
+  tables_behind_ = !status.ok();
+  if (!status.ok() && listener_.failed) listener_.failed(status.error());
+}
+
+std::string StateMachine::snapshot() { return wire::encode_snapshot(store_.objects()); }
+
+Status StateMachine::restore(raft::Index index, std::string_view data) {
+  auto objects = SHOAL_TRY(wire::decode_snapshot(data));
+  Store store;
+  for (const Object& object : objects) store.load(object);
+  SHOAL_TRY(store.finish_load(index));
+  SHOAL_TRY(tables_->replace(objects, index));
+  store_ = std::move(store);
+  applied_index_ = index;
+  tables_behind_ = false;
+  if (listener_.replaced) listener_.replaced();
+  return ok_status();
+}
+
+}  // namespace shoal::manager

@@ -1,0 +1,53 @@
+// StateMachine: the store as raft sees it: entries in, tables and listeners informed.
+//
+// Applies an entry to the store in memory, then writes its changes; an entry that cannot be decoded
+// changes nothing (alike on every manager of one version). When the disk refuses, the store in
+// memory goes on and the tables are written whole as soon as it takes them again: until then a
+// restart replays more of the log, which is kept until a snapshot is durable.
+//
+// Thread rule: raft's strand.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "manager/store/store.h"
+#include "manager/tables/tables.h"
+#include "raft/driver/ports.h"
+
+namespace shoal::manager {
+
+class StateMachine final : public raft::StateMachine {
+ public:
+  struct Listener {
+    std::function<void(const std::vector<Change>&)> applied;  // not called for empty changes
+    std::function<void()> replaced;                           // the whole store, by a snapshot
+    std::function<void(const Error&)> failed;                 // the disk, for the log
+  };
+
+  // Loads `tables` into the store. kDataLoss.
+  static Result<std::unique_ptr<StateMachine>> open(std::unique_ptr<Tables> tables);
+
+  void listen(Listener listener) { listener_ = std::move(listener); }
+  const Store& store() const { return store_; }
+  // Of the entry applied last: valid in the callback of its proposal.
+  const Result<Answer>& last_answer() const { return last_answer_; }
+
+  std::string apply(raft::Index index, raft::Term term, std::string_view command) override;
+  std::string snapshot() override;
+  Status restore(raft::Index index, std::string_view data) override;
+  raft::Index applied_index() const override { return applied_index_; }
+
+ private:
+  explicit StateMachine(std::unique_ptr<Tables> tables) : tables_(std::move(tables)) {}
+  void save(const std::vector<Change>& changes);
+
+  std::unique_ptr<Tables> tables_;
+  Store store_;
+  raft::Index applied_index_ = 0;
+  bool tables_behind_ = false;
+  Result<Answer> last_answer_ = Answer{};
+  Listener listener_;
+};
+
+}  // namespace shoal::manager

@@ -1,0 +1,53 @@
+// Tables: the state machine on disk (RocksDB): every object, and the index up to which they hold.
+//
+// One write batch holds the changes of a raft entry and its index, so after a crash both agree.
+// Nothing is fsynced: the raft log, which is, replays the tail. Loaded whole at start (the store
+// lives in memory); nothing is read afterwards.
+//
+//   key                           value
+//   "m/format"                    "1"
+//   "m/applied"                   decimal index
+//   "o/" kind '/' id ...          store.Object (manager/wire)
+//
+// Thread rule: one owner.
+#pragma once
+
+#include <rocksdb/db.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/types/result.h"
+#include "manager/model/command.h"
+
+namespace shoal::manager {
+
+class Tables {
+ public:
+  struct Content {
+    std::vector<Object> objects;
+    uint64_t applied_index = 0;
+  };
+
+  // Opens or makes. kConflict when another process has it open; kDataLoss when it is damaged or of
+  // a newer format, saying what to do.
+  static Result<std::unique_ptr<Tables>> open(const std::string& path);
+
+  Result<Content> load() const;
+  // Refused by the disk (kResourceExhausted, kInternal, kDataLoss): the tables are as before.
+  Status write(const std::vector<Change>& changes, uint64_t applied_index);
+  // In one step: everything old goes, `objects` are all there is.
+  Status replace(const std::vector<Object>& objects, uint64_t applied_index);
+
+ private:
+  Tables(std::string path, std::unique_ptr<rocksdb::DB> db)
+      : path_(std::move(path)), db_(std::move(db)) {}
+  Status commit(rocksdb::WriteBatch& batch, uint64_t applied_index);
+  Error damaged(const std::string& what) const;
+
+  std::string path_;
+  std::unique_ptr<rocksdb::DB> db_;
+};
+
+}  // namespace shoal::manager

@@ -1,0 +1,188 @@
+// Elections: pre-vote, vote, check-quorum and the hand-over of leadership.
+#include <algorithm>
+
+#include "raft/core/core.h"
+
+namespace shoal::raft {
+
+void Core::reset_election_deadline() {
+  const int64_t spread =
+      (config_.election_timeout_max - config_.election_timeout_min).count();
+  const auto extra = spread > 0 ? rng_.below(static_cast<uint64_t>(spread)) : 0;
+  election_deadline_ =
+      now_ + config_.election_timeout_min + Duration(static_cast<int64_t>(extra));
+}
+
+// A leader that keeps its quorum, or a follower that heard its leader lately, does not vote it out.
+bool Core::in_lease() const {
+  if (role_ == Role::kLeader) return true;
+  return leader_ != 0 && now_ < leader_heard_ + config_.election_timeout_min;
+}
+
+bool Core::has_unapplied_conf_change() const {
+  for (Index i = log_.applied() + 1; i <= log_.committed(); ++i) {
+    if (log_.at(i).type == EntryType::kConfChange) return true;
+  }
+  return false;
+}
+
+bool Core::may_campaign() const {
+  return role_ != Role::kLeader && self_is_voter() && !has_unapplied_conf_change();
+}
+
+void Core::campaign(Instant now) {
+  advance(now);
+  if (may_campaign()) start_campaign(Campaign::kPreElection);
+}
+
+void Core::start_campaign(Campaign kind) {
+  const bool pre = kind == Campaign::kPreElection;
+  leader_ = 0;
+  votes_.clear();
+  role_ = pre ? Role::kPreCandidate : Role::kCandidate;
+  reset_election_deadline();
+  if (!pre) {
+    ++term_;
+    vote_ = config_.id;
+    ++counters_.elections_started;
+  }
+  for (const RaftId id : configuration_.voters().voters()) {
+    if (id == config_.id) continue;
+    Message ask = to_peer(pre ? MessageType::kPreVote : MessageType::kVote, id);
+    if (pre) ask.term = term_ + 1;
+    ask.index = log_.last_index();
+    ask.log_term = log_.last_term();
+    ask.force = kind == Campaign::kTransfer;
+    send(std::move(ask));
+  }
+  // A pre-vote promises nothing; a vote counts when it is durable, in persisted().
+  if (pre) record_vote(config_.id, true);
+}
+
+void Core::record_vote(RaftId from, bool granted) {
+  votes_.emplace(from, granted);
+  switch (configuration_.voters().vote_result(votes_)) {
+    case VoteResult::kPending:
+      return;
+    case VoteResult::kLost:
+      return become_follower(term_, 0);
+    case VoteResult::kWon:
+      if (role_ == Role::kPreCandidate) return start_campaign(Campaign::kElection);
+      return become_leader();
+  }
+}
+
+void Core::handle_vote_request(const Message& message) {
+  const bool pre = message.type == MessageType::kPreVote;
+  const bool free = vote_ == message.from || (vote_ == 0 && leader_ == 0) ||
+                    (pre && message.term > term_);
+  const bool grant = free && log_.is_up_to_date(message.index, message.log_term);
+  Message answer =
+      to_peer(pre ? MessageType::kPreVoteResp : MessageType::kVoteResp, message.from);
+  answer.reject = !grant;
+  // A granted pre-vote speaks of the term asked for; a refusal teaches ours.
+  if (grant) answer.term = message.term;
+  if (grant && !pre) {
+    vote_ = message.from;
+    reset_election_deadline();
+  }
+  send(std::move(answer));
+}
+
+void Core::handle_vote_response(const Message& message) {
+  const bool pre = message.type == MessageType::kPreVoteResp;
+  if (role_ != (pre ? Role::kPreCandidate : Role::kCandidate)) return;
+  // A grant of a pre-vote for another term answers an earlier attempt.
+  if (pre && !message.reject && message.term != term_ + 1) return;
+  record_vote(message.from, !message.reject);
+}
+
+void Core::handle_timeout_now(const Message& message) {
+  if (message.from == leader_ && may_campaign()) start_campaign(Campaign::kTransfer);
+}
+
+void Core::become_follower(Term term, RaftId leader) {
+  if (term > term_) {
+    term_ = term;
+    vote_ = 0;
+  }
+  role_ = Role::kFollower;
+  leader_ = leader;
+  leader_heard_ = now_;
+  votes_.clear();
+  progress_.clear();
+  pending_reads_.clear();
+  transferee_ = 0;
+  reset_election_deadline();
+}
+
+void Core::become_leader() {
+  role_ = Role::kLeader;
+  leader_ = config_.id;
+  transferee_ = 0;
+  uncommitted_bytes_ = 0;
+  pending_reads_.clear();
+  progress_.clear();
+  for (const auto& [id, member] : configuration_.members()) {
+    progress_.emplace(id, make_progress(log_.last_index() + 1));
+  }
+  progress_.at(config_.id).become_replicate();
+  progress_.at(config_.id).update(log_.stable());
+  // What the log holds may contain a change not applied yet.
+  pending_conf_index_ = log_.last_index();
+  append_own(EntryType::kNoop, "");
+  broadcast_heartbeat();
+  broadcast_append();
+}
+
+void Core::step_down(Instant now) {
+  advance(now);
+  if (role_ != Role::kFollower) become_follower(term_, 0);
+}
+
+bool Core::recently_heard(RaftId id) const {
+  if (id == config_.id) return true;
+  const auto found = progress_.find(id);
+  return found != progress_.end() &&
+         now_ < found->second.last_heard + config_.election_timeout_max;
+}
+
+// A leader cut off from the majority stops, so that its clients look elsewhere.
+void Core::check_quorum() {
+  const auto heard = [this](RaftId id) { return Index{recently_heard(id) ? 1U : 0U}; };
+  if (configuration_.voters().committed_index(heard) == 0) become_follower(term_, 0);
+}
+
+void Core::tick_leader() {
+  if (now_ < heartbeat_deadline_) return;
+  check_quorum();
+  if (role_ != Role::kLeader) return;
+  if (transferee_ != 0 && now_ >= transfer_deadline_) abort_transfer();
+  for (auto& [id, progress] : progress_) {
+    if (progress.state == ProgressState::kSnapshot && now_ >= progress.snapshot_deadline) {
+      progress.snapshot_index = 0;
+      progress.become_probe();
+    }
+  }
+  broadcast_heartbeat();
+}
+
+Status Core::transfer(RaftId to, Instant now) {
+  advance(now);
+  if (role_ != Role::kLeader) return unavailable("this node is not the raft leader");
+  if (to == config_.id || !configuration_.is_voter(to)) {
+    return invalid_argument("raft member " + std::to_string(to) + " is not another voter");
+  }
+  transferee_ = to;
+  transfer_deadline_ = now_ + config_.election_timeout_max;
+  maybe_hand_over(to);
+  if (progress_.at(to).match < log_.last_index()) send_append(to, true);
+  return ok_status();
+}
+
+void Core::maybe_hand_over(RaftId to) {
+  if (transferee_ != to || progress_.at(to).match < log_.last_index()) return;
+  send_early(to_peer(MessageType::kTimeoutNow, to));
+}
+
+}  // namespace shoal::raft

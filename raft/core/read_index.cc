@@ -1,0 +1,79 @@
+// Read index (thesis 6.4): a read is served at the commit index of the moment it was asked, once a
+// quorum has confirmed the leader after that. Rounds are numbered; every heartbeat carries the newest
+// round, so one answer confirms all rounds up to it.
+#include "raft/core/core.h"
+
+namespace shoal::raft {
+
+bool Core::committed_in_term() const { return log_.term(log_.committed()) == term_; }
+
+Status Core::read_index(uint64_t context, Instant now) {
+  advance(now);
+  if (leader_ == 0) return unavailable("the cluster has no leader at the moment: try again");
+  if (role_ != Role::kLeader) {
+    Message ask = to_peer(MessageType::kReadIndex, leader_);
+    ask.context = context;
+    send_early(std::move(ask));
+    return ok_status();
+  }
+  if (pending_reads_.size() >= config_.max_pending_reads) {
+    return resource_exhausted("too many reads wait for the leader's confirmation: try again");
+  }
+  start_read(config_.id, context);
+  return ok_status();
+}
+
+void Core::start_read(RaftId from, uint64_t context) {
+  PendingRead read{.from = from, .context = context, .index = log_.committed(), .round = 0};
+  if (committed_in_term()) read.round = ++read_round_;
+  pending_reads_.push_back(read);
+  if (read.round == 0) return;
+  broadcast_heartbeat();
+  release_reads();
+}
+
+// Reads that came before the first commit of this term are given a round; confirmed ones leave.
+void Core::release_reads() {
+  if (!committed_in_term()) return;
+  bool asked = false;
+  for (PendingRead& read : pending_reads_) {
+    if (read.round != 0) continue;
+    read.index = log_.committed();
+    read.round = ++read_round_;
+    asked = true;
+  }
+  if (asked) broadcast_heartbeat();
+  const uint64_t confirmed = configuration_.voters().committed_index([this](RaftId id) {
+    if (id == config_.id) return read_round_;
+    const auto found = progress_.find(id);
+    return found == progress_.end() ? uint64_t{0} : found->second.read_round;
+  });
+  while (!pending_reads_.empty() && pending_reads_.front().round <= confirmed) {
+    const PendingRead read = pending_reads_.front();
+    pending_reads_.pop_front();
+    finish_read(read.from, read.context, read.index);
+  }
+}
+
+void Core::finish_read(RaftId from, uint64_t context, Index index) {
+  if (from == config_.id) {
+    reads_.push_back({context, index});
+    return;
+  }
+  Message answer = to_peer(MessageType::kReadIndexResp, from);
+  answer.context = context;
+  answer.index = index;
+  send_early(std::move(answer));
+}
+
+void Core::handle_read_index(const Message& message) {
+  if (role_ != Role::kLeader || !configuration_.contains(message.from)) return;
+  if (pending_reads_.size() >= config_.max_pending_reads) return;  // the asker tries again
+  start_read(message.from, message.context);
+}
+
+void Core::handle_read_index_response(const Message& message) {
+  if (message.from == leader_) reads_.push_back({message.context, message.index});
+}
+
+}  // namespace shoal::raft

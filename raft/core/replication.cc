@@ -1,0 +1,207 @@
+// Log replication: proposals, appends, acknowledgements, commit, heartbeats.
+#include <algorithm>
+
+#include "raft/core/core.h"
+
+namespace shoal::raft {
+
+Result<Position> Core::propose(std::string data, Instant now) {
+  advance(now);
+  if (role_ != Role::kLeader || !configuration_.contains(config_.id)) {
+    return unavailable(leader_ == 0 ? "the cluster has no leader at the moment: try again"
+                                    : "this node is not the raft leader");
+  }
+  if (transferee_ != 0) return unavailable("leadership is being handed over: try again");
+  if (data.size() > kMaxEntryBytes) {
+    return invalid_argument("a proposal of " + std::to_string(data.size()) +
+                            " bytes is over the limit of " + std::to_string(kMaxEntryBytes));
+  }
+  if (uncommitted_bytes_ > 0 && uncommitted_bytes_ + data.size() > config_.max_uncommitted_bytes) {
+    return resource_exhausted("too many changes wait to be replicated: try again");
+  }
+  append_own(EntryType::kCommand, std::move(data));
+  broadcast_append();
+  return Position{log_.last_index(), term_};
+}
+
+void Core::append_own(EntryType type, std::string data) {
+  Entry entry{.term = term_, .index = log_.last_index() + 1, .type = type, .data = std::move(data)};
+  uncommitted_bytes_ += entry_bytes(entry);
+  std::vector<Entry> entries;
+  entries.push_back(std::move(entry));
+  log_.append(std::move(entries));
+}
+
+// Sends what `to` lacks, if its window allows. False when nothing was sent.
+bool Core::send_append(RaftId to, bool even_if_empty) {
+  Progress& progress = progress_.at(to);
+  if (progress.paused()) return false;
+  const auto previous_term = log_.term(progress.next - 1);
+  if (!previous_term) {
+    request_snapshot(to, progress);
+    return false;
+  }
+  Message append = to_peer(MessageType::kAppend, to);
+  append.index = progress.next - 1;
+  append.log_term = *previous_term;
+  append.commit = log_.committed();
+  append.entries = log_.slice(progress.next, log_.last_index() + 1, config_.max_append_bytes);
+  if (append.entries.empty() && !even_if_empty) return false;
+  if (!append.entries.empty()) {
+    if (progress.state == ProgressState::kReplicate) {
+      size_t bytes = 0;
+      for (const Entry& entry : append.entries) bytes += entry_bytes(entry);
+      progress.next = append.entries.back().index + 1;
+      progress.inflights.add(append.entries.back().index, bytes);
+    } else {
+      progress.probe_sent = true;
+    }
+  } else if (progress.state == ProgressState::kProbe) {
+    progress.probe_sent = true;
+  }
+  send_early(std::move(append));
+  return true;
+}
+
+void Core::broadcast_append() {
+  for (const auto& [id, progress] : progress_) {
+    if (id != config_.id) send_append(id, true);
+  }
+}
+
+void Core::broadcast_heartbeat() {
+  heartbeat_deadline_ = now_ + config_.heartbeat_interval;
+  for (const auto& [id, progress] : progress_) {
+    if (id == config_.id) continue;
+    Message beat = to_peer(MessageType::kHeartbeat, id);
+    beat.commit = std::min(progress.match, log_.committed());
+    beat.context = read_round_;
+    send_early(std::move(beat));
+  }
+}
+
+// Only entries of the own term are committed by counting (Raft paper, section 5.4.2).
+bool Core::maybe_commit() {
+  const Index index = configuration_.voters().committed_index([this](RaftId id) {
+    const auto found = progress_.find(id);
+    return found == progress_.end() ? Index{0} : found->second.match;
+  });
+  if (log_.term(std::min(index, log_.last_index())) != term_) return false;
+  const bool first_of_term = !committed_in_term();
+  if (!log_.commit_to(index)) return false;
+  if (first_of_term) release_reads();
+  return true;
+}
+
+void Core::hear_leader(const Message& message) {
+  if (role_ != Role::kFollower || leader_ != message.from) become_follower(term_, message.from);
+  leader_heard_ = now_;
+  reset_election_deadline();
+}
+
+void Core::handle_append(Message& message) {
+  if (role_ == Role::kLeader) {
+    ++counters_.protocol_violations;  // two leaders in one term
+    return;
+  }
+  hear_leader(message);
+  Message answer = to_peer(MessageType::kAppendResp, message.from);
+  if (message.index < log_.committed()) {
+    answer.index = log_.committed();
+    send(std::move(answer));
+    return;
+  }
+  const Index last_new = message.index + message.entries.size();
+  const Index refused = message.index;
+  switch (log_.append_after(message.index, message.log_term, std::move(message.entries))) {
+    case Log::AppendResult::kAppended:
+      log_.commit_to(std::min(message.commit, last_new));
+      answer.index = last_new;
+      break;
+    case Log::AppendResult::kMismatch: {
+      const auto [hint, hint_term] = log_.find_conflict_by_term(refused, message.log_term);
+      answer.reject = true;
+      answer.index = refused;
+      answer.reject_hint = hint;
+      answer.log_term = hint_term;
+      break;
+    }
+    case Log::AppendResult::kRefused:
+      ++counters_.protocol_violations;
+      return;
+  }
+  send(std::move(answer));
+}
+
+void Core::handle_append_response(const Message& message) {
+  const auto found = progress_.find(message.from);
+  if (role_ != Role::kLeader || found == progress_.end()) return;
+  Progress& progress = found->second;
+  progress.last_heard = now_;
+  if (message.index > log_.last_index()) {
+    ++counters_.protocol_violations;  // acknowledges what was never sent
+    return;
+  }
+  if (message.reject) {
+    const Index hint = log_.find_conflict_by_term(message.reject_hint, message.log_term).first;
+    const Index next = message.log_term > 0 ? hint : message.reject_hint;
+    if (progress.decrease(message.index, next)) {
+      if (progress.state == ProgressState::kReplicate) progress.become_probe();
+      send_append(message.from, true);
+    }
+    return;
+  }
+  const bool was_paused = progress.paused();
+  const bool news = progress.update(message.index);
+  // A probe may be confirmed at a match known before.
+  if (!news && !(progress.match == message.index && progress.state == ProgressState::kProbe)) return;
+  if (progress.state == ProgressState::kProbe ||
+      (progress.state == ProgressState::kSnapshot && progress.match + 1 >= log_.first_index())) {
+    progress.become_replicate();
+  } else if (progress.state == ProgressState::kReplicate) {
+    progress.inflights.free_to(message.index);
+  }
+  if (news && maybe_commit()) {
+    broadcast_append();
+  } else if (was_paused) {
+    send_append(message.from, true);
+  }
+  while (progress_.contains(message.from) && send_append(message.from, false)) {
+  }
+  maybe_hand_over(message.from);
+}
+
+void Core::handle_heartbeat(const Message& message) {
+  if (role_ == Role::kLeader) {
+    ++counters_.protocol_violations;
+    return;
+  }
+  hear_leader(message);
+  log_.commit_to(message.commit);
+  Message answer = to_peer(MessageType::kHeartbeatResp, message.from);
+  answer.context = message.context;
+  // It says "alive, and I know no newer term", which needs no durability: a slow disk must not
+  // look like a dead follower.
+  send_early(std::move(answer));
+}
+
+void Core::handle_heartbeat_response(const Message& message) {
+  const auto found = progress_.find(message.from);
+  if (role_ != Role::kLeader || found == progress_.end()) return;
+  Progress& progress = found->second;
+  progress.last_heard = now_;
+  progress.probe_sent = false;
+  if (progress.state == ProgressState::kReplicate && progress.inflights.full()) {
+    progress.inflights.free_first();
+  }
+  // Also finds out about appends lost on the way: an empty one after them is refused.
+  if (progress.match < log_.last_index() || progress.state == ProgressState::kProbe) {
+    send_append(message.from, true);
+  }
+  if (message.context <= read_round_ && message.context > progress.read_round) {
+    progress.read_round = message.context;
+    release_reads();
+  }
+}
+
+}  // namespace shoal::raft

@@ -1,0 +1,219 @@
+// The driver's other half: proposals and reads, applying, snapshots of the own state.
+#include <algorithm>
+
+#include "raft/driver/driver.h"
+
+namespace shoal::raft {
+
+bool Driver::refuse_when_down(const std::function<void(Error)>& done) const {
+  if (core_) return false;
+  done(unavailable("raft is not running here: " + (error_.empty() ? "not started" : error_)));
+  return true;
+}
+
+void Driver::propose(std::string command, ProposeCallback done) {
+  if (refuse_when_down([&](Error error) { done(std::move(error)); })) return;
+  if (proposals_.size() >= config_.max_pending_proposals) {
+    return done(resource_exhausted("too many changes are in progress: try again"));
+  }
+  const auto position = core_->propose(std::move(command), clock_.now());
+  if (!position) return done(position.error());
+  proposals_[{position->index, position->term}] = {clock_.now() + config_.proposal_timeout,
+                                                   std::move(done)};
+  pump();
+}
+
+void Driver::add_member(const Member& member, StatusCallback done) {
+  propose_change(
+      {member.learner ? ConfChangeKind::kAddLearner : ConfChangeKind::kAddVoter, member},
+      std::move(done));
+}
+
+void Driver::remove_member(RaftId id, StatusCallback done) {
+  propose_change({ConfChangeKind::kRemove, Member{.id = id}}, std::move(done));
+}
+
+void Driver::propose_change(const ConfChange& change, StatusCallback done) {
+  if (refuse_when_down([&](Error error) { done(std::move(error)); })) return;
+  const auto position = core_->propose_conf_change(change, clock_.now());
+  if (!position) return done(position.error());
+  proposals_[{position->index, position->term}] = {
+      clock_.now() + config_.proposal_timeout,
+      [done = std::move(done)](const Result<std::string>& result) {
+        done(result ? ok_status() : Status(result.error()));
+      }};
+  pump();
+}
+
+void Driver::read_index(StatusCallback done) {
+  if (refuse_when_down([&](Error error) { done(std::move(error)); })) return;
+  if (reads_.size() >= config_.core.max_pending_reads) {
+    return done(resource_exhausted("too many reads are in progress: try again"));
+  }
+  const uint64_t context = ++next_read_;
+  const Status status = core_->read_index(context, clock_.now());
+  if (!status) return done(status);
+  reads_[context] = {clock_.now() + config_.read_timeout, std::move(done)};
+  pump();
+}
+
+void Driver::apply(const std::vector<Entry>& entries) {
+  const auto run = run_;
+  for (const Entry& entry : entries) {
+    std::string result;
+    if (entry.type == EntryType::kCommand) {
+      result = machine_.apply(entry.index, entry.term, entry.data);
+    } else if (entry.type == EntryType::kConfChange) {
+      if (const auto change = decode_conf_change(entry.data)) configuration_.apply(*change);
+      machine_.on_applied_conf(entry.index, configuration_.list());
+    }
+    settle(entry.index, entry.term, std::move(result));
+    if (run != run_) return;
+  }
+}
+
+// The entry at `index` is decided: its proposer gets the result, and proposals that had hoped for
+// the same or an earlier place learn that they lost it.
+void Driver::settle(Index index, Term term, std::string result) {
+  while (!proposals_.empty() && proposals_.begin()->first.first <= index) {
+    const bool won = proposals_.begin()->first == std::pair(index, term);
+    const ProposeCallback done = std::move(proposals_.begin()->second.done);
+    proposals_.erase(proposals_.begin());
+    if (won) {
+      done(std::move(result));
+    } else {
+      done(unavailable("leadership changed before this was carried out: try again"));
+    }
+  }
+}
+
+Status Driver::install(const Snapshot& snapshot) {
+  const Status restored = machine_.restore(snapshot.meta.index, snapshot.data);
+  if (!restored) return restored;
+  snapshot_index_ = snapshot.meta.index;
+  configuration_ = Configuration(snapshot.meta.members);
+  machine_.on_applied_conf(snapshot.meta.index, snapshot.meta.members);
+  while (!proposals_.empty() && proposals_.begin()->first.first <= snapshot_index_) {
+    const ProposeCallback done = std::move(proposals_.begin()->second.done);
+    proposals_.erase(proposals_.begin());
+    done(deadline_exceeded("leadership changed; the change may or may not have happened"));
+  }
+  return ok_status();
+}
+
+void Driver::finish_reads() {
+  for (auto it = reads_.begin(); core_ && it != reads_.end();) {
+    if (it->second.index == 0 || it->second.index > core_->log().applied() || installing()) {
+      ++it;
+      continue;
+    }
+    const auto key = it->first;
+    const StatusCallback done = std::move(it->second.done);
+    reads_.erase(it);
+    done(ok_status());
+    it = reads_.upper_bound(key);
+  }
+}
+
+void Driver::expire() {
+  const Instant now = clock_.now();
+  for (auto it = proposals_.begin(); it != proposals_.end();) {
+    if (it->second.deadline > now) {
+      ++it;
+      continue;
+    }
+    const auto key = it->first;
+    const ProposeCallback done = std::move(it->second.done);
+    proposals_.erase(it);
+    done(deadline_exceeded("the change was not confirmed in time; it may or may not happen"));
+    it = proposals_.upper_bound(key);
+  }
+  for (auto it = reads_.begin(); it != reads_.end();) {
+    if (it->second.deadline > now) {
+      ++it;
+      continue;
+    }
+    const auto key = it->first;
+    const StatusCallback done = std::move(it->second.done);
+    reads_.erase(it);
+    done(unavailable("the leader did not confirm the read in time: try again"));
+    it = reads_.upper_bound(key);
+  }
+}
+
+void Driver::fail_all(const Error& proposals, const Error& reads) {
+  for (auto& [key, proposal] : std::exchange(proposals_, {})) proposal.done(proposals);
+  for (auto& [context, read] : std::exchange(reads_, {})) read.done(reads);
+}
+
+void Driver::told(const SoftState& soft) {
+  const bool self = soft.role == Role::kLeader;
+  if (soft.leader == told_leader_ && self == told_self_) return;
+  told_leader_ = soft.leader;
+  told_self_ = self;
+  // What was asked of the former leader will not be answered.
+  std::vector<StatusCallback> unanswered;
+  std::erase_if(reads_, [&](auto& item) {
+    if (item.second.index != 0) return false;
+    unanswered.push_back(std::move(item.second.done));
+    return true;
+  });
+  for (const auto& done : unanswered) done(unavailable("the raft leader changed: try again"));
+  observer_.on_leader_change(soft.leader, soft.term, self);
+}
+
+std::shared_ptr<const Snapshot> Driver::make_snapshot() {
+  const Index index = core_->log().applied();
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->meta = {index, *core_->log().term(index), configuration_.list()};
+  snapshot->data = machine_.snapshot();
+  if (snapshot->data.size() > kMaxSnapshotBytes) return nullptr;
+  return snapshot;
+}
+
+// Entries up to here may go: all but a tail, of which no more is kept than a quarter of the bound.
+Index Driver::compaction_point() const {
+  const Log& log = core_->log();
+  Index point = log.applied();
+  size_t bytes = 0;
+  while (point >= log.first_index() && log.applied() - point < config_.keep_entries) {
+    bytes += entry_bytes(log.at(point));
+    if (bytes > config_.snapshot_log_bytes / 4) break;
+    --point;
+  }
+  return point;
+}
+
+// The log stands at a received snapshot that the state machine has not yet taken in.
+bool Driver::installing() const {
+  return std::any_of(saving_.begin(), saving_.end(),
+                     [](const Saving& saving) { return saving.snapshot != nullptr; });
+}
+
+void Driver::maybe_snapshot() {
+  const Log& log = core_->log();
+  if (snapshotting_ || installing() || log.applied() <= snapshot_index_) return;
+  const bool many = log.applied() - snapshot_index_ >= config_.snapshot_entries;
+  const bool large = log.bytes() >= config_.snapshot_log_bytes;
+  if (!many && !large) return;
+  auto snapshot = make_snapshot();
+  if (!snapshot) return;
+  LogStore::Batch batch;
+  batch.snapshot = snapshot;
+  batch.compact_to = compaction_point();
+  batch.compact_term = log.term(batch.compact_to).value_or(0);
+  snapshotting_ = true;
+  store_.save(std::move(batch), [this, run = std::weak_ptr(run_), meta = snapshot->meta,
+                                 to = compaction_point()](const Status& status) {
+    if (run.expired()) return;
+    snapshotting_ = false;
+    if (!status) return fail(status.error());
+    // A newer one may have been received meanwhile.
+    if (meta.index <= snapshot_index_) return;
+    snapshot_index_ = meta.index;
+    core_->compact(to);
+    pump();
+  });
+}
+
+}  // namespace shoal::raft

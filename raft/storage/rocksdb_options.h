@@ -1,0 +1,22 @@
+// One set of RocksDB options for every database of the daemon, sized for a process of tens of
+// megabytes: small write buffers, one small block cache shared by all, two background threads.
+#pragma once
+
+#include <rocksdb/options.h>
+
+#include <string>
+
+#include "base/types/result.h"
+
+namespace shoal::raft {
+
+// Creates what is missing; refuses a write-ahead log that is damaged before its end. A torn last
+// record (a crash during a write that was never acknowledged) is dropped.
+rocksdb::Options small_rocksdb_options();
+
+// An error for people: kConflict when another process has the database open, kDataLoss for
+// corruption (says to remove and rejoin this manager), kResourceExhausted for a full disk, else
+// kInternal. `what` and `path` name the database.
+Error rocksdb_error(const rocksdb::Status& status, const std::string& what, const std::string& path);
+
+}  // namespace shoal::raft

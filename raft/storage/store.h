@@ -1,0 +1,72 @@
+// RocksLogStore: the LogStore of the daemon, a RocksDB directory and a snapshot file in it.
+//
+// Layout on disk: raft/storage/format.h. Saves are queued to one work thread; whatever is queued when
+// the thread is free is written as one synced batch (group commit).
+//
+// Thread rule: all public functions on the strand; the database is touched by the work thread only,
+// but for open().
+#pragma once
+
+#include <rocksdb/db.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/runtime/strand.h"
+#include "raft/driver/ports.h"
+#include "raft/storage/format.h"
+
+namespace shoal::raft {
+
+class RocksLogStore final : public LogStore {
+ public:
+  // Opens or makes the store in `directory` (made if needed; its parent must exist). kDataLoss,
+  // kConflict (open elsewhere), kUnimplemented (newer format), each saying what to do. `strand`
+  // runs the callbacks and must outlive the store.
+  static Result<std::unique_ptr<RocksLogStore>> open(const std::string& directory, Strand& strand);
+  ~RocksLogStore() override;  // finishes the saves under way
+
+  Result<Loaded> load() override;
+  Result<std::string> load_snapshot() override;
+  void save(Batch batch, std::function<void(Status)> done) override;
+
+ private:
+  struct Save {
+    Batch batch;
+    std::function<void(Status)> done;
+  };
+
+  RocksLogStore(std::string directory, Strand& strand);
+
+  Status open_database();
+  Result<Loaded> read_all();
+  Status read_entries(Loaded& loaded);
+  Result<std::string> read_snapshot();
+  Result<std::string> get(std::string_view key);  // empty when absent
+  void flush();
+  Status write(const std::vector<Save>& saves);
+  Status add(const Batch& batch, rocksdb::WriteBatch& out);
+  Status write_snapshot_file(const Snapshot& snapshot);
+  void remove_old_snapshots();
+  std::string snapshot_path(Index index) const;
+  Error bad_record(const Error& error, const std::string& what) const;
+
+  const std::string directory_;
+  Strand& strand_;
+  std::unique_ptr<rocksdb::DB> database_;
+
+  std::mutex mutex_;  // guards queue_
+  std::vector<Save> queue_;
+
+  // Of the work thread.
+  Index offset_ = 0;
+  Index last_ = 0;
+  Index snapshot_index_ = 0;
+  Status failed_;
+
+  WorkThread thread_;  // last: its jobs use what is above
+};
+
+}  // namespace shoal::raft
