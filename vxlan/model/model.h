@@ -160,6 +160,8 @@ struct NamespaceState {
   const Link* find(std::string_view name) const;
   const Link* find_alias(std::string_view alias) const;
   const Link* find_index(int index) const;
+
+  friend bool operator==(const NamespaceState&, const NamespaceState&) = default;
 };
 
 // One local attachment: its port in the overlay namespace and its interface in its own.
@@ -187,6 +189,8 @@ struct DesiredOverlay {
   NetworkId network;
   NamespaceState space;
   std::vector<DesiredEndpoint> endpoints;
+
+  friend bool operator==(const DesiredOverlay&, const DesiredOverlay&) = default;
 };
 
 // True for a link that is ours: by alias, or by the name it is born with.

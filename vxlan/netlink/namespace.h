@@ -44,6 +44,8 @@ class NamespaceFd {
   static Result<NamespaceFd> open(const std::string& path);
   static Result<NamespaceFd> open_pid(int32_t pid);
   static Result<NamespaceFd> open_own();
+  // Takes a descriptor over after checking what it is; `name` is for the refusal.
+  static Result<NamespaceFd> adopt(UniqueFd fd, const std::string& name);
 
   int get() const { return fd_.get(); }
   bool valid() const { return fd_.valid(); }

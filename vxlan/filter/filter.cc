@@ -1,0 +1,67 @@
+#include "vxlan/filter/filter.h"
+
+#include <nftables/libnftables.h>
+
+#include <memory>
+#include <string>
+
+#include "vxlan/filter/render.h"
+
+namespace shoal::vxlan {
+namespace {
+
+struct FreeContext {
+  void operator()(nft_ctx* context) const { nft_ctx_free(context); }
+};
+using Context = std::unique_ptr<nft_ctx, FreeContext>;
+
+// A context's socket belongs to the namespace of the thread that makes it.
+Result<Context> make_context() {
+  Context context(nft_ctx_new(NFT_CTX_DEFAULT));
+  if (context == nullptr) return unimplemented("cannot open nftables: does the kernel have it?");
+  nft_ctx_buffer_output(context.get());
+  nft_ctx_buffer_error(context.get());
+  nft_ctx_output_set_flags(context.get(), NFT_CTX_OUTPUT_NUMERIC_ALL);
+  return context;
+}
+
+Status run_script(nft_ctx* context, const std::string& script) {
+  if (nft_run_cmd_from_buffer(context, script.c_str()) == 0) return ok_status();
+  std::string said = nft_ctx_get_error_buffer(context);
+  // nft repeats the script below the message; the first line says it.
+  said.resize(said.find('\n') == std::string::npos ? said.size() : said.find('\n'));
+  return unimplemented("nftables refused the DNS redirection: " + said);
+}
+
+// Empty when there is no such table.
+std::string list_table(nft_ctx* context) {
+  const std::string command = "list table inet " + std::string(kDnsTable);
+  if (nft_run_cmd_from_buffer(context, command.c_str()) != 0) {
+    nft_ctx_get_error_buffer(context);  // reading it empties it
+    return {};
+  }
+  return nft_ctx_get_output_buffer(context);
+}
+
+}  // namespace
+
+Result<bool> apply_dns_redirect(const NamespaceFd& space, uint16_t port) {
+  bool changed = false;
+  SHOAL_TRY(run_in_namespace(space, [&]() -> Status {
+    const Context context = SHOAL_TRY(make_context());
+    if (shows_dns_redirect(list_table(context.get()), port)) return ok_status();
+    changed = true;
+    return run_script(context.get(), render_dns_redirect(port));
+  }));
+  return changed;
+}
+
+Status remove_dns_redirect(const NamespaceFd& space) {
+  return run_in_namespace(space, []() -> Status {
+    const Context context = SHOAL_TRY(make_context());
+    if (list_table(context.get()).empty()) return ok_status();
+    return run_script(context.get(), render_dns_removal());
+  });
+}
+
+}  // namespace shoal::vxlan

@@ -1,0 +1,22 @@
+// The nftables text of what Shoal filters, and its recognition in a listing. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace shoal::vxlan {
+
+// All of ours in an endpoint's namespace that leads DNS: "table inet shoal-dns".
+inline constexpr std::string_view kDnsTable = "shoal-dns";
+inline constexpr std::string_view kDnsAddress = "127.0.0.11";
+
+// A script that replaces the table in one transaction: queries to 127.0.0.11 port 53, UDP and TCP,
+// go to `port` there. Answers need no rule: connection tracking turns the translation back.
+std::string render_dns_redirect(uint16_t port);
+// A script that removes the table, there or not.
+std::string render_dns_removal();
+// True when `listing` ("list table inet shoal-dns") does what render_dns_redirect(port) does.
+bool shows_dns_redirect(std::string_view listing, uint16_t port);
+
+}  // namespace shoal::vxlan

@@ -1,0 +1,21 @@
+// Dumps of a namespace as model values. Only what the planner looks at is kept: neighbours of VXLAN
+// devices, forwarding entries of VXLAN devices and of bridge ports, on-link routes of the main
+// table.
+#pragma once
+
+#include "vxlan/model/model.h"
+#include "vxlan/netlink/socket.h"
+
+namespace shoal::vxlan {
+
+Result<std::vector<Link>> dump_links(NetlinkSocket& socket);
+// Links, forwarding entries and neighbours: an overlay namespace.
+Result<NamespaceState> dump_overlay(NetlinkSocket& socket);
+// All links; addresses and routes of the links that carry `alias` only.
+Result<NamespaceState> dump_inside(NetlinkSocket& socket, const std::string& alias);
+// The link that holds `ip`, or kNotFound.
+Result<Link> find_link_with_address(NetlinkSocket& socket, const Ip& ip);
+// One link by name, or kNotFound.
+Result<Link> get_link(NetlinkSocket& socket, const std::string& name);
+
+}  // namespace shoal::vxlan

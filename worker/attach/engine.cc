@@ -1,0 +1,253 @@
+#include "worker/attach/engine.h"
+
+#include <linux/rtnetlink.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/runtime/files.h"
+#include "base/runtime/log.h"
+#include "base/runtime/system_ports.h"
+#include "vxlan/filter/filter.h"
+#include "vxlan/netlink/dump.h"
+
+namespace shoal::worker {
+namespace {
+
+constexpr const char* kComponent = "data_plane";
+constexpr const char* kNamespacePrefix = "shoal-";
+// Taken while the data-path address is on no interface: Ethernet's.
+constexpr uint32_t kUsualMtu = 1500;
+
+}  // namespace
+
+Engine::Engine(const DataPlaneOptions& options, vxlan::NamespaceFd host,
+               vxlan::NetlinkSocket socket, vxlan::NetlinkMonitor monitor, WatchSet watches)
+    : options_(options),
+      host_(std::move(host)),
+      host_socket_(std::move(socket)),
+      host_monitor_(std::move(monitor)),
+      watches_(std::move(watches)) {}
+
+Result<std::unique_ptr<Engine>> Engine::open(const DataPlaneOptions& options) {
+  SHOAL_TRY(make_directories(options.run_dir + "/netns"));
+  vxlan::NamespaceFd host =
+      SHOAL_TRY(options.host_namespace.empty() ? vxlan::NamespaceFd::open_own()
+                                               : vxlan::NamespaceFd::open(options.host_namespace));
+  vxlan::NetlinkSocket socket = SHOAL_TRY(vxlan::NetlinkSocket::open(host));
+  vxlan::NetlinkMonitor monitor = SHOAL_TRY(
+      vxlan::NetlinkMonitor::open(host, {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR}));
+  WatchSet watches = SHOAL_TRY(WatchSet::make());
+  std::unique_ptr<Engine> engine(new Engine(options, std::move(host), std::move(socket),
+                                            std::move(monitor), std::move(watches)));
+  engine->host_token_ = SHOAL_TRY(engine->watches_.add(engine->host_monitor_.fd()));
+  return engine;
+}
+
+void Engine::set_state(WorkerState state) {
+  if (state_ && state_->data_path_address != state.data_path_address) path_mtu_.reset();
+  complete_ = complete_ || state.complete;
+  state_ = std::move(state);
+  local_.clear();
+  for (const LocalEndpoint& endpoint : state_->local) local_.emplace(endpoint.id, endpoint);
+  // An endpoint that was given another namespace is not gone any more.
+  std::erase_if(gone_, [&](const auto& gone) {
+    const auto found = local_.find(gone.first);
+    return found == local_.end() || found->second.space != gone.second.ref;
+  });
+}
+
+PassResult Engine::pass(Look look, bool repairing) {
+  const Instant start = SystemClock().now();
+  const bool everywhere = look == Look::kEverywhere;
+  PassResult result;
+  if (!state_) return result;
+  repairing_ = repairing;
+  logged_ = 0;
+  notice_gone(everywhere);
+  const Reconciled wanted = reconcile(without_gone(), read_path_mtu(everywhere, result));
+  result.endpoint_errors = wanted.endpoint_errors;
+  result.problems.insert(result.problems.end(), wanted.problems.begin(), wanted.problems.end());
+  for (const auto& [id, gone] : gone_) result.endpoint_errors[id] = not_found(gone.reason);
+  forget_undesired(wanted, result, everywhere);
+  for (const vxlan::DesiredOverlay& overlay : wanted.overlays) {
+    const bool here = everywhere || stirred_overlays_.contains(overlay.network);
+    const Status done = pass_overlay(overlay, here, result);
+    if (done.ok()) continue;
+    result.problems.push_back(done.error());
+    for (const auto& endpoint : overlay.endpoints) {
+      result.attached.erase(endpoint.id);
+      result.endpoint_errors.emplace(endpoint.id, done.error());
+    }
+  }
+  stirred_overlays_.clear();
+  stirred_endpoints_.clear();
+  result.elapsed = SystemClock().now() - start;
+  return result;
+}
+
+std::string Engine::path_of(const NetworkId& network) const {
+  return options_.run_dir + "/netns/" + vxlan::namespace_name(network);
+}
+
+uint32_t Engine::read_path_mtu(bool everywhere, PassResult& result) {
+  if (state_->underlay_mtu != 0 || state_->local.empty()) return state_->underlay_mtu;
+  if (everywhere || !path_mtu_) {
+    const auto link = vxlan::find_link_with_address(host_socket_, state_->data_path_address);
+    if (link.ok()) {
+      path_mtu_ = link->mtu;
+    } else {
+      result.problems.push_back(link.error().wrap("data path address"));
+    }
+  }
+  return path_mtu_.value_or(kUsualMtu);
+}
+
+WorkerState Engine::without_gone() const {
+  WorkerState state = *state_;
+  std::erase_if(state.local, [&](const auto& endpoint) { return gone_.contains(endpoint.id); });
+  return state;
+}
+
+// Looks at every endpoint in a full pass; else at those whose process is said to have ended.
+void Engine::notice_gone(bool everywhere) {
+  std::map<EndpointId, std::string> found;
+  for (const auto& [id, handle] : endpoints_) {
+    if (!everywhere && !ended_.contains(id)) continue;
+    const Status there = still_there(handle.opened.ref);
+    if (there.ok() && !ended_.contains(id)) continue;
+    if (!there.ok() && there.error().code != ErrorClass::kNotFound) continue;
+    found[id] = there.ok() ? "process " + std::to_string(handle.opened.ref.pid) + " ended"
+                           : there.error().message;
+  }
+  ended_.clear();
+  for (const auto& [id, reason] : found) report_gone(id, reason);
+}
+
+// Its port goes at once; its handle too, which would keep the namespace alive.
+void Engine::report_gone(const EndpointId& endpoint, const std::string& reason) {
+  const auto local = local_.find(endpoint);
+  const bool desired = local != local_.end();
+  if (desired && !gone_.emplace(endpoint, Gone{local->second.space, reason}).second) return;
+  endpoints_.erase(endpoint);
+  if (desired) {
+    const auto overlay = overlays_.find(local->second.network);
+    if (overlay != overlays_.end()) {
+      const auto links = vxlan::dump_links(overlay->second.socket);
+      if (links.ok()) {
+        const vxlan::NamespaceState seen{.links = *links};
+        const Status removed = vxlan::apply(vxlan::plan_remove_endpoint(endpoint, seen),
+                                            {.overlay = &overlay->second.socket});
+        if (!removed.ok()) log::warn(kComponent, "{}", removed.error().message);
+      }
+      overlay->second.applied.reset();
+    }
+    log::info(kComponent, "endpoint {} is gone: {}", endpoint.str(), reason);
+    if (options_.on_endpoint_gone) options_.on_endpoint_gone(endpoint, reason);
+  }
+}
+
+void Engine::forget_undesired(const Reconciled& wanted, PassResult& result, bool everywhere) {
+  for (auto at = endpoints_.begin(); at != endpoints_.end();) {
+    const auto local = local_.find(at->first);
+    if (local != local_.end() && local->second.space == at->second.requested) {
+      ++at;
+      continue;
+    }
+    const auto identity = at->second.opened.fd.identity();
+    const bool shared = std::any_of(endpoints_.begin(), endpoints_.end(), [&](const auto& other) {
+      return other.first != at->first && other.second.opened.fd.identity() == identity;
+    });
+    if (at->second.dns_port != 0 && !shared) {
+      const Status removed = vxlan::remove_dns_redirect(at->second.opened.fd);
+      if (!removed.ok()) result.problems.push_back(removed.error());
+    }
+    at = endpoints_.erase(at);
+  }
+  if (!complete_) return;
+  std::set<std::string> kept;
+  for (const auto& overlay : wanted.overlays) kept.insert(path_of(overlay.network));
+  std::set<std::string> removed;
+  for (const auto& [network, handle] : overlays_) {
+    if (!kept.contains(path_of(network))) removed.insert(path_of(network));
+  }
+  if (everywhere || !found_leftovers_) {
+    std::error_code ignored;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(options_.run_dir + "/netns", ignored)) {
+      const bool ours = entry.path().filename().string().starts_with(kNamespacePrefix);
+      if (ours && !kept.contains(entry.path().string())) removed.insert(entry.path().string());
+    }
+    found_leftovers_ = true;
+  }
+  for (const std::string& path : removed) {
+    ++result.ops;
+    const Status done = remove_overlay(path);
+    if (!done.ok()) result.problems.push_back(done.error());
+  }
+}
+
+Status Engine::remove_overlay(const std::string& path) {
+  std::erase_if(overlays_, [&](const auto& overlay) { return path_of(overlay.first) == path; });
+  // The devices go before the namespace: the kernel clears that away some time later, and would
+  // hold the VNI until then.
+  ErrorList errors;
+  const auto space = vxlan::NamespaceFd::open(path);
+  if (space.ok()) {
+    auto socket = vxlan::NetlinkSocket::open(*space);
+    const Status cleared =
+        socket.ok() ? vxlan::delete_marked_links(*socket) : Status(socket.error());
+    if (!cleared.ok()) errors.add(cleared.error());
+  }
+  const Status deleted = vxlan::delete_namespace(path);
+  if (!deleted.ok()) errors.add(deleted.error());
+  if (!errors.empty()) return errors.join().wrap("remove an overlay");
+  return ok_status();
+}
+
+Status Engine::remove_all() {
+  WorkerState nothing;
+  nothing.complete = true;
+  set_state(std::move(nothing));
+  const PassResult result = pass(Look::kEverywhere, false);
+  ErrorList errors;
+  for (const Error& error : result.problems) errors.add(error);
+  if (!errors.empty()) return errors.join();
+  return ok_status();
+}
+
+bool Engine::handle_event(uint64_t token) {
+  if (token == host_token_) {
+    host_monitor_.drain();
+    if (!state_ || state_->local.empty() || state_->underlay_mtu != 0) return false;
+    const auto link = vxlan::find_link_with_address(host_socket_, state_->data_path_address);
+    if (!link.ok() || path_mtu_ == link->mtu) return false;
+    path_mtu_ = link->mtu;
+    return true;
+  }
+  for (auto& [network, overlay] : overlays_) {
+    if (overlay.token != token) continue;
+    overlay.monitor.drain();
+    stirred_overlays_.insert(network);
+    return true;
+  }
+  for (auto& [id, endpoint] : endpoints_) {
+    if (endpoint.process_token == token) {
+      ended_.insert(id);
+      return true;
+    }
+    if (endpoint.token != token) continue;
+    endpoint.monitor.drain();
+    stirred_endpoints_.insert(id);
+    return true;
+  }
+  return false;
+}
+
+bool Engine::is_overlay(const vxlan::NamespaceIdentity& identity) const {
+  return std::any_of(overlays_.begin(), overlays_.end(), [&](const auto& overlay) {
+    return overlay.second.space.identity() == identity;
+  });
+}
+
+}  // namespace shoal::worker

@@ -1,0 +1,184 @@
+// Engine: one overlay and one endpoint at a time.
+#include <algorithm>
+
+#include "base/runtime/log.h"
+#include "vxlan/filter/filter.h"
+#include "vxlan/netlink/dump.h"
+#include "worker/attach/engine.h"
+
+namespace shoal::worker {
+namespace {
+
+constexpr const char* kComponent = "data_plane";
+// A wiped host has thousands of entries to repair; one line each would drown the log.
+constexpr size_t kLoggedRepairs = 20;
+
+bool has_endpoint(const vxlan::DesiredOverlay& overlay, const EndpointId& id) {
+  return std::any_of(overlay.endpoints.begin(), overlay.endpoints.end(),
+                     [&](const auto& endpoint) { return endpoint.id == id; });
+}
+
+}  // namespace
+
+Status Engine::run(const vxlan::Plan& plan, const vxlan::Places& places, const std::string& where,
+                   PassResult& result) {
+  if (plan.empty()) return ok_status();
+  result.ops += plan.size();
+  for (const vxlan::Op& op : plan) {
+    if (!repairing_) {
+      log::debug(kComponent, "{}: {}", where, vxlan::explain(op));
+    } else if (logged_++ < kLoggedRepairs) {
+      log::info(kComponent, "repair {}: {}", where, vxlan::explain(op));
+    } else if (logged_ == kLoggedRepairs + 1) {
+      log::info(kComponent, "repair {}: and more, not listed", where);
+    }
+  }
+  return vxlan::apply(plan, places);
+}
+
+Result<OverlayHandle*> Engine::ensure_overlay(const NetworkId& network) {
+  const std::string path = path_of(network);
+  const auto found = overlays_.find(network);
+  if (found == overlays_.end()) {
+    OverlayHandle handle = SHOAL_TRY(OverlayHandle::open(path));
+    handle.token = SHOAL_TRY(watches_.add(handle.monitor.fd()));
+    return &overlays_.emplace(network, std::move(handle)).first->second;
+  }
+  // Somebody unmounted the file: the namespace lives as long as we hold it, and is put back there.
+  const auto there = vxlan::identify(path);
+  if (!there.ok() || *there != found->second.space.identity()) {
+    log::info(kComponent, "repair network {}: mount its namespace at {} again", network.str(),
+              path);
+    SHOAL_TRY(vxlan::delete_namespace(path));
+    SHOAL_TRY(vxlan::persist_namespace(found->second.space, path));
+  }
+  return &found->second;
+}
+
+Result<vxlan::NamespaceState> Engine::believe(OverlayHandle& overlay) {
+  vxlan::NamespaceState seen = overlay.applied->space;
+  seen.links = SHOAL_TRY(vxlan::dump_links(overlay.socket));
+  for (const vxlan::DesiredEndpoint& endpoint : overlay.applied->endpoints) {
+    std::string port = vxlan::port_name(endpoint.id);
+    const vxlan::Link* const link = seen.find(port);
+    if (link != nullptr && link->port) seen.fdb.push_back({std::move(port), endpoint.mac, {}});
+  }
+  return seen;
+}
+
+Status Engine::pass_overlay(const vxlan::DesiredOverlay& wanted, bool look, PassResult& result) {
+  const auto context = [&](const Error& error) {
+    return error.wrap("network " + wanted.network.str());
+  };
+  Result<OverlayHandle*> ensured = ensure_overlay(wanted.network);
+  if (!ensured) return context(ensured.error());
+  OverlayHandle& overlay = **ensured;
+  look = look || !overlay.applied;
+  std::vector<const vxlan::DesiredEndpoint*> work;
+  for (const vxlan::DesiredEndpoint& endpoint : wanted.endpoints) {
+    const auto handle = endpoints_.find(endpoint.id);
+    const bool settled = handle != endpoints_.end() && handle->second.applied == endpoint &&
+                         handle->second.dns_port == local_.at(endpoint.id).dns_port;
+    if (look || !settled || stirred_endpoints_.contains(endpoint.id)) {
+      work.push_back(&endpoint);
+    } else {
+      result.attached[endpoint.id] = {handle->second.ifname, endpoint.mtu};
+    }
+  }
+  if (!look && work.empty() && *overlay.applied == wanted) return ok_status();
+
+  Result<vxlan::NamespaceState> dumped =
+      look ? vxlan::dump_overlay(overlay.socket) : believe(overlay);
+  if (!dumped) return context(dumped.error());
+  const vxlan::NamespaceState& seen = *dumped;
+  vxlan::Plan plan;
+  if (look || overlay.applied->space != wanted.space) {
+    plan = vxlan::plan_overlay(wanted, seen, complete_ ? vxlan::Prune::kYes : vxlan::Prune::kNo);
+  } else if (complete_) {
+    for (const vxlan::DesiredEndpoint& old : overlay.applied->endpoints) {
+      if (has_endpoint(wanted, old.id)) continue;
+      vxlan::Plan removal = vxlan::plan_remove_endpoint(old.id, seen);
+      std::move(removal.begin(), removal.end(), std::back_inserter(plan));
+    }
+  }
+  overlay.applied.reset();
+  const vxlan::Places places{
+      .host = &host_socket_, .overlay = &overlay.socket, .overlay_space = &overlay.space};
+  const Status done = run(plan, places, "network " + wanted.network.str(), result);
+  if (!done.ok()) return context(done.error());
+  overlay.applied = wanted;
+  for (const vxlan::DesiredEndpoint* endpoint : work) {
+    const Status attached = pass_endpoint(*endpoint, overlay, seen, look, result);
+    if (!attached.ok()) result.endpoint_errors.emplace(endpoint->id, attached.error());
+  }
+  return ok_status();
+}
+
+Result<EndpointHandle*> Engine::ensure_endpoint(const EndpointId& endpoint) {
+  const auto found = endpoints_.find(endpoint);
+  if (found != endpoints_.end()) return &found->second;
+  EndpointHandle handle = SHOAL_TRY(EndpointHandle::open(local_.at(endpoint).space));
+  handle.token = SHOAL_TRY(watches_.add(handle.monitor.fd()));
+  if (handle.process.valid()) {
+    handle.process_token = SHOAL_TRY(watches_.add(handle.process.get()));
+  }
+  return &endpoints_.emplace(endpoint, std::move(handle)).first->second;
+}
+
+Status Engine::pass_endpoint(const vxlan::DesiredEndpoint& wanted, OverlayHandle& overlay,
+                             const vxlan::NamespaceState& seen, bool look, PassResult& result) {
+  Result<EndpointHandle*> ensured = ensure_endpoint(wanted.id);
+  if (!ensured) {
+    if (ensured.error().code == ErrorClass::kNotFound) {
+      report_gone(wanted.id, ensured.error().message);
+    }
+    return ensured.error();
+  }
+  EndpointHandle& handle = **ensured;
+  if (handle.opened.fd.identity() == host_.identity()) {
+    return invalid_argument("the endpoint's namespace is this host's own");
+  }
+  handle.applied.reset();
+  const std::string alias = vxlan::endpoint_alias(wanted.id);
+  vxlan::ObservedEndpoint observed;
+  observed.inside = SHOAL_TRY(vxlan::dump_inside(handle.socket, alias));
+  observed.overlay = seen;
+  const vxlan::Plan plan = SHOAL_TRY(vxlan::plan_endpoint(wanted, observed));
+  const vxlan::Places places{.host = &host_socket_,
+                             .overlay = &overlay.socket,
+                             .overlay_space = &overlay.space,
+                             .endpoint = &handle.socket,
+                             .endpoint_space = &handle.opened.fd};
+  SHOAL_TRY(run(plan, places, "endpoint " + wanted.id.str(), result));
+  if (!plan.empty()) observed.inside = SHOAL_TRY(vxlan::dump_inside(handle.socket, alias));
+  const vxlan::Link* const inside = observed.inside.find_alias(alias);
+  if (inside == nullptr) return unavailable("the interface was removed while it was set up");
+  handle.ifname = inside->name;
+  SHOAL_TRY(pass_dns(local_.at(wanted.id), handle, look, result));
+  handle.applied = wanted;
+  result.attached[wanted.id] = {handle.ifname, wanted.mtu};
+  return ok_status();
+}
+
+Status Engine::pass_dns(const LocalEndpoint& endpoint, EndpointHandle& handle, bool look,
+                        PassResult& result) {
+  if (endpoint.dns_port == 0) {
+    if (handle.dns_port == 0) return ok_status();
+    SHOAL_TRY(vxlan::remove_dns_redirect(handle.opened.fd));
+    ++result.ops;
+    handle.dns_port = 0;
+    return ok_status();
+  }
+  if (!look && handle.dns_port == endpoint.dns_port) return ok_status();
+  if (SHOAL_TRY(vxlan::apply_dns_redirect(handle.opened.fd, endpoint.dns_port))) {
+    ++result.ops;
+    if (repairing_) {
+      log::info(kComponent, "repair endpoint {}: lead DNS to port {}", endpoint.id.str(),
+                endpoint.dns_port);
+    }
+  }
+  handle.dns_port = endpoint.dns_port;
+  return ok_status();
+}
+
+}  // namespace shoal::worker
