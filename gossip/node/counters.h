@@ -13,6 +13,7 @@ struct Counters {
   uint64_t packets_received = 0;
   uint64_t bytes_sent = 0;  // datagrams, sealed
   uint64_t bytes_received = 0;
+  uint64_t sends_failed = 0;  // the socket refused: full, or no route
   std::array<uint64_t, static_cast<size_t>(DropReason::kCount)> dropped{};  // by DropReason
 
   uint64_t suspicions = 0;         // members this node suspected

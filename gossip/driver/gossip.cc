@@ -1,0 +1,352 @@
+#include "gossip/driver/gossip.h"
+
+#include <boost/asio/ip/udp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+
+#include "base/runtime/log.h"
+#include "gossip/driver/endpoint.h"
+#include "gossip/driver/streams.h"
+#include "gossip/node/core.h"
+
+namespace shoal::gossip {
+namespace {
+
+using boost::asio::ip::tcp;
+using boost::asio::ip::udp;
+using ErrorCode = boost::system::error_code;
+
+// Datagrams taken per turn of the strand, so that a flood leaves turns to others.
+constexpr int kReceiveBatch = 64;
+// Room for a burst of a whole cluster's answers; the kernel may grant less.
+constexpr int kSocketBuffer = 4 << 20;
+// A free port for TCP may be taken for UDP: others are tried.
+constexpr int kPortTries = 16;
+// A deadline in the past wakes no sooner than this: no core can spin the strand.
+constexpr Duration kMinWait = std::chrono::milliseconds(1);
+
+struct Sockets {
+  udp::socket datagrams;
+  tcp::acceptor acceptor;
+};
+
+Error bind_error(const ErrorCode& error, const HostPort& at) {
+  if (error == boost::asio::error::address_in_use) {
+    return already_exists("port " + std::to_string(at.port) + " is taken on " + at.ip.str() +
+                          ": stop what listens there or choose another gossip port");
+  }
+  return unavailable("cannot listen on " + at.str() + ": " + error.message());
+}
+
+Result<Sockets> bind_sockets(boost::asio::io_context& context, const HostPort& at) {
+  Sockets sockets{udp::socket(context), tcp::acceptor(context)};
+  ErrorCode error;
+  const tcp::endpoint stream(to_address(at.ip), at.port);
+  sockets.acceptor.open(stream.protocol(), error);
+  if (error) return bind_error(error, at);
+  sockets.acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!at.ip.is_v4()) {
+    sockets.acceptor.set_option(boost::asio::ip::v6_only(!at.ip.is_unspecified()), error);
+  }
+  sockets.acceptor.bind(stream, error);
+  if (!error) sockets.acceptor.listen(tcp::acceptor::max_listen_connections, error);
+  if (error) return bind_error(error, at);
+  const udp::endpoint datagram(to_address(at.ip), sockets.acceptor.local_endpoint().port());
+  sockets.datagrams.open(datagram.protocol(), error);
+  if (error) return bind_error(error, at);
+  if (!at.ip.is_v4()) {
+    sockets.datagrams.set_option(boost::asio::ip::v6_only(!at.ip.is_unspecified()), error);
+  }
+  sockets.datagrams.bind(datagram, error);
+  if (error) return bind_error(error, at);
+  sockets.datagrams.set_option(udp::socket::receive_buffer_size(kSocketBuffer), error);
+  sockets.datagrams.set_option(udp::socket::send_buffer_size(kSocketBuffer), error);
+  sockets.datagrams.non_blocking(true, error);
+  if (error) return bind_error(error, at);
+  return sockets;
+}
+
+// What runs; kept alive by the handle, and weakly known to what it started.
+class Driver : public std::enable_shared_from_this<Driver> {
+ public:
+  Driver(const Config& config, KeyRing keys, Sockets sockets, Strand& strand, Clock& clock,
+         Rng& rng, Observer& observer)
+      : strand_(strand),
+        clock_(clock),
+        rng_(rng),
+        observer_(observer),
+        sealer_(config.cluster, std::move(keys)),
+        core_({config.self, config.advertise, config.epoch, config.packet_budget, config.swim,
+               config.table},
+              rng, clock.now()),
+        bound_(config.bind),
+        advertised_(config.advertise),
+        datagrams_(std::move(sockets.datagrams)),
+        streams_(
+            strand, clock, std::move(sockets.acceptor),
+            {[this](ByteView header) { return sealer_.check_header(PacketKind::kStream, header); },
+             [this](ByteView question) { return answer(question); },
+             [this](DropReason reason) { core_.count_drop(reason); }}),
+        timer_(strand.make_timer()) {}
+
+  void start() {
+    streams_.start();
+    wait_datagrams();
+    wake_soon();
+  }
+  void stop();
+  // Runs the core at the end of this turn of the strand.
+  void wake_soon();
+  void set_keys(KeyRing keys) { sealer_.set_keys(std::move(keys)); }
+  void leave(std::function<void()> done);
+
+  Core& core() { return core_; }
+  Instant now() const { return clock_.now(); }
+  Counters counters() const;
+  const HostPort& bound() const { return bound_; }
+  const HostPort& advertised() const { return advertised_; }
+
+ private:
+  void wait_datagrams();
+  void receive_datagrams();
+  Bytes answer(ByteView question);
+  void ask(Effects::Exchange exchange);
+  void send(const Effects::Datagram& datagram);
+  void run();
+  void tell(const Effects& effects);
+
+  Strand& strand_;
+  Clock& clock_;
+  Rng& rng_;
+  Observer& observer_;
+  Sealer sealer_;
+  Core core_;
+  HostPort bound_;
+  HostPort advertised_;
+  udp::socket datagrams_;
+  Streams streams_;
+  std::unique_ptr<Timer> timer_;
+  std::function<void()> left_;
+  bool waking_ = false;
+  bool stopped_ = false;
+  Counters sockets_;  // what the sockets counted
+  Bytes buffer_ = Bytes(kMaxDatagram);
+};
+
+void Driver::stop() {
+  if (stopped_) return;
+  stopped_ = true;
+  ErrorCode ignored;
+  datagrams_.close(ignored);
+  streams_.close();
+  timer_->cancel();
+}
+
+void Driver::wake_soon() {
+  if (waking_ || stopped_) return;
+  waking_ = true;
+  strand_.post([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->run();
+  });
+}
+
+void Driver::run() {
+  waking_ = false;
+  if (stopped_) return;
+  const Instant now = clock_.now();
+  core_.tick(now);
+  Effects effects = core_.take_effects(now);
+  for (const Effects::Datagram& datagram : effects.datagrams) send(datagram);
+  for (Effects::Exchange& exchange : effects.exchanges) ask(std::move(exchange));
+  tell(effects);
+  if (stopped_) return;
+  timer_->wake_at(std::max(core_.next_deadline(), now + kMinWait), [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->run();
+  });
+}
+
+void Driver::tell(const Effects& effects) {
+  for (const MemberInfo& member : effects.members) {
+    if (stopped_) return;
+    log::debug("gossip", "member {} at {} is {}", member.id.str(), member.address.str(),
+               to_string(member.state));
+    observer_.on_member(member);
+  }
+  for (const Tables::Event& event : effects.entries) {
+    if (stopped_) return;
+    if (event.removed) {
+      observer_.on_entry_removed(event.network, event.key, event.owner);
+    } else {
+      observer_.on_entry(event.network, event.key, event.owner, event.value);
+    }
+  }
+  if (effects.left && left_) std::exchange(left_, nullptr)();
+}
+
+void Driver::leave(std::function<void()> done) {
+  left_ = std::move(done);
+  core_.leave(clock_.now());
+  wake_soon();
+}
+
+void Driver::wait_datagrams() {
+  datagrams_.async_wait(udp::socket::wait_read, [weak = weak_from_this()](const ErrorCode& error) {
+    const auto self = weak.lock();
+    if (!self || self->stopped_ || error) return;
+    self->receive_datagrams();
+    self->wait_datagrams();
+  });
+}
+
+void Driver::receive_datagrams() {
+  for (int i = 0; i < kReceiveBatch; ++i) {
+    udp::endpoint from;
+    ErrorCode error;
+    const size_t size = datagrams_.receive_from(boost::asio::buffer(buffer_), from, 0, error);
+    if (error == boost::asio::error::would_block) break;
+    if (error) continue;  // an ICMP error of an earlier send
+    ++sockets_.packets_received;
+    sockets_.bytes_received += size;
+    const Sealer::Opened opened =
+        sealer_.open(PacketKind::kDatagram, ByteView(buffer_).first(size));
+    if (opened.drop != DropReason::kNone) {
+      core_.count_drop(opened.drop);
+      continue;
+    }
+    core_.receive_packet(from_endpoint(from), opened.plain, clock_.now());
+    wake_soon();
+  }
+}
+
+void Driver::send(const Effects::Datagram& datagram) {
+  const auto to = to_endpoint<udp::endpoint>(datagram.to, bound_.ip.family());
+  const Bytes sealed = sealer_.seal(PacketKind::kDatagram, datagram.plain, rng_);
+  ErrorCode error = boost::asio::error::address_family_not_supported;
+  if (to) datagrams_.send_to(boost::asio::buffer(sealed), *to, 0, error);
+  if (error) {
+    ++sockets_.sends_failed;
+    return;
+  }
+  ++sockets_.packets_sent;
+  sockets_.bytes_sent += sealed.size();
+}
+
+Bytes Driver::answer(ByteView question) {
+  const Sealer::Opened opened = sealer_.open(PacketKind::kStream, question);
+  if (opened.drop != DropReason::kNone) {
+    core_.count_drop(opened.drop);
+    return {};
+  }
+  const Bytes plain = core_.answer_exchange(opened.plain, clock_.now());
+  wake_soon();
+  return plain.empty() ? Bytes() : sealer_.seal(PacketKind::kStream, plain, rng_);
+}
+
+void Driver::ask(Effects::Exchange exchange) {
+  const auto finish = [weak = weak_from_this(), id = exchange.id](std::optional<Bytes> sealed) {
+    const auto self = weak.lock();
+    if (!self || self->stopped_) return;
+    std::optional<Bytes> plain;
+    if (sealed) {
+      Sealer::Opened opened = self->sealer_.open(PacketKind::kStream, *sealed);
+      if (opened.drop == DropReason::kNone) {
+        plain = std::move(opened.plain);
+      } else {
+        self->core_.count_drop(opened.drop);
+      }
+    }
+    self->core_.finish_exchange(id, plain, self->clock_.now());
+    self->wake_soon();
+  };
+  streams_.ask(exchange.to, sealer_.seal(PacketKind::kStream, exchange.plain, rng_), finish);
+}
+
+Counters Driver::counters() const {
+  Counters all = core_.counters();
+  all.packets_sent = sockets_.packets_sent;
+  all.packets_received = sockets_.packets_received;
+  all.bytes_sent = sockets_.bytes_sent;
+  all.bytes_received = sockets_.bytes_received;
+  all.sends_failed = sockets_.sends_failed;
+  return all;
+}
+
+class Handle final : public Gossip {
+ public:
+  explicit Handle(std::shared_ptr<Driver> driver) : driver_(std::move(driver)) {}
+  ~Handle() override { driver_->stop(); }
+
+  Status set_keys(KeyRing keys) override {
+    SHOAL_TRY(keys.validate());
+    driver_->set_keys(std::move(keys));
+    return ok_status();
+  }
+  void set_seeds(std::vector<HostPort> seeds) override {
+    driver_->core().set_seeds(std::move(seeds), driver_->now());
+    driver_->wake_soon();
+  }
+  void join_network(const NetworkId& network) override {
+    driver_->core().join_network(network, driver_->now());
+    driver_->wake_soon();
+  }
+  void leave_network(const NetworkId& network) override {
+    driver_->core().leave_network(network);
+    driver_->wake_soon();
+  }
+  Status upsert(const NetworkId& network, std::string key, Bytes value) override {
+    driver_->wake_soon();
+    return driver_->core().upsert(network, key, std::move(value));
+  }
+  void remove(const NetworkId& network, const std::string& key) override {
+    driver_->core().remove(network, key);
+    driver_->wake_soon();
+  }
+  void forget(const NodeId& node) override {
+    driver_->core().forget(node, driver_->now());
+    driver_->wake_soon();
+  }
+  void leave(std::function<void()> done) override { driver_->leave(std::move(done)); }
+  void stop() override { driver_->stop(); }
+  std::vector<MemberInfo> members() const override { return driver_->core().members(); }
+  Counters counters() const override { return driver_->counters(); }
+  HostPort bound() const override { return driver_->bound(); }
+  HostPort advertised() const override { return driver_->advertised(); }
+
+ private:
+  std::shared_ptr<Driver> driver_;
+};
+
+Status validate(const Config& config, const KeyRing& keys) {
+  if (!is_id(config.self.str()) || !is_id(config.cluster.str())) {
+    return invalid_argument("gossip needs a node id and a cluster id");
+  }
+  if (config.epoch == 0 || config.epoch >= uint64_t{1} << 43) {
+    return invalid_argument("the gossip epoch is wall clock milliseconds, not " +
+                            std::to_string(config.epoch));
+  }
+  if (config.advertise.ip.is_unspecified() && config.bind.ip.is_unspecified()) {
+    return invalid_argument(
+        "gossip listens on every address: say which one to advertise to other nodes");
+  }
+  return keys.validate();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Gossip>> Gossip::start(Config config, KeyRing keys, Strand& strand,
+                                              Clock& clock, Rng& rng, Observer& observer) {
+  SHOAL_TRY(validate(config, keys));
+  Result<Sockets> sockets = bind_sockets(strand.context(), config.bind);
+  for (int i = 1; !sockets && config.bind.port == 0 && i < kPortTries; ++i) {
+    sockets = bind_sockets(strand.context(), config.bind);
+  }
+  if (!sockets) return sockets.error();
+  config.bind.port = sockets->acceptor.local_endpoint().port();
+  if (config.advertise.ip.is_unspecified()) config.advertise.ip = config.bind.ip;
+  if (config.advertise.port == 0) config.advertise.port = config.bind.port;
+  const auto driver = std::make_shared<Driver>(config, std::move(keys), std::move(*sockets), strand,
+                                               clock, rng, observer);
+  driver->start();
+  return std::unique_ptr<Gossip>(std::make_unique<Handle>(driver));
+}
+
+}  // namespace shoal::gossip

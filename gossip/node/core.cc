@@ -1,0 +1,279 @@
+#include "gossip/node/core.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace shoal::gossip {
+namespace {
+
+// Own events carry the directory entry of their network along for this long after joining it, so
+// that who has not heard of the joining shows them at once.
+constexpr Duration kRecentJoin = std::chrono::seconds(5);
+// Packets per peer, network and repeat round: paces the repeats of a mass change.
+constexpr size_t kRepeatPackets = 8;
+constexpr size_t kMinBudget = 1300 + kSealOverhead;  // the largest entry and its head
+
+}  // namespace
+
+Core::Core(const CoreConfig& config, Rng& rng, Instant now)
+    : config_(config),
+      rng_(rng),
+      swim_(config.swim, config.self, config.address, config.epoch, rng, now),
+      tables_(config.table, config.self, config.epoch),
+      next_repeat_(now),
+      now_(now),
+      next_digests_(now + Duration(static_cast<int64_t>(rng.below(static_cast<uint64_t>(
+                              config.table.anti_entropy_interval.count()))))) {
+  config_.packet_budget = std::max(config_.packet_budget, kMinBudget);
+  unsynced_[Tables::directory()] = now;
+}
+
+void Core::receive_packet(const HostPort& from, ByteView plain, Instant now) {
+  now_ = now;
+  const Result<Packet> packet = decode_packet(plain);
+  if (!packet) return count_drop(DropReason::kMalformed);
+  const DropReason drop = swim_.hear(packet->head, from, now);
+  if (drop != DropReason::kNone) return count_drop(drop);
+  for (const Message& message : packet->messages) {
+    receive_message(packet->head, from, message, now);
+  }
+  settle(now);
+}
+
+void Core::receive_message(const Head& head, const HostPort& from, const Message& message,
+                           Instant now) {
+  if (const auto* ping = std::get_if<Ping>(&message)) {
+    const DropReason drop = swim_.receive_ping(*ping, from);
+    if (drop != DropReason::kNone) count_drop(drop);
+  } else if (const auto* request = std::get_if<PingRequest>(&message)) {
+    swim_.receive_ping_request(*request, from, now);
+  } else if (const auto* ack = std::get_if<Ack>(&message)) {
+    swim_.receive_ack(*ack);
+  } else if (const auto* nack = std::get_if<Nack>(&message)) {
+    swim_.receive_nack(*nack);
+  } else if (const auto* claim = std::get_if<Claim>(&message)) {
+    swim_.receive_claim(*claim, from, now);
+  } else if (const auto* event = std::get_if<EntryEvent>(&message)) {
+    // Members first: an entry may be of one this packet introduced.
+    settle(now);
+    receive_entry(*event, true, now);
+  } else if (const auto* digest = std::get_if<Digest>(&message)) {
+    receive_digest(head.sender, *digest, now);
+  }
+  // What belongs to exchanges says nothing outside of one.
+}
+
+void Core::receive_entry(const EntryEvent& event, bool relay, Instant now) {
+  if (swim_.is_forgotten(event.owner)) return;
+  if (!tables_.receive(event, now) || !relay) return;
+  Bytes encoded = encode_message(event);
+  if (network_size(event.network) > config_.table.direct_peers) {
+    relays_[event.network].push_back(encoded);
+  }
+  enqueue(event.network, std::move(encoded), false);
+}
+
+// Carries news between the parts: after any input.
+void Core::settle(Instant now) {
+  for (Swim::Change& change : swim_.take_changes()) {
+    const bool live =
+        change.info.state == MemberState::kAlive || change.info.state == MemberState::kSuspect;
+    if (!swim_.is_forgotten(change.info.id)) tables_.set_present(change.info.id, live);
+    if (change.returned && swim_.is_live(change.info.id)) {
+      if (members_unsynced_) {
+        // The first contact tells a new node everything.
+        members_unsynced_ = false;
+        std::set<NetworkId> all;
+        for (const NetworkId& network : tables_.networks()) all.insert(network);
+        want_sync(change.info.id, all, true, now);
+      } else if (rng_.below(swim_.live_count()) < config_.swim.reconnect_probers) {
+        send_digest(change.info.id, {Tables::directory()});
+      }
+    }
+    effects_.members.push_back(std::move(change.info));
+  }
+  greet_peers();
+  for (Tables::Event& event : tables_.take_events()) effects_.entries.push_back(std::move(event));
+}
+
+void Core::set_seeds(std::vector<HostPort> seeds, Instant now) {
+  swim_.set_seeds(std::move(seeds), now);
+}
+
+void Core::join_network(const NetworkId& network, Instant now) {
+  if (tables_.joined(network)) return;
+  now_ = now;
+  tables_.join(network);
+  unsynced_[network] = now;
+  recent_joins_[network] = now + kRecentJoin;
+}
+
+void Core::leave_network(const NetworkId& network) {
+  if (network == Tables::directory() || !tables_.joined(network)) return;
+  // The withdrawals go out while the network's peers are still known here.
+  tables_.leave(network);
+  push_own_events();
+  relays_.erase(network);
+  unsynced_.erase(network);
+  recent_joins_.erase(network);
+}
+
+Status Core::upsert(const NetworkId& network, const std::string& key, Bytes value) {
+  return tables_.upsert(network, key, std::move(value));
+}
+
+void Core::remove(const NetworkId& network, const std::string& key) {
+  tables_.remove(network, key);
+}
+
+void Core::forget(const NodeId& node, Instant now) {
+  swim_.forget(node);
+  settle(now);
+  tables_.forget(node);
+  pending_.erase(node);
+}
+
+void Core::leave(Instant now) { swim_.leave(now); }
+
+void Core::tick(Instant now) {
+  now_ = now;
+  swim_.tick(now);
+  settle(now);
+  push_own_events();
+  relay_now();
+  if (now >= next_repeat_) repeat_round(now);
+  if (now >= next_digests_) digest_round(now);
+  sync_unsynced(now);
+  repair_gaps(now);
+  start_exchanges(now);
+  if (swim_.left(now) && !left_told_) {
+    left_told_ = true;
+    effects_.left = true;
+  }
+}
+
+size_t Core::network_size(const NetworkId& network) const {
+  return network == Tables::directory() ? swim_.live_count() : tables_.peers(network).size();
+}
+
+std::vector<NodeId> Core::targets(const NetworkId& network, size_t count) {
+  if (network == Tables::directory()) return swim_.random_live(count);
+  std::vector<NodeId> peers = tables_.peers(network);
+  for (size_t i = 0; i < std::min(count, peers.size()); ++i) {
+    std::swap(peers[i], peers[i + rng_.below(peers.size() - i)]);
+  }
+  if (peers.size() > count) peers.resize(count);
+  return peers;
+}
+
+void Core::enqueue(const NetworkId& network, Bytes encoded, bool own) {
+  const size_t size = network_size(network);
+  if (size == 0) return;  // who joins later asks
+  const bool small = size <= config_.table.direct_peers;
+  const auto rounds = static_cast<size_t>(std::ceil(std::log10(static_cast<double>(size + 2))));
+  // In a small network the owner reached everybody; one repeat each by the others covers losses.
+  const size_t repeats = small && !own ? 1 : rounds * config_.table.retransmit_factor;
+  const auto it = queues_.try_emplace(network, config_.table.max_queue).first;
+  if (it->second.empty()) {
+    next_repeat_ = std::max(next_repeat_, now_ + config_.table.gossip_interval);
+  }
+  if (!it->second.push(std::move(encoded), own, repeats)) ++counters_.events_overflowed;
+}
+
+void Core::push_own_events() {
+  std::map<NetworkId, std::vector<Bytes>> by_network;
+  // The directory is network zero and sorts first: joinings go out before what is in them.
+  for (const EntryEvent& event : tables_.take_own_events()) {
+    by_network[event.network].push_back(encode_message(event));
+  }
+  for (auto& [network, events] : by_network) {
+    const bool small = network_size(network) <= config_.table.direct_peers;
+    const std::vector<NodeId> to =
+        targets(network, small ? config_.table.direct_peers : config_.table.fanout);
+    std::vector<Bytes> packet;
+    const auto recent = recent_joins_.find(network);
+    if (recent != recent_joins_.end()) {
+      if (recent->second < now_) {
+        recent_joins_.erase(recent);
+      } else if (const auto joining = tables_.join_event(network)) {
+        packet.push_back(encode_message(*joining));
+      }
+    }
+    packet.insert(packet.end(), events.begin(), events.end());
+    send_events(to, packet);
+    for (Bytes& event : events) enqueue(network, std::move(event), true);
+  }
+}
+
+void Core::relay_now() {
+  for (auto& [network, events] : std::exchange(relays_, {})) {
+    send_events(targets(network, config_.table.fanout), events);
+  }
+}
+
+void Core::repeat_round(Instant now) {
+  next_repeat_ = now + config_.table.gossip_interval;
+  for (auto it = queues_.begin(); it != queues_.end();) {
+    const std::vector<Bytes> events = it->second.take_round(kRepeatPackets * plain_budget());
+    send_events(targets(it->first, config_.table.fanout), events);
+    it = it->second.empty() ? queues_.erase(it) : std::next(it);
+  }
+}
+
+void Core::send_events(const std::vector<NodeId>& to, const std::vector<Bytes>& events) {
+  if (events.empty()) return;
+  for (const NodeId& node : to) {
+    const auto address = swim_.address_of(node);
+    if (!address) continue;
+    Packer packer(swim_.head(), plain_budget());
+    for (const Bytes& event : events) packer.add(event);
+    emit(*address, packer, false);
+  }
+}
+
+void Core::send(const HostPort& to, const std::vector<Message>& messages) {
+  Packer packer(swim_.head(), plain_budget());
+  for (const Message& message : messages) packer.add(encode_message(message));
+  emit(to, packer, !messages.empty());
+}
+
+void Core::emit(const HostPort& to, Packer& packer, bool even_empty) {
+  swim_.piggyback(packer);
+  for (Bytes& plain : packer.take(even_empty)) {
+    effects_.datagrams.push_back({to, std::move(plain)});
+  }
+}
+
+Effects Core::take_effects(Instant now) {
+  now_ = now;
+  settle(now);
+  push_own_events();
+  relay_now();
+  for (const Swim::Outgoing& out : swim_.take_outgoing()) send(out.to, out.messages);
+  for (Tables::Event& event : tables_.take_events()) effects_.entries.push_back(std::move(event));
+  return std::exchange(effects_, {});
+}
+
+Instant Core::next_deadline() const {
+  Instant next = std::min(swim_.next_deadline(), next_digests_);
+  if (!queues_.empty()) next = std::min(next, next_repeat_);
+  if (swim_.live_count() > 0) {
+    for (const auto& [network, due] : unsynced_) next = std::min(next, due);
+  }
+  // Waiting for a slot among the exchanges in flight ends with finish_exchange().
+  if (in_flight_.size() < kMaxInFlight) {
+    for (const auto& [peer, pending] : pending_) next = std::min(next, pending.due);
+  }
+  return std::min(next, tables_.next_gap());
+}
+
+Counters Core::counters() const {
+  Counters all = counters_;
+  all.suspicions = swim_.counts().suspicions;
+  all.failures = swim_.counts().failures;
+  all.refutations = swim_.counts().refutations;
+  all.entries_refused = tables_.counts().refused;
+  return all;
+}
+
+}  // namespace shoal::gossip
