@@ -70,9 +70,11 @@ void ReplyWriter::u32(uint32_t value) {
 
 void ReplyWriter::name(const Name& name) {
   const ByteView wire = name.wire();
+  // Only names written before: the suffixes of this one ("web.web") have no end yet.
+  const size_t known = suffix_count_;
   size_t done = 0;
   while (wire[done] != 0) {
-    for (size_t i = 0; i < suffix_count_; ++i) {
+    for (size_t i = 0; i < known; ++i) {
       if (suffix_matches(out_, suffixes_[i], wire.subspan(done))) {
         u16(kPointer | suffixes_[i]);
         return;
