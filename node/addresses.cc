@@ -6,9 +6,6 @@
 namespace shoal::node {
 namespace {
 
-constexpr uint32_t kMinMask = 8;
-constexpr uint32_t kMaxMask = 30;  // two addresses and the gateway's would not fit in less
-
 bool is_global(const Ip& ip) {
   return !ip.is_unspecified() && !ip.is_loopback() && !ip.is_link_local() && !ip.is_multicast();
 }
@@ -108,38 +105,6 @@ Result<HostPort> choose_listen(std::string_view text, Family family, uint16_t de
   const Result<HostPort> both = HostPort::parse(text, default_port);
   if (!both) return both.error().wrap("--listen-addr");
   return *both;
-}
-
-Result<std::vector<Prefix>> check_pools(const std::vector<std::string>& pools,
-                                        uint32_t mask_length) {
-  if (mask_length < kMinMask || mask_length > kMaxMask) {
-    return invalid_argument("--default-addr-pool-mask-length " + std::to_string(mask_length) +
-                            ": 8 to 30 is expected");
-  }
-  std::vector<Prefix> out;
-  for (const std::string& text : pools) {
-    const Result<Prefix> pool = Prefix::parse(text);
-    if (!pool) return pool.error().wrap("--default-addr-pool");
-    if (pool->network() != *pool) {
-      return invalid_argument("--default-addr-pool " + text + " has host bits set: did you mean " +
-                              pool->network().str() + "?");
-    }
-    const uint32_t subnet = pool->ip.is_v4() ? mask_length : 64;
-    if (pool->length > subnet) {
-      return invalid_argument("--default-addr-pool " + text + " is smaller than one subnet of /" +
-                              std::to_string(subnet));
-    }
-    if (pool->ip.is_multicast() || pool->ip.is_loopback() || pool->ip.is_link_local()) {
-      return invalid_argument("--default-addr-pool " + text + " cannot be used by hosts");
-    }
-    for (const Prefix& other : out) {
-      if (other.overlaps(*pool)) {
-        return invalid_argument("--default-addr-pool " + text + " overlaps " + other.str());
-      }
-    }
-    out.push_back(*pool);
-  }
-  return out;
 }
 
 }  // namespace shoal::node

@@ -15,8 +15,8 @@ struct InterfaceAddress {
 };
 
 // An address of this host named by itself or by its interface; empty: the only global one (IPv4
-// before IPv6). kInvalidArgument listing the candidates when that is not clear. `option` is what the
-// user would say, for the message: "--advertise-addr".
+// before IPv6). kInvalidArgument listing the candidates when that is not clear. `option` is what
+// the user would say, for the message: "--advertise-addr".
 Result<Ip> choose_address(const std::vector<InterfaceAddress>& addresses, std::string_view text,
                           std::string_view option);
 
@@ -27,10 +27,5 @@ Result<HostPort> choose_advertise(const std::vector<InterfaceAddress>& addresses
 
 // Where to listen: "", "ADDRESS", "ADDRESS:PORT". Default: any address of `family`, `default_port`.
 Result<HostPort> choose_listen(std::string_view text, Family family, uint16_t default_port);
-
-// Address pools as given to init: networks without host bits that do not overlap and hold at least
-// one subnet of `mask_length` (IPv4) or 64 (IPv6).
-Result<std::vector<Prefix>> check_pools(const std::vector<std::string>& pools,
-                                        uint32_t mask_length);
 
 }  // namespace shoal::node

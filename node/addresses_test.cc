@@ -12,9 +12,8 @@ const std::vector<InterfaceAddress> kOne = {{"lo", ip("127.0.0.1")},
                                             {"eth0", ip("192.168.90.11")},
                                             {"eth0", ip("fd90::11")},
                                             {"eth0", ip("fe80::1")}};
-const std::vector<InterfaceAddress> kTwo = {{"eth0", ip("192.168.90.11")},
-                                            {"eth1", ip("10.1.1.1")},
-                                            {"eth1", ip("10.1.1.2")}};
+const std::vector<InterfaceAddress> kTwo = {
+    {"eth0", ip("192.168.90.11")}, {"eth1", ip("10.1.1.1")}, {"eth1", ip("10.1.1.2")}};
 
 TEST(ChooseAddress, TakesTheOnlyGlobalOneIpv4First) {
   EXPECT_EQ(*choose_address(kOne, "", "--advertise-addr"), ip("192.168.90.11"));
@@ -65,18 +64,6 @@ TEST(ChooseListen, DefaultsToAnyAddressOfTheFamily) {
   EXPECT_EQ(choose_listen("10.0.0.1", Family::kV4, 2377)->str(), "10.0.0.1:2377");
   EXPECT_EQ(choose_listen("10.0.0.1:5", Family::kV4, 2377)->str(), "10.0.0.1:5");
   EXPECT_FALSE(choose_listen("nonsense", Family::kV4, 2377).ok());
-}
-
-TEST(CheckPools, EveryArgumentIsChecked) {
-  EXPECT_TRUE(check_pools({"10.0.0.0/8", "fd00::/48"}, 24).ok());
-  EXPECT_FALSE(check_pools({"10.0.0.0/8"}, 31).ok());
-  EXPECT_FALSE(check_pools({"10.0.0.0/8"}, 7).ok());
-  EXPECT_FALSE(check_pools({"10.0.0.1/8"}, 24).ok());
-  EXPECT_FALSE(check_pools({"10.0.0.0/25"}, 24).ok());
-  EXPECT_FALSE(check_pools({"fd00::/65"}, 24).ok());
-  EXPECT_FALSE(check_pools({"10.0.0.0/8", "10.1.0.0/16"}, 24).ok());
-  EXPECT_FALSE(check_pools({"224.0.0.0/8"}, 24).ok());
-  EXPECT_FALSE(check_pools({"ten"}, 24).ok());
 }
 
 }  // namespace

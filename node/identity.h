@@ -1,8 +1,8 @@
 // Identity: who this node is, on disk.
 //
 // <state dir>/node.state, a frame (worker/state/frame.h), is the truth and the commit point of init
-// and join: a host that has it is a node. The PEM files beside it (node.crt, node.key, root.crt) are
-// written from it for gRPC, which follows them; they may be lost or half renewed without harm.
+// and join: a host that has it is a node. The PEM files beside it (node.crt, node.key, root.crt)
+// are written from it for gRPC, which follows them; they may be lost or half renewed without harm.
 #pragma once
 
 #include <string>
@@ -15,7 +15,8 @@
 
 namespace shoal::node {
 
-inline constexpr worker::FrameKind kIdentityKind{{'S', 'H', 'I', 'D'}, 1, "the identity of this node"};
+inline constexpr worker::FrameKind kIdentityKind{
+    {'S', 'H', 'I', 'D'}, 1, "the identity of this node"};
 
 struct Identity {
   NodeId node;
