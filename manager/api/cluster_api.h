@@ -12,6 +12,7 @@
 #include "manager/api/leader_calls.h"
 #include "manager/api/raft_members.h"
 #include "manager/control/commands.h"
+#include "proto/common.pb.h"
 
 namespace shoal::manager {
 
@@ -30,6 +31,7 @@ class ClusterApi final : public ClusterHandler {
   void execute(const CallPtr& call, const std::string& request_id, bool retry, StatusDone done);
   void read(const CallPtr& call, const StatusDone& done);
   Status answer_read(const ClusterCall& call);
+  common::Node node_view(const Node& node) const;
 
   void get_join_token(const CallPtr& call, StatusDone done);
   void update_node(const CallPtr& call, StatusDone done);

@@ -1,0 +1,68 @@
+// CaService: ca.Ca: the root certificate, certificates for joiners and renewals.
+//
+// Issuing takes a join token: its secret decides the role. Compared with both secrets in constant
+// time; neither it nor the token is ever logged or answered. Open to anyone who reaches the port,
+// so it is bounded: requests by size, and issuing by a token bucket that refuses floods before it
+// computes anything.
+//
+// Issuing and renewing happen on the leader; other managers pass the call on, a renewal with the
+// node's id (believed from managers only).
+#pragma once
+
+#include <memory>
+
+#include "base/runtime/strand.h"
+#include "manager/api/leader_calls.h"
+#include "manager/api/rate_limit.h"
+#include "manager/api/replica.h"
+#include "manager/security/x509.h"
+#include "proto/ca.grpc.pb.h"
+
+namespace shoal::manager {
+
+inline constexpr size_t kMaxCsrBytes = 16U << 10;  // an RSA 8192 request has 3 KiB
+inline constexpr size_t kMaxTokenBytes = 256;      // a token has 85
+// A thousand hosts may join within a minute; guessing 128 bits gains nothing from that.
+inline constexpr double kIssuesPerSecond = 20;
+inline constexpr double kIssueBurst = 200;
+
+class CaService final : public ca::Ca::CallbackService {
+ public:
+  CaService(Strand& strand, Clock& clock, Replica& replica, LeaderCalls& calls)
+      : strand_(strand),
+        clock_(clock),
+        replica_(replica),
+        calls_(calls),
+        issues_(kIssuesPerSecond, kIssueBurst) {}
+
+  grpc::ServerUnaryReactor* GetRootCertificate(grpc::CallbackServerContext* context,
+                                               const ca::GetRootCertificateRequest* request,
+                                               ca::GetRootCertificateResponse* response) override;
+  grpc::ServerUnaryReactor* IssueCertificate(grpc::CallbackServerContext* context,
+                                             const ca::IssueCertificateRequest* request,
+                                             ca::IssueCertificateResponse* response) override;
+  grpc::ServerUnaryReactor* RenewCertificate(grpc::CallbackServerContext* context,
+                                             const ca::RenewCertificateRequest* request,
+                                             ca::RenewCertificateResponse* response) override;
+
+ private:
+  void post(grpc::ServerUnaryReactor* reactor, std::function<void()> work);
+  Status check_issue(const ca::IssueCertificateRequest& request);
+  Result<Role> role_of_token(const std::string& token) const;
+  void issue(const ca::IssueCertificateRequest& request, ca::IssueCertificateResponse* response,
+             const std::string& request_id, const StatusDone& done);
+  Status sign_joiner(const std::string& csr, const NodeId& id,
+                     ca::IssueCertificateResponse& response) const;
+  void renew(const ca::RenewCertificateRequest& request, ca::RenewCertificateResponse* response,
+             const NodeId& node, const StatusDone& done);
+  Result<std::string> sign(const std::string& csr, const NodeId& node, Role role) const;
+
+  Strand& strand_;
+  Clock& clock_;
+  Replica& replica_;
+  LeaderCalls& calls_;
+  RateLimit issues_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>();
+};
+
+}  // namespace shoal::manager

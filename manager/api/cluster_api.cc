@@ -1,0 +1,311 @@
+#include "manager/api/cluster_api.h"
+
+#include "manager/control/queries.h"
+#include "manager/security/token.h"
+#include "manager/wire/common_wire.h"
+#include "proto/control.grpc.pb.h"
+
+namespace shoal::manager {
+namespace {
+
+template <typename T>
+const T& request_of(const ClusterCall& call) {
+  return static_cast<const T&>(*call.request);
+}
+template <typename T>
+T& response_of(const ClusterCall& call) {
+  return static_cast<T&>(*call.response);
+}
+
+// The method of the stub that carries the call to the leader.
+RemoteTry remote_of(const ClusterCall& call) {
+  using Async = control::Cluster::Stub::async;
+  switch (call.method) {
+#define SHOAL_FORWARD(name)                                                                     \
+  case ClusterMethod::k##name: {                                                                \
+    using Unary = void (Async::*)(grpc::ClientContext*, const control::name##Request*,          \
+                                  control::name##Response*, std::function<void(grpc::Status)>); \
+    return remote_try<control::Cluster>(static_cast<Unary>(&Async::name),                       \
+                                        &request_of<control::name##Request>(call),              \
+                                        &response_of<control::name##Response>(call));           \
+  }
+    SHOAL_FORWARD(GetJoinToken)
+    SHOAL_FORWARD(ListNodes)
+    SHOAL_FORWARD(InspectNode)
+    SHOAL_FORWARD(UpdateNode)
+    SHOAL_FORWARD(RemoveNode)
+    SHOAL_FORWARD(CreateNetwork)
+    SHOAL_FORWARD(ListNetworks)
+    SHOAL_FORWARD(InspectNetwork)
+    SHOAL_FORWARD(RemoveNetwork)
+    SHOAL_FORWARD(ListEndpoints)
+    SHOAL_FORWARD(InspectEndpoint)
+#undef SHOAL_FORWARD
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+void ClusterApi::handle(std::shared_ptr<ClusterCall> call) {
+  strand_.post([this, alive = std::weak_ptr(alive_), call = std::move(call)] {
+    if (alive.expired()) return call->done(unavailable("this manager is stopping"));
+    start(call);
+  });
+}
+
+void ClusterApi::start(const CallPtr& call) {
+  LeaderCalls::Call leader_call;
+  leader_call.request_id = call->request_id;
+  leader_call.deadline = call->deadline;
+  leader_call.forwarded = call->forwarded;
+  leader_call.retry = call->retry;
+  leader_call.remote = remote_of(*call);
+  leader_call.local = [this, call](const LeaderCalls::Call& now, StatusDone done) {
+    execute(call, now.request_id, now.retry, std::move(done));
+  };
+  leader_call.done = [call](Status status) { call->done(std::move(status)); };
+  calls_.start(std::move(leader_call));
+}
+
+void ClusterApi::execute(const CallPtr& call, const std::string& request_id, bool retry,
+                         StatusDone done) {
+  if (!call->caller.empty()) {
+    const Cluster* cluster = replica_.store().cluster();
+    const Caller caller{true, call->caller, cluster ? cluster->id : ClusterId(), Role::kManager};
+    if (const Status allowed = admit(replica_.store(), caller, Method::kCluster); !allowed) {
+      return done(allowed);
+    }
+  }
+  switch (call->method) {
+    case ClusterMethod::kGetJoinToken:
+      return get_join_token(call, std::move(done));
+    case ClusterMethod::kUpdateNode:
+      return update_node(call, std::move(done));
+    case ClusterMethod::kRemoveNode:
+      return remove_node(call, retry, std::move(done));
+    case ClusterMethod::kCreateNetwork:
+      return create_network(call, request_id, std::move(done));
+    case ClusterMethod::kRemoveNetwork:
+      return remove_network(call, retry, std::move(done));
+    case ClusterMethod::kListNodes:
+    case ClusterMethod::kInspectNode:
+    case ClusterMethod::kListNetworks:
+    case ClusterMethod::kInspectNetwork:
+    case ClusterMethod::kListEndpoints:
+    case ClusterMethod::kInspectEndpoint:
+      return read(call, done);
+  }
+}
+
+// Changes.
+
+void ClusterApi::get_join_token(const CallPtr& call, StatusDone done) {
+  const auto& request = request_of<control::GetJoinTokenRequest>(*call);
+  const auto role = wire::from_wire(request.role());
+  if (!role) return done(role.error());
+  const auto answer = [this, call, role = *role, done](const Status& status) {
+    if (!status) return done(status);
+    const Cluster* cluster = replica_.store().cluster();
+    const Node* self = replica_.store().node(replica_.self());
+    if (cluster == nullptr) return done(unavailable("the cluster is being made: try again"));
+    auto& response = response_of<control::GetJoinTokenResponse>(*call);
+    response.set_token(format_token(cluster->root_certificate, role == Role::kManager
+                                                                   ? cluster->manager_secret
+                                                                   : cluster->worker_secret));
+    if (self != nullptr && self->addresses.control) {
+      response.set_manager_address(self->addresses.control->str());
+    }
+    done(ok_status());
+  };
+  if (!request.rotate()) return replica_.read(answer);
+  change(
+      replica_,
+      [this, role = *role] { return control::rotate_join_token(replica_.store(), role, draw()); },
+      [answer](const Result<Answer>& result) {
+        answer(result ? ok_status() : Status(result.error()));
+      });
+}
+
+void ClusterApi::create_network(const CallPtr& call, const std::string& request_id,
+                                StatusDone done) {
+  const NetworkId id(request_id);
+  const auto build = [this, call, id]() -> Result<Command> {
+    const auto& request = request_of<control::CreateNetworkRequest>(*call);
+    auto spec = SHOAL_TRY(wire::from_wire(request.spec()));
+    if (const Network* made = replica_.store().network(id)) {
+      // This very call, carried out by an earlier try: apply answers with what it made.
+      return Command{replica_.wall(), replica_.rng().next(), CreateNetwork{id, made->spec, {}}};
+    }
+    auto command =
+        SHOAL_TRY(control::create_network(replica_.store(), std::move(spec), {}, draw()));
+    std::get<CreateNetwork>(command.operation).id = id;
+    return command;
+  };
+  change(replica_, build, [call, done](const Result<Answer>& answer) {
+    if (!answer) return done(answer.error());
+    const auto* network = std::get_if<Network>(&*answer);
+    SHOAL_CHECK(network != nullptr, "making a network answers with it");
+    *response_of<control::CreateNetworkResponse>(*call).mutable_network() = wire::to_wire(*network);
+    done(ok_status());
+  });
+}
+
+void ClusterApi::remove_network(const CallPtr& call, bool retry, StatusDone done) {
+  const auto id = std::make_shared<std::string>();
+  const auto build = [this, call, id]() -> Result<Command> {
+    const auto& request = request_of<control::RemoveNetworkRequest>(*call);
+    auto command = SHOAL_TRY(control::remove_network(replica_.store(), request.network(), draw()));
+    *id = std::get<RemoveNetwork>(command.operation).id.str();
+    return command;
+  };
+  change(replica_, build, [call, id, retry, done](const Result<Answer>& answer) {
+    const bool gone = retry && !answer && answer.error().code == ErrorClass::kNotFound;
+    if (!answer && !gone) return done(answer.error());
+    response_of<control::RemoveNetworkResponse>(*call).set_id(
+        id->empty() ? request_of<control::RemoveNetworkRequest>(*call).network() : *id);
+    done(ok_status());
+  });
+}
+
+void ClusterApi::update_node(const CallPtr& call, StatusDone done) {
+  const auto& request = request_of<control::UpdateNodeRequest>(*call);
+  control::NodeChange wanted;
+  for (const std::string& field : request.fields()) {
+    if (field == "role") {
+      const auto role = wire::from_wire(request.spec().role());
+      if (!role) return done(role.error());
+      wanted.role = *role;
+    } else if (field == "availability") {
+      const auto availability = wire::from_wire(request.spec().availability());
+      if (!availability) return done(availability.error());
+      wanted.availability = *availability;
+    } else if (field == "labels") {
+      common::NodeSpec spec = request.spec();
+      spec.set_role(common::ROLE_WORKER);
+      auto parsed = wire::from_wire(spec);
+      if (!parsed) return done(parsed.error());
+      wanted.labels = std::move(parsed->labels);
+    } else {
+      return done(invalid_argument("a node has no field \"" + field.substr(0, 64) +
+                                   "\" to change: role, availability and labels can be"));
+    }
+  }
+  const auto answer = [call, done](const Result<Answer>& result) {
+    if (!result) return done(result.error());
+    const auto* node = std::get_if<Node>(&*result);
+    SHOAL_CHECK(node != nullptr, "changing a node answers with it");
+    *response_of<control::UpdateNodeResponse>(*call).mutable_node() = wire::to_wire(*node);
+    done(ok_status());
+  };
+  const auto apply_rest = [this, call, wanted, answer] {
+    change(
+        replica_,
+        [this, call, wanted] {
+          return control::update_node(replica_.store(),
+                                      request_of<control::UpdateNodeRequest>(*call).node(),
+                                      call->self_or(replica_.self()), wanted, draw());
+        },
+        answer);
+  };
+  if (wanted.role != Role::kWorker) return apply_rest();
+  // Demotion: out of the raft group first.
+  replica_.read([this, call, wanted, done, answer, apply_rest](const Status& status) {
+    if (!status) return done(status);
+    const auto& name = request_of<control::UpdateNodeRequest>(*call).node();
+    const auto node = control::inspect_node(replica_.store(), name, call->self_or(replica_.self()));
+    if (!node) return done(node.error());
+    if (node->spec.role != Role::kManager) return apply_rest();
+    members_.demote(node->id, [wanted, answer, apply_rest](const Result<Answer>& result) {
+      const bool more = wanted.availability || wanted.labels;
+      if (!result || !more) return answer(result);
+      apply_rest();
+    });
+  });
+}
+
+void ClusterApi::remove_node(const CallPtr& call, bool retry, StatusDone done) {
+  const auto build = [this, call] {
+    const auto& request = request_of<control::RemoveNodeRequest>(*call);
+    return control::remove_node(replica_.store(), request.node(), call->self_or(replica_.self()),
+                                request.force(), draw());
+  };
+  change(replica_, build, [retry, done](const Result<Answer>& answer) {
+    const bool gone = retry && !answer && answer.error().code == ErrorClass::kNotFound;
+    done(answer || gone ? ok_status() : Status(answer.error()));
+  });
+}
+
+// Reads.
+
+void ClusterApi::read(const CallPtr& call, const StatusDone& done) {
+  replica_.read(
+      [this, call, done](const Status& status) { done(status ? answer_read(*call) : status); });
+}
+
+common::Node ClusterApi::node_view(const Node& node) const {
+  common::Node out = wire::to_wire(node);
+  out.mutable_status()->set_state(wire::to_wire(replica_.state_of(node)));
+  if (node.raft_id != 0) {
+    out.mutable_manager()->set_leader(node.raft_id == replica_.leader_raft_id());
+    out.mutable_manager()->set_reachable(replica_.reachable(node.raft_id));
+  }
+  return out;
+}
+
+Status ClusterApi::answer_read(const ClusterCall& call) {
+  const Store& store = replica_.store();
+  switch (call.method) {
+    case ClusterMethod::kListNodes: {
+      auto& response = response_of<control::ListNodesResponse>(call);
+      for (const Node& node : control::list_nodes(store)) *response.add_nodes() = node_view(node);
+      break;
+    }
+    case ClusterMethod::kInspectNode: {
+      const auto& request = request_of<control::InspectNodeRequest>(call);
+      const auto node =
+          SHOAL_TRY(control::inspect_node(store, request.node(), call.self_or(replica_.self())));
+      *response_of<control::InspectNodeResponse>(call).mutable_node() = node_view(node);
+      break;
+    }
+    case ClusterMethod::kListNetworks: {
+      auto& response = response_of<control::ListNetworksResponse>(call);
+      for (const Network& network : control::list_networks(store)) {
+        *response.add_networks() = wire::to_wire(network);
+      }
+      break;
+    }
+    case ClusterMethod::kInspectNetwork: {
+      const auto& request = request_of<control::InspectNetworkRequest>(call);
+      const auto view =
+          SHOAL_TRY(control::inspect_network(store, request.network(), replica_.wall()));
+      auto& response = response_of<control::InspectNetworkResponse>(call);
+      *response.mutable_network() = wire::to_wire(view.network);
+      for (const auto& endpoint : view.endpoints)
+        *response.add_endpoints() = wire::to_wire(endpoint);
+      for (const auto& usage : view.usage) *response.add_usage() = wire::to_wire(usage);
+      break;
+    }
+    case ClusterMethod::kListEndpoints: {
+      const auto& request = request_of<control::ListEndpointsRequest>(call);
+      const auto endpoints = SHOAL_TRY(control::list_endpoints(store, request.network()));
+      auto& response = response_of<control::ListEndpointsResponse>(call);
+      for (const auto& endpoint : endpoints) *response.add_endpoints() = wire::to_wire(endpoint);
+      break;
+    }
+    case ClusterMethod::kInspectEndpoint: {
+      const auto& request = request_of<control::InspectEndpointRequest>(call);
+      const auto view =
+          SHOAL_TRY(control::inspect_endpoint(store, request.network(), request.endpoint()));
+      auto& response = response_of<control::InspectEndpointResponse>(call);
+      *response.mutable_endpoint() = wire::to_wire(view.endpoint);
+      *response.mutable_network() = wire::to_wire(view.network);
+      break;
+    }
+    default:
+      return internal_error("this call is not a read");
+  }
+  return ok_status();
+}
+
+}  // namespace shoal::manager

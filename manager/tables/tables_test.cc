@@ -1,0 +1,150 @@
+// What was applied is there after reopening; a snapshot replaces all; damage is told as such.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+
+#include "manager/control/commands.h"
+#include "manager/tables/state_machine.h"
+#include "manager/wire/store_wire.h"
+#include "raft/storage/rocksdb_options.h"
+
+namespace shoal::manager {
+namespace {
+
+using ::testing::HasSubstr;
+
+class TablesTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char path[] = "/tmp/shoal-tables-XXXXXX";
+    ASSERT_NE(mkdtemp(path), nullptr);
+    path_ = path;
+  }
+  void TearDown() override { std::filesystem::remove_all(path_); }
+
+  std::unique_ptr<StateMachine> open() {
+    auto tables = Tables::open(path_ + "/tables");
+    EXPECT_TRUE(tables.ok()) << tables.error().message;
+    auto machine = StateMachine::open(std::move(*tables));
+    EXPECT_TRUE(machine.ok()) << machine.error().message;
+    return std::move(*machine);
+  }
+  // A cluster with a network and endpoints that come and go.
+  void fill(StateMachine& machine, int endpoints) {
+    const control::Draw draw{WallTime{5}, rng_};
+    if (machine.store().cluster() == nullptr) {
+      Cluster cluster;
+      cluster.root_certificate = "certificate";
+      cluster.root_key = "key";
+      Node node;
+      node.id = NodeId(std::string(kIdLength, 'm'));
+      node.spec.role = Role::kManager;
+      apply(machine, control::init_cluster(machine.store(), cluster, node, draw));
+      NetworkSpec spec;
+      spec.name = "web";
+      spec.attachable = true;
+      apply(machine, control::create_network(machine.store(), spec, {}, draw));
+    }
+    for (int i = 0; i < endpoints; ++i) {
+      const NodeId node(std::string(kIdLength, 'm'));
+      apply(machine, control::attach_endpoint(machine.store(), {}, "web", node, {}, draw));
+      const auto id = std::get<Endpoint>(*machine.last_answer()).id;
+      if (i % 3 == 0) apply(machine, Command{{5}, 1, DetachEndpoint{id, {}}});
+    }
+  }
+  void apply(StateMachine& machine, const Result<Command>& command) {
+    ASSERT_TRUE(command.ok()) << command.error().message;
+    machine.apply(machine.applied_index() + 1, 1, wire::encode_command(*command));
+    ASSERT_TRUE(machine.last_answer().ok()) << machine.last_answer().error().message;
+  }
+
+  SeededRng rng_{11};
+  std::string path_;
+};
+
+TEST_F(TablesTest, EverythingIsThereAfterReopening) {
+  auto machine = open();
+  EXPECT_EQ(machine->applied_index(), 0U);
+  fill(*machine, 30);
+  const auto objects = machine->store().objects();
+  const auto applied = machine->applied_index();
+  machine.reset();
+  machine = open();
+  EXPECT_EQ(machine->applied_index(), applied);
+  EXPECT_TRUE(machine->store().objects() == objects);
+  fill(*machine, 5);  // goes on
+  EXPECT_GT(machine->applied_index(), applied);
+}
+
+TEST_F(TablesTest, ASnapshotReplacesEverything) {
+  auto source = open();
+  fill(*source, 10);
+  const std::string snapshot = source->snapshot();
+  const auto objects = source->store().objects();
+  source.reset();
+  path_ += "/other";
+  std::filesystem::create_directory(path_);
+  auto machine = open();
+  fill(*machine, 20);
+  bool replaced = false;
+  machine->listen({{}, [&] { replaced = true; }, {}});
+  ASSERT_TRUE(machine->restore(1000, snapshot).ok());
+  EXPECT_TRUE(replaced);
+  EXPECT_TRUE(machine->store().objects() == objects);
+  machine.reset();
+  machine = open();
+  EXPECT_EQ(machine->applied_index(), 1000U);
+  EXPECT_TRUE(machine->store().objects() == objects);
+  path_ = std::filesystem::path(path_).parent_path();
+}
+
+TEST_F(TablesTest, ABadSnapshotChangesNothing) {
+  auto machine = open();
+  fill(*machine, 3);
+  const auto objects = machine->store().objects();
+  EXPECT_EQ(machine->restore(1000, "nonsense").error().code, ErrorClass::kDataLoss);
+  EXPECT_TRUE(machine->store().objects() == objects);
+}
+
+TEST_F(TablesTest, AnUnreadableEntryChangesNothingAndIsAnswered) {
+  auto machine = open();
+  fill(*machine, 1);
+  const auto objects = machine->store().objects();
+  machine->apply(machine->applied_index() + 1, 1, "nonsense");
+  EXPECT_EQ(machine->last_answer().error().code, ErrorClass::kDataLoss);
+  EXPECT_TRUE(machine->store().objects() == objects);
+}
+
+TEST_F(TablesTest, OpenTwiceIsAConflict) {
+  auto first = Tables::open(path_ + "/tables");
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(Tables::open(path_ + "/tables").error().code, ErrorClass::kConflict);
+}
+
+TEST_F(TablesTest, DamageAndNewerFormatsAreToldApart) {
+  fill(*open(), 3);
+  const auto put = [&](const std::string& key, const std::string& value) {
+    rocksdb::DB* db = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open(raft::small_rocksdb_options(), path_ + "/tables", &db).ok());
+    ASSERT_TRUE(db->Put({}, key, value).ok());
+    delete db;
+  };
+  put("o/node/zzz", "nonsense");
+  {
+    const auto tables = Tables::open(path_ + "/tables");
+    ASSERT_TRUE(tables.ok());
+    const auto content = (*tables)->load();
+    ASSERT_FALSE(content.ok());
+    EXPECT_EQ(content.error().code, ErrorClass::kDataLoss);
+    EXPECT_THAT(content.error().message, HasSubstr("damaged"));
+  }
+  put("m/format", "2");
+  const auto newer = Tables::open(path_ + "/tables");
+  ASSERT_FALSE(newer.ok());
+  EXPECT_THAT(newer.error().message, HasSubstr("format \"2\""));
+}
+
+}  // namespace
+}  // namespace shoal::manager

@@ -1,0 +1,208 @@
+#include "raft/transport/peer.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "proto/raft.grpc.pb.h"
+#include "raft/transport/wire.h"
+
+namespace shoal::raft {
+namespace {
+
+constexpr size_t kMaxQueued = 512;
+constexpr size_t kMaxQueuedBytes = 4U << 20;  // holds the core's whole window
+constexpr Duration kFirstPause = std::chrono::milliseconds(50);
+// A manager that comes back is heard again within a second.
+constexpr Duration kLongestPause = std::chrono::milliseconds(800);
+// Nothing heard for so long from a member we talk to: its connection may hang on a path that is
+// gone, and TCP would take much longer to find out.
+constexpr Duration kSilence = std::chrono::seconds(3);
+
+size_t bytes_of(const Message& message) {
+  size_t bytes = 64;
+  for (const Entry& entry : message.entries) bytes += entry_bytes(entry);
+  return bytes;
+}
+
+}  // namespace
+
+// Lives until gRPC is done with it; the hold keeps that from happening while the peer may write.
+class ClientStream final : public grpc::ClientWriteReactor<wire::Envelope> {
+ public:
+  ClientStream(std::weak_ptr<Peer> peer, Strand& strand, std::shared_ptr<StreamCount> count,
+               const std::shared_ptr<grpc::Channel>& channel)
+      : peer_(std::move(peer)), strand_(strand), count_(std::move(count)),
+        stub_(wire::Raft::NewStub(channel)) {}
+
+  void open(std::shared_ptr<ClientStream> self) {
+    self_ = std::move(self);
+    {
+      const std::lock_guard lock(count_->mutex);
+      ++count_->count;
+    }
+    stub_->async()->Stream(&context_, &ack_, this);
+    AddHold();
+    StartCall();
+  }
+  wire::Envelope& envelope() { return envelope_; }
+  void write() { StartWrite(&envelope_); }
+  void finish() {
+    StartWritesDone();
+    RemoveHold();
+  }
+  void hurry() { context_.TryCancel(); }
+  bool done() const { return done_; }
+  void cancel() {
+    context_.TryCancel();
+    RemoveHold();
+  }
+
+  void OnWriteDone(bool ok) override {
+    strand_.post([peer = peer_, stream = self_, ok] {
+      if (const auto alive = peer.lock()) alive->written(stream.get(), ok);
+    });
+  }
+  void OnDone(const grpc::Status&) override {
+    const auto count = count_;
+    done_ = true;
+    self_.reset();  // may be the end of this
+    const std::lock_guard lock(count->mutex);
+    if (--count->count == 0) count->none.notify_all();
+  }
+
+ private:
+  std::weak_ptr<Peer> peer_;
+  Strand& strand_;
+  std::shared_ptr<StreamCount> count_;
+  std::unique_ptr<wire::Raft::Stub> stub_;
+  grpc::ClientContext context_;
+  wire::Envelope envelope_;
+  wire::StreamAck ack_;
+  std::atomic<bool> done_ = false;
+  std::shared_ptr<ClientStream> self_;
+};
+
+Peer::Peer(Shared& shared, const Member& member)
+    : shared_(shared), member_(member), pause_(kFirstPause) {
+  retry_at_ = opened_ = last_heard_ = shared_.clock.now();
+}
+
+Peer::~Peer() {
+  close();
+  if (finishing_) finishing_->hurry();
+}
+
+bool Peer::connected() const { return stream_ || (finishing_ && !finishing_->done()); }
+
+void Peer::send(Message message) {
+  reset_if_silent();
+  if (!stream_) connect();
+  const size_t bytes = bytes_of(message);
+  const bool full = queue_.size() >= kMaxQueued || queue_bytes_ + bytes > kMaxQueuedBytes;
+  if (!stream_ || closing_ || (full && !queue_.empty())) {
+    ++shared_.dropped;
+    if (message.type == MessageType::kSnapshot) {
+      shared_.strand.post([report = shared_.report_snapshot, to = member_.id] {
+        if (report) report(to, false);
+      });
+    }
+    return;
+  }
+  if (message.type == MessageType::kSnapshot) {
+    snapshot_ = std::make_shared<const Message>(std::move(message));
+    snapshot_offset_ = 0;
+    snapshot_written_ = false;
+  } else {
+    queue_bytes_ += bytes;
+    queue_.push_back(std::move(message));
+  }
+  pump();
+}
+
+void Peer::reset_if_silent() {
+  const Instant now = shared_.clock.now();
+  if (stream_ && now - opened_ > kSilence && now - last_heard_ > kSilence) broken();
+}
+
+void Peer::connect() {
+  const Instant now = shared_.clock.now();
+  if (now < retry_at_) return;
+  auto channel = shared_.make_channel(member_.address);
+  if (!channel) return broken();
+  opened_ = now;
+  stream_ = std::make_shared<ClientStream>(weak_from_this(), shared_.strand, shared_.streams,
+                                           channel);
+  wire::Hello* hello = stream_->envelope().mutable_hello();
+  hello->set_protocol_version(kProtocolVersion);
+  hello->set_cluster_id(shared_.cluster_id);
+  hello->set_from(shared_.self);
+  hello->set_to(member_.id);
+  stream_->open(stream_);
+  writing_ = true;
+  stream_->write();
+}
+
+void Peer::pump() {
+  if (!stream_ || writing_) return;
+  wire::Envelope& envelope = stream_->envelope();
+  envelope.Clear();
+  if (!queue_.empty()) {
+    queue_bytes_ -= bytes_of(queue_.front());
+    to_wire(queue_.front(), *envelope.mutable_message());
+    queue_.pop_front();
+  } else if (snapshot_) {
+    to_chunk(*snapshot_, snapshot_offset_, *envelope.mutable_snapshot());
+    snapshot_offset_ += envelope.snapshot().data().size();
+    if (snapshot_offset_ == snapshot_->snapshot->data.size()) {
+      snapshot_.reset();
+      snapshot_written_ = true;
+    }
+  } else {
+    if (closing_) {
+      finishing_ = std::exchange(stream_, nullptr);
+      finishing_->finish();
+    }
+    return;
+  }
+  writing_ = true;
+  stream_->write();
+}
+
+void Peer::written(const ClientStream* stream, bool ok) {
+  if (stream != stream_.get()) return;  // of a stream given up
+  writing_ = false;
+  if (!ok) return broken();
+  pause_ = kFirstPause;
+  if (!snapshot_ && std::exchange(snapshot_written_, false)) {
+    if (shared_.report_snapshot) shared_.report_snapshot(member_.id, true);
+  }
+  pump();
+}
+
+void Peer::broken() {
+  const bool lost_snapshot = snapshot_ != nullptr || snapshot_written_;
+  close();
+  const uint64_t jitter = shared_.rng.below(static_cast<uint64_t>(pause_.count()) / 2 + 1);
+  retry_at_ = shared_.clock.now() + pause_ + Duration(static_cast<int64_t>(jitter));
+  pause_ = std::min(pause_ * 2, kLongestPause);
+  if (!lost_snapshot) return;
+  shared_.strand.post([report = shared_.report_snapshot, to = member_.id] {
+    if (report) report(to, false);
+  });
+}
+
+void Peer::close_when_drained() {
+  closing_ = true;
+  pump();
+}
+
+void Peer::close() {
+  if (stream_) std::exchange(stream_, nullptr)->cancel();
+  writing_ = false;
+  queue_.clear();
+  queue_bytes_ = 0;
+  snapshot_.reset();
+  snapshot_written_ = false;
+}
+
+}  // namespace shoal::raft

@@ -1,0 +1,33 @@
+// RaftService: the server side of the transport. Reactors run on gRPC threads and post to the strand.
+#pragma once
+
+#include <atomic>
+#include <string>
+
+#include "proto/raft.grpc.pb.h"
+#include "raft/transport/transport.h"
+
+namespace shoal::raft {
+
+class RaftService final : public wire::Raft::CallbackService {
+ public:
+  RaftService(GrpcTransport& transport, GrpcTransport::Config config,
+              GrpcTransport::Authorize authorize)
+      : transport_(transport), config_(std::move(config)), authorize_(std::move(authorize)) {}
+
+  grpc::ServerReadReactor<wire::Envelope>* Stream(grpc::CallbackServerContext* context,
+                                                  wire::StreamAck* ack) override;
+
+  // The first envelope of a stream: the sender, or why it is refused.
+  Result<RaftId> check_hello(const wire::Envelope& envelope) const;
+  Strand& strand() { return transport_.strand_; }
+  void deliver(Message message) { transport_.deliver(std::move(message)); }
+  RaftId self() const { return config_.self; }
+
+ private:
+  GrpcTransport& transport_;
+  const GrpcTransport::Config config_;
+  const GrpcTransport::Authorize authorize_;
+};
+
+}  // namespace shoal::raft

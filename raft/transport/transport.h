@@ -1,0 +1,79 @@
+// GrpcTransport: raft messages over the daemon's gRPC server and its channels to other members.
+//
+// Each member has a client stream to each other one (raft/transport/peer.h); the service here takes
+// the others' streams. What arrives is checked (raft/transport/wire.h) and posted to the strand; the
+// next message of a stream is read when the strand has taken the last, so a peer cannot fill memory.
+//
+// Thread rule: construct anywhere; send, set_members, set_handlers and stop on the strand. To end:
+// stop(), shut the gRPC server down while the strand still runs, then destroy. The strand outlives
+// the transport.
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/impl/codegen/service_type.h>
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/channel_arguments.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ports/ports.h"
+#include "base/runtime/strand.h"
+#include "raft/driver/ports.h"
+#include "raft/transport/peer.h"
+
+namespace shoal::raft {
+
+class RaftService;
+
+class GrpcTransport final : public Transport {
+ public:
+  using ChannelFactory = std::function<std::shared_ptr<grpc::Channel>(const std::string& address)>;
+  // Asked for every stream that another member opens; an error ends it.
+  using Authorize = std::function<Status(const grpc::ServerContextBase&)>;
+
+  struct Config {
+    RaftId self = 0;
+    std::string cluster_id;  // streams of another cluster are refused
+  };
+  struct Handlers {
+    std::function<void(Message)> receive;
+    std::function<void(RaftId to, bool delivered)> report_snapshot;
+  };
+
+  GrpcTransport(Config config, Strand& strand, Clock& clock, Rng& rng, ChannelFactory channels,
+                Authorize authorize);
+  ~GrpcTransport() override;
+
+  // Usually Driver::receive and Driver::report_snapshot; before it, what arrives is dropped.
+  void set_handlers(Handlers handlers);
+  // To be registered on the server; lives as long as the transport.
+  grpc::Service& service();
+
+  void send(RaftId to, Message message) override;
+  void set_members(const std::vector<Member>& members) override;
+  // Closes the streams to others and drops what arrives.
+  void stop();
+
+  uint64_t dropped() const { return shared_.dropped; }
+
+ private:
+  friend class RaftService;
+  void deliver(Message message);
+
+  Strand& strand_;
+  Handlers handlers_;
+  Peer::Shared shared_;
+  std::map<RaftId, std::shared_ptr<Peer>> peers_;
+  std::vector<std::shared_ptr<Peer>> leaving_;  // sending their last messages
+  std::unique_ptr<RaftService> service_;
+};
+
+// What a channel for raft needs: quick reconnection, own connection, bounded messages. Add the
+// credentials.
+grpc::ChannelArguments raft_channel_arguments();
+
+}  // namespace shoal::raft

@@ -1,0 +1,260 @@
+#include "raft/transport/transport.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/server_builder.h>
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <mutex>
+
+#include "base/runtime/system_ports.h"
+#include "raft/transport/wire.h"
+
+namespace shoal::raft {
+namespace {
+
+constexpr auto kPatience = std::chrono::seconds(20);
+
+// A member without a core: its strand, its server and what it received.
+class Node {
+ public:
+  explicit Node(RaftId id, const std::string& cluster = "c",
+                GrpcTransport::Authorize authorize = [](const auto&) { return ok_status(); })
+      : transport(std::make_unique<GrpcTransport>(
+            GrpcTransport::Config{id, cluster}, strand, clock, rng,
+            [](const std::string& address) {
+              return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
+                                               raft_channel_arguments());
+            },
+            std::move(authorize))) {
+    strand.start("node");
+    serve(0);
+    strand.call([this] {
+      transport->set_handlers({[this](Message message) {
+                                 const std::lock_guard lock(mutex);
+                                 received.push_back(std::move(message));
+                                 changed.notify_all();
+                               },
+                               [this](RaftId to, bool delivered) {
+                                 const std::lock_guard lock(mutex);
+                                 reports.emplace_back(to, delivered);
+                                 changed.notify_all();
+                               }});
+      return 0;
+    });
+  }
+  ~Node() {
+    strand.call([this] {
+      transport->stop();
+      return 0;
+    });
+    if (server) server->Shutdown();
+    transport.reset();
+    strand.stop();
+  }
+
+  void serve(int at) {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:" + std::to_string(at), grpc::InsecureServerCredentials(),
+                             &port);
+    builder.RegisterService(&transport->service());
+    server = builder.BuildAndStart();
+    ASSERT_NE(server, nullptr);
+  }
+  std::string address() const { return "127.0.0.1:" + std::to_string(port); }
+  void meet(const std::vector<Member>& members) {
+    strand.call([&] {
+      transport->set_members(members);
+      return 0;
+    });
+  }
+  void send(Message message) {
+    strand.call([&] {
+      transport->send(message.to, message);
+      return 0;
+    });
+  }
+  template <typename F>
+  bool wait(F condition) {
+    std::unique_lock lock(mutex);
+    return changed.wait_for(lock, kPatience, condition);
+  }
+
+  Strand strand;
+  SystemClock clock;
+  SystemRng rng;
+  int port = 0;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<Message> received;
+  std::vector<std::pair<RaftId, bool>> reports;
+  std::unique_ptr<GrpcTransport> transport;
+  std::unique_ptr<grpc::Server> server;
+};
+
+Message heartbeat(RaftId from, RaftId to, Term term) {
+  Message message;
+  message.type = MessageType::kHeartbeat;
+  message.from = from;
+  message.to = to;
+  message.term = term;
+  return message;
+}
+
+TEST(Transport, CarriesMessagesBothWaysInOrder) {
+  Node a(1);
+  Node b(2);
+  a.meet({{1, a.address(), false}, {2, b.address(), false}});
+  b.meet({{1, a.address(), false}});
+  for (Index i = 0; i < 100; ++i) {
+    Message append = heartbeat(1, 2, 5);
+    append.type = MessageType::kAppend;
+    append.index = i;
+    append.log_term = 4;
+    append.entries = {{.term = 5, .index = i + 1, .type = EntryType::kCommand, .data = "x"}};
+    a.send(append);
+  }
+  ASSERT_TRUE(b.wait([&] { return b.received.size() == 100; }));
+  for (Index i = 0; i < 100; ++i) {
+    EXPECT_EQ(b.received[i].index, i);
+    ASSERT_EQ(b.received[i].entries.size(), 1U);
+    EXPECT_EQ(b.received[i].entries[0].index, i + 1);
+  }
+  b.send(heartbeat(2, 1, 5));
+  ASSERT_TRUE(a.wait([&] { return a.received.size() == 1; }));
+}
+
+TEST(Transport, CarriesASnapshotInChunksAndReportsIt) {
+  Node a(1);
+  Node b(2);
+  a.meet({{2, b.address(), false}});
+  Message message = heartbeat(1, 2, 5);
+  message.type = MessageType::kSnapshot;
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->meta = {9, 4, {{1, "a:1", false}, {2, "b:1", true}}};
+  SeededRng rng(1);
+  snapshot->data.resize(3 * kSnapshotChunkBytes + 17);
+  for (char& byte : snapshot->data) byte = static_cast<char>(rng.next());
+  message.snapshot = snapshot;
+  a.send(message);
+  ASSERT_TRUE(b.wait([&] { return b.received.size() == 1; }));
+  ASSERT_NE(b.received[0].snapshot, nullptr);
+  EXPECT_EQ(b.received[0].snapshot->meta, snapshot->meta);
+  EXPECT_TRUE(b.received[0].snapshot->data == snapshot->data);
+  ASSERT_TRUE(a.wait([&] { return a.reports.size() == 1; }));
+  EXPECT_EQ(a.reports[0], (std::pair<RaftId, bool>{2, true}));
+}
+
+TEST(Transport, ReachesAMemberThatCameBack) {
+  Node a(1);
+  auto b = std::make_unique<Node>(2);
+  const int port = b->port;
+  a.meet({{2, b->address(), false}});
+  a.send(heartbeat(1, 2, 1));
+  ASSERT_TRUE(b->wait([&] { return b->received.size() == 1; }));
+  b->server->Shutdown();
+  b->server.reset();
+  b->serve(port);
+  // As raft does, say it again until it is heard.
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  bool heard = false;
+  while (!heard && std::chrono::steady_clock::now() < end) {
+    a.send(heartbeat(1, 2, 2));
+    std::unique_lock lock(b->mutex);
+    heard = b->changed.wait_for(lock, std::chrono::milliseconds(50),
+                                [&] { return b->received.back().term == 2; });
+  }
+  EXPECT_TRUE(heard);
+}
+
+TEST(Transport, RefusesStrangersAndOtherClusters) {
+  Node a(1);
+  Node other(2, "another cluster");
+  Node strict(3, "c", [](const auto&) { return Status(permission_denied("not you")); });
+  Node open(4);
+  a.meet({{2, other.address(), false}, {3, strict.address(), false}, {4, open.address(), false}});
+  for (Term term = 1; term <= 20; ++term) {
+    for (const RaftId to : {2, 3, 4}) a.send(heartbeat(1, to, term));
+  }
+  ASSERT_TRUE(open.wait([&] { return open.received.size() == 20; }));
+  const std::lock_guard first(other.mutex);
+  const std::lock_guard second(strict.mutex);
+  EXPECT_TRUE(other.received.empty());
+  EXPECT_TRUE(strict.received.empty());
+}
+
+TEST(Wire, RefusesWhatNoMemberSends) {
+  Message append = heartbeat(1, 2, 5);
+  append.type = MessageType::kAppend;
+  append.index = 7;
+  append.log_term = 4;
+  append.entries = {{.term = 4, .index = 8, .type = EntryType::kCommand, .data = "x"},
+                    {.term = 5, .index = 9, .type = EntryType::kConfChange, .data = "y"}};
+  wire::Message good;
+  to_wire(append, good);
+  wire::Message copy = good;
+  const auto decoded = from_wire(std::move(copy));
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(decoded->entries, append.entries);
+
+  const auto refused = [&](const std::function<void(wire::Message&)>& damage) {
+    wire::Message bad = good;
+    damage(bad);
+    return !from_wire(std::move(bad)).ok();
+  };
+  EXPECT_TRUE(refused([](auto& m) { m.set_type(0); }));
+  EXPECT_TRUE(refused([](auto& m) { m.set_type(13); }));
+  EXPECT_TRUE(refused([](auto& m) { m.set_type(9); })) << "a snapshot outside of chunks";
+  EXPECT_TRUE(refused([](auto& m) { m.set_type(7); })) << "a heartbeat with entries";
+  EXPECT_TRUE(refused([](auto& m) { m.set_from(0); }));
+  EXPECT_TRUE(refused([](auto& m) { m.set_index(UINT64_MAX); }));
+  EXPECT_TRUE(refused([](auto& m) { m.set_index(6); })) << "a gap";
+  EXPECT_TRUE(refused([](auto& m) { m.mutable_entries(1)->set_term(6); }));
+  EXPECT_TRUE(refused([](auto& m) { m.mutable_entries(1)->set_term(3); }));
+  EXPECT_TRUE(refused([](auto& m) { m.mutable_entries(0)->set_type(3); }));
+  EXPECT_TRUE(refused([](auto& m) {
+    m.mutable_entries(0)->set_data(std::string(kMaxEntryBytes + 1, 'x'));
+  }));
+}
+
+TEST(Wire, SnapshotChunksAreChecked) {
+  Message message = heartbeat(1, 2, 5);
+  message.type = MessageType::kSnapshot;
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->meta = {9, 4, {{1, "a:1", false}}};
+  snapshot->data.assign(kSnapshotChunkBytes + 1, 'x');
+  message.snapshot = snapshot;
+  wire::SnapshotChunk first;
+  wire::SnapshotChunk second;
+  to_chunk(message, 0, first);
+  to_chunk(message, kSnapshotChunkBytes, second);
+  const auto run = [](std::vector<wire::SnapshotChunk> chunks) {
+    SnapshotAssembler assembler;
+    Result<std::shared_ptr<const Snapshot>> last = std::shared_ptr<const Snapshot>();
+    for (auto& chunk : chunks) {
+      last = assembler.add(std::move(chunk));
+      if (!last) break;
+    }
+    return last;
+  };
+  const auto whole = run({first, second});
+  ASSERT_TRUE(whole);
+  EXPECT_EQ((*whole)->data, snapshot->data);
+  EXPECT_FALSE(run({second})) << "no beginning";
+  EXPECT_FALSE(run({first, first, second, second})) << "a chunk twice";
+  auto damaged = second;
+  damaged.set_data("y");
+  const auto wrong = run({first, damaged});
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().code, ErrorClass::kDataLoss);
+  auto huge = first;
+  huge.set_total_size(kMaxSnapshotBytes + 1);
+  EXPECT_FALSE(run({huge}));
+  auto nobody = first;
+  nobody.mutable_meta()->clear_members();
+  EXPECT_FALSE(run({nobody}));
+}
+
+}  // namespace
+}  // namespace shoal::raft
