@@ -108,6 +108,9 @@ struct Link {
   // Observed only.
   int index = 0;
   int peer_index = 0;  // of a veth: the other end's index, in its own namespace
+  // Frames pass. After a link goes up the kernel still has to notice its carrier, and until then
+  // drops what is sent.
+  bool running = false;
 
   friend bool operator==(const Link&, const Link&) = default;
 };

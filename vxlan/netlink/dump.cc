@@ -1,9 +1,9 @@
 #include "vxlan/netlink/dump.h"
 
 // The order matters: libc's headers first, then the kernel's, which then leave out what is defined.
-#include <net/if.h>
 #include <netinet/in.h>
 //
+#include <linux/if.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/ipv6.h>
@@ -12,6 +12,7 @@
 #include <linux/veth.h>
 
 #include <map>
+#include <thread>
 
 namespace shoal::vxlan {
 namespace {
@@ -67,6 +68,8 @@ Link parse_link(const nlmsghdr* message, int& master) {
   link.mac = attributes.mac(IFLA_ADDRESS).value_or(Mac());
   link.mtu = attributes.number<uint32_t>(IFLA_MTU).value_or(0);
   link.up = (info.ifi_flags & IFF_UP) != 0;
+  const uint8_t state = attributes.number<uint8_t>(IFLA_OPERSTATE).value_or(IF_OPER_UNKNOWN);
+  link.running = link.up && (state == IF_OPER_UP || state == IF_OPER_UNKNOWN);
   link.inet6 = parse_inet6(attributes);
   if (link.kind == LinkKind::kVeth) {
     link.peer_index = attributes.number<int32_t>(IFLA_LINK).value_or(0);
@@ -263,6 +266,16 @@ Result<Link> get_link(NetlinkSocket& socket, const std::string& name) {
     if (part->nlmsg_type == RTM_NEWLINK) link = parse_link(part, master);
   }));
   return link;
+}
+
+Status wait_running(NetlinkSocket& socket, const std::string& name) {
+  // Newer kernels notice the carrier when asked for the link; older ones within a few milliseconds.
+  constexpr std::chrono::milliseconds kPause{1};
+  for (auto waited = std::chrono::milliseconds(0); waited < kRunningPatience; waited += kPause) {
+    if (SHOAL_TRY(get_link(socket, name)).running) return ok_status();
+    std::this_thread::sleep_for(kPause);
+  }
+  return unavailable("the link " + name + " is up and has no carrier");
 }
 
 }  // namespace shoal::vxlan

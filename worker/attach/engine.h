@@ -59,6 +59,7 @@ class Engine {
                   PassResult& result);
   Status run(const vxlan::Plan& plan, const vxlan::Places& places, const std::string& where,
              PassResult& result);
+  void announce_new(const vxlan::Plan& plan, OverlayHandle& overlay);
   Status remove_overlay(const std::string& path);
 
   const DataPlaneOptions options_;

@@ -2,7 +2,9 @@
 #include <algorithm>
 
 #include "base/runtime/log.h"
+#include "base/types/check.h"
 #include "vxlan/filter/filter.h"
+#include "vxlan/netlink/announce.h"
 #include "vxlan/netlink/dump.h"
 #include "worker/attach/engine.h"
 
@@ -12,10 +14,27 @@ namespace {
 constexpr const char* kComponent = "data_plane";
 // A wiped host has thousands of entries to repair; one line each would drown the log.
 constexpr size_t kLoggedRepairs = 20;
+// More new neighbours at once are a start or a join, where nobody knows an old MAC; announcing them
+// would be a burst of broadcasts at every port.
+constexpr size_t kMostAnnounced = 256;
 
 bool has_endpoint(const vxlan::DesiredOverlay& overlay, const EndpointId& id) {
   return std::any_of(overlay.endpoints.begin(), overlay.endpoints.end(),
                      [&](const auto& endpoint) { return endpoint.id == id; });
+}
+
+// What the endpoint's interface is called once the plan is done.
+std::string interface_name(const vxlan::Plan& plan, const vxlan::ObservedEndpoint& observed,
+                           const std::string& alias) {
+  for (const vxlan::Op& op : plan) {
+    const auto* const change = std::get_if<vxlan::SetLink>(&op.action);
+    if (op.place == vxlan::Place::kEndpoint && change != nullptr && change->rename) {
+      return *change->rename;
+    }
+  }
+  const vxlan::Link* const inside = observed.inside.find_alias(alias);
+  SHOAL_CHECK(inside != nullptr, "a plan that renames nothing keeps an interface");
+  return inside->name;
 }
 
 }  // namespace
@@ -107,11 +126,30 @@ Status Engine::pass_overlay(const vxlan::DesiredOverlay& wanted, bool look, Pass
   const Status done = run(plan, places, "network " + wanted.network.str(), result);
   if (!done.ok()) return context(done.error());
   overlay.applied = wanted;
+  announce_new(plan, overlay);
   for (const vxlan::DesiredEndpoint* endpoint : work) {
     const Status attached = pass_endpoint(*endpoint, overlay, seen, look, result);
     if (!attached.ok()) result.endpoint_errors.emplace(endpoint->id, attached.error());
   }
   return ok_status();
+}
+
+// An IP may have been another endpoint's a moment ago. Nothing depends on an announcement: one that
+// is not sent costs the time until neighbour entries age.
+void Engine::announce_new(const vxlan::Plan& plan, OverlayHandle& overlay) {
+  std::vector<std::pair<Ip, Mac>> fresh;
+  for (const vxlan::Op& op : plan) {
+    if (const auto* const put = std::get_if<vxlan::PutNeigh>(&op.action)) {
+      fresh.emplace_back(put->neigh.ip, put->neigh.mac);
+    }
+  }
+  if (fresh.empty() || fresh.size() > kMostAnnounced) return;
+  const auto bridge = vxlan::get_link(overlay.socket, std::string(vxlan::kBridgeName));
+  if (!bridge.ok()) return;
+  for (const auto& [ip, mac] : fresh) {
+    const Status sent = vxlan::announce(overlay.announcer, bridge->index, ip, mac);
+    if (!sent.ok()) log::debug(kComponent, "{}", sent.error().message);
+  }
 }
 
 Result<EndpointHandle*> Engine::ensure_endpoint(const EndpointId& endpoint) {
@@ -150,10 +188,16 @@ Status Engine::pass_endpoint(const vxlan::DesiredEndpoint& wanted, OverlayHandle
                              .endpoint = &handle.socket,
                              .endpoint_space = &handle.opened.fd};
   SHOAL_TRY(run(plan, places, "endpoint " + wanted.id.str(), result));
-  if (!plan.empty()) observed.inside = SHOAL_TRY(vxlan::dump_inside(handle.socket, alias));
-  const vxlan::Link* const inside = observed.inside.find_alias(alias);
-  if (inside == nullptr) return unavailable("the interface was removed while it was set up");
-  handle.ifname = inside->name;
+  handle.ifname = interface_name(plan, observed, alias);
+  if (!plan.empty()) {
+    SHOAL_TRY(vxlan::wait_running(handle.socket, handle.ifname));
+    SHOAL_TRY(vxlan::wait_running(overlay.socket, vxlan::port_name(wanted.id)));
+    vxlan::Plan own;
+    for (const Prefix& address : wanted.addresses) {
+      own.push_back({vxlan::Place::kOverlay, vxlan::PutNeigh{{{}, address.ip, wanted.mac}}});
+    }
+    announce_new(own, overlay);
+  }
   SHOAL_TRY(pass_dns(local_.at(wanted.id), handle, look, result));
   handle.applied = wanted;
   result.attached[wanted.id] = {handle.ifname, wanted.mtu};

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 
+#include "vxlan/netlink/announce.h"
 #include "vxlan/netlink/errno_error.h"
 
 namespace shoal::worker {
@@ -56,11 +57,15 @@ Result<OverlayHandle> OverlayHandle::open(const std::string& path) {
     space = vxlan::create_namespace(path);
   }
   if (!space) return space.error();
-  Sockets sockets =
-      SHOAL_TRY(open_sockets(*space, {RTNLGRP_LINK, RTNLGRP_NEIGH}, [] { return quieten(); }));
+  vxlan::UniqueFd announcer;
+  Sockets sockets = SHOAL_TRY(open_sockets(*space, {RTNLGRP_LINK, RTNLGRP_NEIGH}, [&]() -> Status {
+    announcer = SHOAL_TRY(vxlan::open_announcer_here());
+    return quieten();
+  }));
   return OverlayHandle{.space = std::move(*space),
                        .socket = std::move(*sockets.requests),
-                       .monitor = std::move(*sockets.monitor)};
+                       .monitor = std::move(*sockets.monitor),
+                       .announcer = std::move(announcer)};
 }
 
 Result<EndpointHandle> EndpointHandle::open(const NamespaceRef& ref) {

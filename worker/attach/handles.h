@@ -25,6 +25,7 @@ class OverlayHandle {
   vxlan::NamespaceFd space;
   vxlan::NetlinkSocket socket;
   vxlan::NetlinkMonitor monitor;
+  vxlan::UniqueFd announcer;
   // What the kernel is believed to hold: the last state applied without an error. Not set: look.
   std::optional<vxlan::DesiredOverlay> applied;
   uint64_t token = 0;  // in the WatchSet
