@@ -29,6 +29,7 @@
 #include "gossip/swim/config.h"
 #include "gossip/swim/member.h"
 #include "gossip/table/config.h"
+#include "gossip/wire/message.h"
 #include "gossip/wire/seal.h"
 
 namespace shoal::gossip {

@@ -93,7 +93,6 @@ void Core::settle(Instant now) {
     effects_.members.push_back(std::move(change.info));
   }
   greet_peers();
-  for (Tables::Event& event : tables_.take_events()) effects_.entries.push_back(std::move(event));
 }
 
 void Core::set_seeds(std::vector<HostPort> seeds, Instant now) {

@@ -23,6 +23,14 @@ constexpr Duration kSyncGrace = std::chrono::milliseconds(100);
 // A network just joined is asked for again at this pace until it was answered.
 constexpr Duration kUnsyncedRetry = std::chrono::milliseconds(500);
 constexpr size_t kNetworksPerDigest = 32;
+// What an exchange brought is news to others too; a large table is not, and is not relayed.
+constexpr size_t kMaxRelayedEvents = 64;
+
+bool worth_relaying(const std::vector<Message>& messages) {
+  return std::count_if(messages.begin(), messages.end(), [](const Message& message) {
+           return std::holds_alternative<EntryEvent>(message);
+         }) <= static_cast<std::ptrdiff_t>(kMaxRelayedEvents);
+}
 
 }  // namespace
 
@@ -177,6 +185,7 @@ Bytes Core::answer_exchange(ByteView plain, Instant now) {
   Packer answer(swim_.head(), kMaxFrame - kSealOverhead);
   size_t budget = kAnswerBudget;
   bool cut = false;
+  const bool relay = worth_relaying(packet->messages);
   for (const Message& message : packet->messages) {
     if (const auto* theirs = std::get_if<MemberDigests>(&message)) {
       const MemberDigests& ours = swim_.digests();
@@ -198,7 +207,7 @@ Bytes Core::answer_exchange(ByteView plain, Instant now) {
       swim_.receive_claim(*claim, from, now);
     } else if (const auto* event = std::get_if<EntryEvent>(&message)) {
       settle(now);
-      receive_entry(*event, false, now);
+      receive_entry(*event, relay, now);
     } else if (const auto* summary = std::get_if<Summary>(&message)) {
       if (!swim_.is_forgotten(summary->owner)) tables_.receive(*summary);
     }
@@ -222,12 +231,13 @@ void Core::finish_exchange(uint64_t id, const std::optional<Bytes>& answer, Inst
   }
   settle(now);
   bool more = false;
+  const bool relay = worth_relaying(packet->messages);
   for (const Message& message : packet->messages) {
     if (const auto* claim = std::get_if<Claim>(&message)) {
       swim_.receive_claim(*claim, packet->head.address, now);
     } else if (const auto* event = std::get_if<EntryEvent>(&message)) {
       settle(now);
-      receive_entry(*event, false, now);
+      receive_entry(*event, relay, now);
     } else if (const auto* summary = std::get_if<Summary>(&message)) {
       if (!swim_.is_forgotten(summary->owner)) tables_.receive(*summary);
     } else if (std::holds_alternative<More>(message)) {

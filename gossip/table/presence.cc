@@ -11,6 +11,13 @@ Tables::Presence Tables::presence(const NodeId& owner) const {
   return it->second ? Presence::kPresent : Presence::kAbsent;
 }
 
+uint64_t Tables::joining_epoch(const NetworkId& network, const NodeId& owner) const {
+  const auto it = joined_by_.find(network);
+  if (it == joined_by_.end()) return 0;
+  const auto joining = it->second.find(owner);
+  return joining == it->second.end() ? 0 : joining->second;
+}
+
 bool Tables::should_show(const NetworkId& network, const NodeId& owner) const {
   if (presence(owner) != Presence::kPresent) return false;
   if (network == directory() || owner == self_) return true;
@@ -35,7 +42,7 @@ void Tables::refresh_shown(const NetworkId& network, const NodeId& owner) {
 void Tables::entry_appeared(const NetworkId& id, const NodeId& owner, const Held& held,
                             const std::string& key, const Bytes& value) {
   if (id == directory()) {
-    directory_changed(owner, key, true);
+    directory_changed(owner, key, ByteReader(value).u64());
   } else if (held.shown) {
     events_.push_back({false, id, key, owner, value});
   }
@@ -44,17 +51,19 @@ void Tables::entry_appeared(const NetworkId& id, const NodeId& owner, const Held
 void Tables::entry_gone(const NetworkId& id, const NodeId& owner, const Held& held,
                         const std::string& key) {
   if (id == directory()) {
-    directory_changed(owner, key, false);
+    directory_changed(owner, key, std::nullopt);
   } else if (held.shown) {
     events_.push_back({true, id, key, owner, {}});
   }
 }
 
-void Tables::directory_changed(const NodeId& owner, const std::string& key, bool joined) {
-  if (!is_id(key)) return;  // authentic, but not something this version understands
+void Tables::directory_changed(const NodeId& owner, const std::string& key,
+                               std::optional<uint64_t> epoch) {
+  if (!is_id(key)) return;  // "node", or what a newer version says
   const NetworkId network(key);
-  if (joined) {
-    joined_by_[network].insert(owner);
+  if (network == directory()) return;  // everybody is in it
+  if (epoch) {
+    joined_by_[network][owner] = *epoch;
   } else {
     const auto it = joined_by_.find(network);
     if (it != joined_by_.end()) {
@@ -63,10 +72,14 @@ void Tables::directory_changed(const NodeId& owner, const std::string& key, bool
     }
   }
   if (owner == self_) return;
-  refresh_shown(network, owner);
-  if (joined && this->joined(network) && presence(owner) == Presence::kPresent) {
-    new_peers_.push_back({network, owner});
+  const auto joined_network = networks_.find(network);
+  if (joined_network == networks_.end()) return;
+  const auto held = joined_network->second.owners.find(owner);
+  if (epoch && held != joined_network->second.owners.end() && held->second.slot.epoch() < *epoch) {
+    restart(network, owner, held->second, *epoch);
   }
+  refresh_shown(network, owner);
+  if (epoch && presence(owner) == Presence::kPresent) new_peers_.push_back({network, owner});
 }
 
 void Tables::set_present(const NodeId& owner, bool present) {
@@ -101,6 +114,25 @@ void Tables::forget(const NodeId& owner) {
   present_.erase(owner);
 }
 
+std::vector<Tables::Event> Tables::take_events() {
+  using Name = std::tuple<const NetworkId&, const std::string&, const NodeId&>;
+  std::vector<Event> events = std::exchange(events_, {});
+  std::map<Name, size_t> last;
+  std::vector<bool> dropped(events.size());
+  for (size_t i = 0; i < events.size(); ++i) {
+    const Event& event = events[i];
+    const auto [it, first] = last.try_emplace({event.network, event.key, event.owner}, i);
+    if (!first && events[it->second].removed && !event.removed) dropped[it->second] = true;
+    it->second = i;
+  }
+  std::vector<Event> kept;
+  kept.reserve(events.size());
+  for (size_t i = 0; i < events.size(); ++i) {
+    if (!dropped[i]) kept.push_back(std::move(events[i]));
+  }
+  return kept;
+}
+
 std::vector<NetworkId> Tables::networks() const {
   std::vector<NetworkId> all;
   for (const auto& [id, network] : networks_) all.push_back(id);
@@ -111,7 +143,7 @@ std::vector<NodeId> Tables::peers(const NetworkId& network) const {
   std::vector<NodeId> all;
   const auto it = joined_by_.find(network);
   if (it == joined_by_.end()) return all;
-  for (const NodeId& node : it->second) {
+  for (const auto& [node, epoch] : it->second) {
     if (node != self_ && presence(node) == Presence::kPresent) all.push_back(node);
   }
   return all;

@@ -12,6 +12,14 @@ namespace {
 constexpr int kEpochShift = 20;
 // A hole that a peer was asked about is named again after this.
 constexpr Duration kGapRetry = std::chrono::seconds(1);
+// The directory entry that every node begins with.
+constexpr const char* kNodeKey = "node";
+
+Bytes encode_epoch(uint64_t epoch) {
+  ByteWriter out;
+  out.u64(epoch);
+  return out.take();
+}
 
 }  // namespace
 
@@ -23,12 +31,14 @@ const NetworkId& Tables::directory() {
 Tables::Tables(const TableConfig& config, const NodeId& self, uint64_t epoch)
     : config_(config), self_(self), next_epoch_(epoch << kEpochShift) {
   networks_[directory()].owners.emplace(self_, Held{Slot(next_epoch_++), true, 0});
+  own_event(directory(), kNodeKey, false, {});
 }
 
 void Tables::join(const NetworkId& network) {
   if (joined(network)) return;
-  networks_[network].owners.emplace(self_, Held{Slot(next_epoch_++), true, 0});
-  own_event(directory(), network.str(), false, {});
+  const uint64_t epoch = next_epoch_++;
+  networks_[network].owners.emplace(self_, Held{Slot(epoch), true, 0});
+  own_event(directory(), network.str(), false, encode_epoch(epoch));
   for (const NodeId& peer : peers(network)) new_peers_.push_back({network, peer});
 }
 
@@ -127,39 +137,46 @@ Slot::Bounds Tables::bounds(const NodeId& owner) const {
   return {full ? 0 : config_.max_entries_per_owner, config_.max_ahead};
 }
 
+// Where an event or summary of `epoch` belongs: the owner's slot, brought to that epoch. Null when
+// it is outdated or there is no room.
+Tables::Held* Tables::held_for(const NetworkId& id, const NodeId& owner, uint64_t epoch) {
+  const auto it = networks_.find(id);
+  if (it == networks_.end() || epoch < joining_epoch(id, owner)) return nullptr;
+  auto& owners = it->second.owners;
+  auto held = owners.find(owner);
+  if (held == owners.end()) {
+    if (owners.size() >= kMaxMembers) {
+      ++counts_.refused;
+      return nullptr;
+    }
+    held = owners.emplace(owner, Held{Slot(epoch), false, 0}).first;
+    held->second.shown = should_show(id, owner);
+  }
+  if (epoch < held->second.slot.epoch()) return nullptr;
+  if (epoch > held->second.slot.epoch()) restart(id, owner, held->second, epoch);
+  return &held->second;
+}
+
 bool Tables::receive(const EntryEvent& event, Instant now) {
-  const auto it = networks_.find(event.network);
-  if (it == networks_.end()) return false;
+  if (!joined(event.network)) return false;
   if (event.owner == self_) {
     refound(event.network, event.epoch, event.sequence);
     return false;
   }
-  auto& owners = it->second.owners;
-  auto held = owners.find(event.owner);
-  if (held == owners.end()) {
-    if (owners.size() >= kMaxMembers) {
-      ++counts_.refused;
-      return false;
-    }
-    held = owners.emplace(event.owner, Held{Slot(event.epoch), false, 0}).first;
-    held->second.shown = should_show(event.network, event.owner);
-  }
-  Slot& slot = held->second.slot;
-  if (event.epoch < slot.epoch()) return false;
-  if (event.epoch > slot.epoch()) {
-    restart(event.network, event.owner, held->second, event.epoch);
-  }
+  Held* held = held_for(event.network, event.owner, event.epoch);
+  if (held == nullptr) return false;
+  Slot& slot = held->slot;
   const size_t before = slot.entries().size();
   const auto known = slot.entries().find(event.key);
   const bool was_live = known != slot.entries().end() && !known->second.deleted;
   const Slot::Outcome outcome = slot.apply(event, bounds(event.owner));
-  settle(event.network, event.owner, held->second, before);
+  settle(event.network, event.owner, *held, before);
   if (slot.has_gap()) gaps_.try_emplace({event.network, event.owner}, now + config_.gap_grace);
   if (outcome == Slot::Outcome::kApplied) {
     if (!event.deleted) {
-      entry_appeared(event.network, event.owner, held->second, event.key, event.value);
+      entry_appeared(event.network, event.owner, *held, event.key, event.value);
     } else if (was_live) {
-      entry_gone(event.network, event.owner, held->second, event.key);
+      entry_gone(event.network, event.owner, *held, event.key);
     }
   }
   if (outcome == Slot::Outcome::kTooFar || outcome == Slot::Outcome::kTooMany) {
@@ -169,25 +186,14 @@ bool Tables::receive(const EntryEvent& event, Instant now) {
 }
 
 void Tables::receive(const Summary& summary) {
-  const auto it = networks_.find(summary.network);
-  if (it == networks_.end() || summary.owner == self_) return;
-  auto& owners = it->second.owners;
-  auto held = owners.find(summary.owner);
-  if (held == owners.end()) {
-    if (owners.size() >= kMaxMembers) return;
-    held = owners.emplace(summary.owner, Held{Slot(summary.epoch), false, 0}).first;
-    held->second.shown = should_show(summary.network, summary.owner);
-  }
-  Slot& slot = held->second.slot;
-  if (summary.epoch < slot.epoch()) return;
-  if (summary.epoch > slot.epoch()) {
-    restart(summary.network, summary.owner, held->second, summary.epoch);
-  }
-  const size_t before = slot.entries().size();
-  const std::vector<std::string> removed = slot.apply(summary);
-  settle(summary.network, summary.owner, held->second, before);
+  if (summary.owner == self_) return;
+  Held* held = held_for(summary.network, summary.owner, summary.epoch);
+  if (held == nullptr) return;
+  const size_t before = held->slot.entries().size();
+  const std::vector<std::string> removed = held->slot.apply(summary);
+  settle(summary.network, summary.owner, *held, before);
   for (const std::string& key : removed) {
-    entry_gone(summary.network, summary.owner, held->second, key);
+    entry_gone(summary.network, summary.owner, *held, key);
   }
 }
 

@@ -1,8 +1,10 @@
 // Tables: the entries of every joined network, by owner, and of the directory.
 //
 // The directory is the network everybody is in. Its entries say who joined what: the key is a
-// network's id, the owner the node that joined it. So joining travels, is repaired and ends by the
-// same rules as everything else.
+// network's id, the owner the node that joined it, the value the epoch of this joining (8 bytes).
+// So joining travels, is repaired and ends by the same rules as everything else, and what an owner
+// said in a network before it left and joined again is recognised as outdated. Every node begins
+// its directory with an entry "node", so that its new start is news even when it joins nothing.
 //
 // What is held and what is shown differ. An owner's entries in a network are shown (reported as
 // events) while the owner is present (alive or suspect) and the directory says it joined. An owner
@@ -92,7 +94,9 @@ class Tables {
   std::vector<Peer> overdue_gaps(Instant now);
   Instant next_gap() const;
 
-  std::vector<Event> take_events() { return std::exchange(events_, {}); }
+  // What was hidden and shown again since the last call is only shown: a restarted owner that
+  // announces the same things does not flicker.
+  std::vector<Event> take_events();
   // Nodes that turned out to be present in a joined network.
   std::vector<Peer> take_new_peers() { return std::exchange(new_peers_, {}); }
   const Counts& counts() const { return counts_; }
@@ -117,7 +121,10 @@ class Tables {
                       const std::string& key, const Bytes& value);
   void entry_gone(const NetworkId& id, const NodeId& owner, const Held& held,
                   const std::string& key);
-  void directory_changed(const NodeId& owner, const std::string& key, bool joined);
+  void directory_changed(const NodeId& owner, const std::string& key,
+                         std::optional<uint64_t> epoch);
+  Held* held_for(const NetworkId& id, const NodeId& owner, uint64_t epoch);
+  uint64_t joining_epoch(const NetworkId& network, const NodeId& owner) const;
   void restart(const NetworkId& id, const NodeId& owner, Held& held, uint64_t epoch);
   void clear(const NetworkId& id, const NodeId& owner, Held& held);
   void settle(const NetworkId& id, const NodeId& owner, Held& held, size_t entries_before);
@@ -132,7 +139,8 @@ class Tables {
   uint64_t next_epoch_;
   std::map<NetworkId, Network> networks_;
   std::map<NodeId, bool> present_;
-  std::map<NetworkId, std::set<NodeId>> joined_by_;       // the directory, by network
+  // The directory, by network: who joined, and in which epoch.
+  std::map<NetworkId, std::map<NodeId, uint64_t>> joined_by_;
   std::map<std::pair<NetworkId, NodeId>, Instant> gaps_;  // when each is due
   size_t total_ = 0;
   size_t parked_ = 0;  // entries of unknown owners, part of total_
