@@ -1,0 +1,140 @@
+// Runs a fuzz target as an ordinary test: every file of its corpus, then mutations of them.
+//
+// Each mutation depends on the seed and its number alone. An input that crashes the target is
+// printed in hexadecimal, to be put into the corpus.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <vector>
+
+#include "base/ports/ports.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
+namespace shoal {
+namespace {
+
+using Input = std::vector<uint8_t>;
+
+constexpr uint64_t kDefaultRounds = 100000;  // a few seconds
+constexpr uint64_t kDefaultSeed = 20240601;
+constexpr size_t kMaxInput = 4096;
+
+// What the crash handler writes out.
+const uint8_t* current_data = nullptr;
+size_t current_size = 0;
+
+uint64_t setting(const char* name, uint64_t fallback) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? std::strtoull(value, nullptr, 10) : fallback;
+}
+
+// Only what is allowed in a signal handler: the input in hexadecimal on stderr.
+void on_crash(int signal_number) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  constexpr char kHead[] = "\nfuzz input that failed (hex): ";
+  (void)!write(STDERR_FILENO, kHead, sizeof kHead - 1);
+  for (size_t i = 0; i < current_size; ++i) {
+    const char pair[] = {kDigits[current_data[i] >> 4], kDigits[current_data[i] & 15]};
+    (void)!write(STDERR_FILENO, pair, sizeof pair);
+  }
+  (void)!write(STDERR_FILENO, "\n", 1);
+  signal(signal_number, SIG_DFL);
+  raise(signal_number);
+}
+
+void run(const Input& input) {
+  // An allocation of exactly this size, so that a sanitizer sees a read behind its end.
+  const Input exact(input);
+  current_data = exact.data();
+  current_size = exact.size();
+  LLVMFuzzerTestOneInput(exact.data(), exact.size());
+  current_size = 0;
+}
+
+std::vector<Input> corpus() {
+  std::vector<std::filesystem::path> paths;
+  for (const auto& file : std::filesystem::directory_iterator(SHOAL_FUZZ_CORPUS)) {
+    paths.push_back(file.path());
+  }
+  std::sort(paths.begin(), paths.end());
+  std::vector<Input> inputs;
+  for (const auto& path : paths) {
+    std::ifstream stream(path, std::ios::binary);
+    inputs.emplace_back(std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>());
+  }
+  return inputs;
+}
+
+void mutate(Input& input, const std::vector<Input>& all, Rng& rng) {
+  const auto place = [&] { return static_cast<long>(rng.below(input.size() + 1)); };
+  const Input& other = all[rng.below(all.size())];
+  switch (rng.below(7)) {
+    case 0:
+      if (!input.empty()) input[rng.below(input.size())] = static_cast<uint8_t>(rng.next());
+      break;
+    case 1:
+      if (!input.empty())
+        input[rng.below(input.size())] ^= static_cast<uint8_t>(1U << rng.below(8));
+      break;
+    case 2:
+      input.resize(rng.below(input.size() + 1));
+      break;
+    case 3:
+      input.insert(input.begin() + place(), static_cast<uint8_t>(rng.next()));
+      break;
+    case 4:  // a value that parsers stumble over
+      if (!input.empty()) {
+        static const uint8_t kEdges[] = {0, 1, 0x3f, 0x40, 0x7f, 0x80, 0xc0, 0xfe, 0xff};
+        input[rng.below(input.size())] = kEdges[rng.below(std::size(kEdges))];
+      }
+      break;
+    case 5:  // a stretch doubled
+      if (!input.empty()) {
+        const size_t from = rng.below(input.size());
+        const size_t size = 1 + rng.below(std::min<size_t>(input.size() - from, 64));
+        const Input stretch(input.begin() + static_cast<long>(from),
+                            input.begin() + static_cast<long>(from + size));
+        input.insert(input.begin() + place(), stretch.begin(), stretch.end());
+      }
+      break;
+    default:  // the tail of another
+      input.resize(rng.below(input.size() + 1));
+      input.insert(input.end(), other.begin() + static_cast<long>(rng.below(other.size() + 1)),
+                   other.end());
+  }
+  if (input.size() > kMaxInput) input.resize(kMaxInput);
+}
+
+class Fuzz : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) signal(number, on_crash);
+    ASSERT_FALSE(corpus().empty()) << "no corpus in " << SHOAL_FUZZ_CORPUS;
+  }
+};
+
+TEST_F(Fuzz, Corpus) {
+  for (const Input& input : corpus()) run(input);
+}
+
+TEST_F(Fuzz, Mutations) {
+  const std::vector<Input> all = corpus();
+  const uint64_t seed = setting("SHOAL_FUZZ_SEED", kDefaultSeed);
+  const uint64_t rounds = setting("SHOAL_FUZZ_ROUNDS", kDefaultRounds);
+  for (uint64_t round = 0; round < rounds; ++round) {
+    SeededRng rng(seed + round);
+    Input input = all[rng.below(all.size())];
+    for (uint64_t i = 1 + rng.below(6); i > 0; --i) mutate(input, all, rng);
+    run(input);
+  }
+}
+
+}  // namespace
+}  // namespace shoal
