@@ -82,6 +82,8 @@ using Object = std::variant<Cluster, Network, Endpoint, Node, Quarantined, Addre
 struct Change {
   Object object;
   bool removed = false;
+
+  friend bool operator==(const Change&, const Change&) = default;
 };
 
 // What applying a command gave its proposer: the object it made or changed, if any.
