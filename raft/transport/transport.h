@@ -5,7 +5,8 @@
 // next message of a stream is read when the strand has taken the last, so a peer cannot fill memory.
 //
 // Thread rule: construct anywhere; send, set_members, set_handlers and stop on the strand. To end:
-// stop(), shut the gRPC server down while the strand still runs, then destroy. The strand outlives
+// stop(), shut the gRPC server down (with a deadline, for streams have no end of their own) while
+// the strand still runs, then destroy. The strand outlives
 // the transport.
 #pragma once
 

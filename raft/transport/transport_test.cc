@@ -49,7 +49,7 @@ class Node {
       transport->stop();
       return 0;
     });
-    if (server) server->Shutdown();
+    if (server) server->Shutdown(std::chrono::system_clock::now());
     transport.reset();
     strand.stop();
   }
@@ -153,7 +153,7 @@ TEST(Transport, ReachesAMemberThatCameBack) {
   a.meet({{2, b->address(), false}});
   a.send(heartbeat(1, 2, 1));
   ASSERT_TRUE(b->wait([&] { return b->received.size() == 1; }));
-  b->server->Shutdown();
+  b->server->Shutdown(std::chrono::system_clock::now());
   b->server.reset();
   b->serve(port);
   // As raft does, say it again until it is heard.
