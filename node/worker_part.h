@@ -19,7 +19,7 @@
 
 namespace shoal::node {
 
-class WorkerPart final : private worker::SessionObserver {
+class WorkerPart final : public worker::SessionObserver {
  public:
   using ClusterCallback = std::function<void(const worker::ClusterInfo&)>;
 
