@@ -40,7 +40,7 @@ struct ManagerConfig {
   IdentityFiles identity;    // must hold a manager's certificate before a service is called
   // Raft: the leader's heartbeat period and the shortest election timeout (drawn up to twice it).
   Duration raft_heartbeat = std::chrono::milliseconds(100);
-  Duration raft_election = std::chrono::milliseconds(1000);
+  Duration raft_election = std::chrono::milliseconds(500);
 };
 
 struct ManagerStatus {
@@ -102,8 +102,7 @@ class Manager {
   // Leaves the raft group in order (transfers leadership if it leads), then stops. For `leave` of a
   // manager and after demotion. kConflict for the last manager. Stops only when ok.
   virtual void leave_and_stop(Duration timeout, Done done) = 0;
-  // Ends sessions and waiting calls (kUnavailable), hands leadership over if it can do so at once,
-  // stops raft. Safe to call twice.
+  // Ends sessions and waiting calls (kUnavailable) and stops raft. Safe to call twice.
   virtual void stop() = 0;
 
   // Removes the manager's state from disk; no Manager may have it open. Any thread.

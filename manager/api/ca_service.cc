@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "manager/api/call_context.h"
+#include "manager/control/commands.h"
 #include "manager/security/token.h"
 #include "manager/wire/common_wire.h"
 
@@ -52,10 +53,9 @@ grpc::ServerUnaryReactor* CaService::IssueCertificate(grpc::CallbackServerContex
   call.deadline = call_deadline(*context);
   call.forwarded = caller.authenticated && caller.role == Role::kManager;
   if (call.forwarded) call.request_id = request_id_of(*context);
-  using Async = ca::Ca::Stub::async;
-  using Unary = void (Async::*)(grpc::ClientContext*, const ca::IssueCertificateRequest*,
-                                ca::IssueCertificateResponse*, std::function<void(grpc::Status)>);
-  call.remote = remote_try<ca::Ca>(static_cast<Unary>(&Async::IssueCertificate), request, response);
+  call.remote = remote_try<ca::Ca>(
+      [](auto* async, auto... arguments) { async->IssueCertificate(std::move(arguments)...); },
+      request, response);
   call.local = [this, request, response](const LeaderCalls::Call& now, const StatusDone& done) {
     issue(*request, response, now.request_id, done);
   };
@@ -175,10 +175,9 @@ grpc::ServerUnaryReactor* CaService::RenewCertificate(grpc::CallbackServerContex
   call.forwarded = caller.authenticated && caller.role == Role::kManager && is_id(behalf);
   const NodeId node = call.forwarded ? NodeId(behalf) : caller.node;
   call.metadata[kOnBehalfOfMetadata] = node.str();
-  using Async = ca::Ca::Stub::async;
-  using Unary = void (Async::*)(grpc::ClientContext*, const ca::RenewCertificateRequest*,
-                                ca::RenewCertificateResponse*, std::function<void(grpc::Status)>);
-  call.remote = remote_try<ca::Ca>(static_cast<Unary>(&Async::RenewCertificate), request, response);
+  call.remote = remote_try<ca::Ca>(
+      [](auto* async, auto... arguments) { async->RenewCertificate(std::move(arguments)...); },
+      request, response);
   call.local = [this, node, request, response](const LeaderCalls::Call&, const StatusDone& done) {
     renew(*request, response, node, done);
   };

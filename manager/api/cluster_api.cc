@@ -19,16 +19,13 @@ T& response_of(const ClusterCall& call) {
 
 // The method of the stub that carries the call to the leader.
 RemoteTry remote_of(const ClusterCall& call) {
-  using Async = control::Cluster::Stub::async;
   switch (call.method) {
-#define SHOAL_FORWARD(name)                                                                     \
-  case ClusterMethod::k##name: {                                                                \
-    using Unary = void (Async::*)(grpc::ClientContext*, const control::name##Request*,          \
-                                  control::name##Response*, std::function<void(grpc::Status)>); \
-    return remote_try<control::Cluster>(static_cast<Unary>(&Async::name),                       \
-                                        &request_of<control::name##Request>(call),              \
-                                        &response_of<control::name##Response>(call));           \
-  }
+#define SHOAL_FORWARD(name)                                                           \
+  case ClusterMethod::k##name:                                                        \
+    return remote_try<shoal::control::Cluster>(                                       \
+        [](auto* async, auto... arguments) { async->name(std::move(arguments)...); }, \
+        &request_of<shoal::control::name##Request>(call),                             \
+        &response_of<shoal::control::name##Response>(call));
     SHOAL_FORWARD(GetJoinToken)
     SHOAL_FORWARD(ListNodes)
     SHOAL_FORWARD(InspectNode)
@@ -101,7 +98,7 @@ void ClusterApi::execute(const CallPtr& call, const std::string& request_id, boo
 // Changes.
 
 void ClusterApi::get_join_token(const CallPtr& call, StatusDone done) {
-  const auto& request = request_of<control::GetJoinTokenRequest>(*call);
+  const auto& request = request_of<shoal::control::GetJoinTokenRequest>(*call);
   const auto role = wire::from_wire(request.role());
   if (!role) return done(role.error());
   const auto answer = [this, call, role = *role, done](const Status& status) {
@@ -109,7 +106,7 @@ void ClusterApi::get_join_token(const CallPtr& call, StatusDone done) {
     const Cluster* cluster = replica_.store().cluster();
     const Node* self = replica_.store().node(replica_.self());
     if (cluster == nullptr) return done(unavailable("the cluster is being made: try again"));
-    auto& response = response_of<control::GetJoinTokenResponse>(*call);
+    auto& response = response_of<shoal::control::GetJoinTokenResponse>(*call);
     response.set_token(format_token(cluster->root_certificate, role == Role::kManager
                                                                    ? cluster->manager_secret
                                                                    : cluster->worker_secret));
@@ -131,7 +128,7 @@ void ClusterApi::create_network(const CallPtr& call, const std::string& request_
                                 StatusDone done) {
   const NetworkId id(request_id);
   const auto build = [this, call, id]() -> Result<Command> {
-    const auto& request = request_of<control::CreateNetworkRequest>(*call);
+    const auto& request = request_of<shoal::control::CreateNetworkRequest>(*call);
     auto spec = SHOAL_TRY(wire::from_wire(request.spec()));
     if (const Network* made = replica_.store().network(id)) {
       // This very call, carried out by an earlier try: apply answers with what it made.
@@ -146,7 +143,8 @@ void ClusterApi::create_network(const CallPtr& call, const std::string& request_
     if (!answer) return done(answer.error());
     const auto* network = std::get_if<Network>(&*answer);
     SHOAL_CHECK(network != nullptr, "making a network answers with it");
-    *response_of<control::CreateNetworkResponse>(*call).mutable_network() = wire::to_wire(*network);
+    *response_of<shoal::control::CreateNetworkResponse>(*call).mutable_network() =
+        wire::to_wire(*network);
     done(ok_status());
   });
 }
@@ -154,7 +152,7 @@ void ClusterApi::create_network(const CallPtr& call, const std::string& request_
 void ClusterApi::remove_network(const CallPtr& call, bool retry, StatusDone done) {
   const auto id = std::make_shared<std::string>();
   const auto build = [this, call, id]() -> Result<Command> {
-    const auto& request = request_of<control::RemoveNetworkRequest>(*call);
+    const auto& request = request_of<shoal::control::RemoveNetworkRequest>(*call);
     auto command = SHOAL_TRY(control::remove_network(replica_.store(), request.network(), draw()));
     *id = std::get<RemoveNetwork>(command.operation).id.str();
     return command;
@@ -162,14 +160,14 @@ void ClusterApi::remove_network(const CallPtr& call, bool retry, StatusDone done
   change(replica_, build, [call, id, retry, done](const Result<Answer>& answer) {
     const bool gone = retry && !answer && answer.error().code == ErrorClass::kNotFound;
     if (!answer && !gone) return done(answer.error());
-    response_of<control::RemoveNetworkResponse>(*call).set_id(
-        id->empty() ? request_of<control::RemoveNetworkRequest>(*call).network() : *id);
+    response_of<shoal::control::RemoveNetworkResponse>(*call).set_id(
+        id->empty() ? request_of<shoal::control::RemoveNetworkRequest>(*call).network() : *id);
     done(ok_status());
   });
 }
 
 void ClusterApi::update_node(const CallPtr& call, StatusDone done) {
-  const auto& request = request_of<control::UpdateNodeRequest>(*call);
+  const auto& request = request_of<shoal::control::UpdateNodeRequest>(*call);
   control::NodeChange wanted;
   for (const std::string& field : request.fields()) {
     if (field == "role") {
@@ -195,7 +193,7 @@ void ClusterApi::update_node(const CallPtr& call, StatusDone done) {
     if (!result) return done(result.error());
     const auto* node = std::get_if<Node>(&*result);
     SHOAL_CHECK(node != nullptr, "changing a node answers with it");
-    *response_of<control::UpdateNodeResponse>(*call).mutable_node() = wire::to_wire(*node);
+    *response_of<shoal::control::UpdateNodeResponse>(*call).mutable_node() = wire::to_wire(*node);
     done(ok_status());
   };
   const auto apply_rest = [this, call, wanted, answer] {
@@ -203,7 +201,7 @@ void ClusterApi::update_node(const CallPtr& call, StatusDone done) {
         replica_,
         [this, call, wanted] {
           return control::update_node(replica_.store(),
-                                      request_of<control::UpdateNodeRequest>(*call).node(),
+                                      request_of<shoal::control::UpdateNodeRequest>(*call).node(),
                                       call->self_or(replica_.self()), wanted, draw());
         },
         answer);
@@ -212,7 +210,7 @@ void ClusterApi::update_node(const CallPtr& call, StatusDone done) {
   // Demotion: out of the raft group first.
   replica_.read([this, call, wanted, done, answer, apply_rest](const Status& status) {
     if (!status) return done(status);
-    const auto& name = request_of<control::UpdateNodeRequest>(*call).node();
+    const auto& name = request_of<shoal::control::UpdateNodeRequest>(*call).node();
     const auto node = control::inspect_node(replica_.store(), name, call->self_or(replica_.self()));
     if (!node) return done(node.error());
     if (node->spec.role != Role::kManager) return apply_rest();
@@ -226,7 +224,7 @@ void ClusterApi::update_node(const CallPtr& call, StatusDone done) {
 
 void ClusterApi::remove_node(const CallPtr& call, bool retry, StatusDone done) {
   const auto build = [this, call] {
-    const auto& request = request_of<control::RemoveNodeRequest>(*call);
+    const auto& request = request_of<shoal::control::RemoveNodeRequest>(*call);
     return control::remove_node(replica_.store(), request.node(), call->self_or(replica_.self()),
                                 request.force(), draw());
   };
@@ -257,29 +255,29 @@ Status ClusterApi::answer_read(const ClusterCall& call) {
   const Store& store = replica_.store();
   switch (call.method) {
     case ClusterMethod::kListNodes: {
-      auto& response = response_of<control::ListNodesResponse>(call);
+      auto& response = response_of<shoal::control::ListNodesResponse>(call);
       for (const Node& node : control::list_nodes(store)) *response.add_nodes() = node_view(node);
       break;
     }
     case ClusterMethod::kInspectNode: {
-      const auto& request = request_of<control::InspectNodeRequest>(call);
+      const auto& request = request_of<shoal::control::InspectNodeRequest>(call);
       const auto node =
           SHOAL_TRY(control::inspect_node(store, request.node(), call.self_or(replica_.self())));
-      *response_of<control::InspectNodeResponse>(call).mutable_node() = node_view(node);
+      *response_of<shoal::control::InspectNodeResponse>(call).mutable_node() = node_view(node);
       break;
     }
     case ClusterMethod::kListNetworks: {
-      auto& response = response_of<control::ListNetworksResponse>(call);
+      auto& response = response_of<shoal::control::ListNetworksResponse>(call);
       for (const Network& network : control::list_networks(store)) {
         *response.add_networks() = wire::to_wire(network);
       }
       break;
     }
     case ClusterMethod::kInspectNetwork: {
-      const auto& request = request_of<control::InspectNetworkRequest>(call);
+      const auto& request = request_of<shoal::control::InspectNetworkRequest>(call);
       const auto view =
           SHOAL_TRY(control::inspect_network(store, request.network(), replica_.wall()));
-      auto& response = response_of<control::InspectNetworkResponse>(call);
+      auto& response = response_of<shoal::control::InspectNetworkResponse>(call);
       *response.mutable_network() = wire::to_wire(view.network);
       for (const auto& endpoint : view.endpoints)
         *response.add_endpoints() = wire::to_wire(endpoint);
@@ -287,17 +285,17 @@ Status ClusterApi::answer_read(const ClusterCall& call) {
       break;
     }
     case ClusterMethod::kListEndpoints: {
-      const auto& request = request_of<control::ListEndpointsRequest>(call);
+      const auto& request = request_of<shoal::control::ListEndpointsRequest>(call);
       const auto endpoints = SHOAL_TRY(control::list_endpoints(store, request.network()));
-      auto& response = response_of<control::ListEndpointsResponse>(call);
+      auto& response = response_of<shoal::control::ListEndpointsResponse>(call);
       for (const auto& endpoint : endpoints) *response.add_endpoints() = wire::to_wire(endpoint);
       break;
     }
     case ClusterMethod::kInspectEndpoint: {
-      const auto& request = request_of<control::InspectEndpointRequest>(call);
+      const auto& request = request_of<shoal::control::InspectEndpointRequest>(call);
       const auto view =
           SHOAL_TRY(control::inspect_endpoint(store, request.network(), request.endpoint()));
-      auto& response = response_of<control::InspectEndpointResponse>(call);
+      auto& response = response_of<shoal::control::InspectEndpointResponse>(call);
       *response.mutable_endpoint() = wire::to_wire(view.endpoint);
       *response.mutable_network() = wire::to_wire(view.network);
       break;

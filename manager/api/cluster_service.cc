@@ -34,11 +34,11 @@ grpc::ServerUnaryReactor* ClusterService::start(grpc::CallbackServerContext* con
   return reactor;
 }
 
-#define SHOAL_CLUSTER_METHOD(name)                                                      \
-  grpc::ServerUnaryReactor* ClusterService::name(grpc::CallbackServerContext* context,  \
-                                                 const control::name##Request* request, \
-                                                 control::name##Response* response) {   \
-    return start(context, ClusterMethod::k##name, request, response);                   \
+#define SHOAL_CLUSTER_METHOD(name)                                                             \
+  grpc::ServerUnaryReactor* ClusterService::name(grpc::CallbackServerContext* context,         \
+                                                 const shoal::control::name##Request* request, \
+                                                 shoal::control::name##Response* response) {   \
+    return start(context, ClusterMethod::k##name, request, response);                          \
   }
 SHOAL_CLUSTER_METHOD(GetJoinToken)
 SHOAL_CLUSTER_METHOD(ListNodes)

@@ -18,44 +18,44 @@ inline constexpr std::chrono::seconds kMostCallDeadline{600};
 
 enum class Door { kLocal, kClusterPort };
 
-class ClusterService final : public control::Cluster::CallbackService {
+class ClusterService final : public shoal::control::Cluster::CallbackService {
  public:
   // `handler` must outlive the gRPC server that this service is registered with.
   ClusterService(ClusterHandler& handler, Door door) : handler_(handler), door_(door) {}
 
   grpc::ServerUnaryReactor* GetJoinToken(grpc::CallbackServerContext* context,
-                                         const control::GetJoinTokenRequest* request,
-                                         control::GetJoinTokenResponse* response) override;
+                                         const shoal::control::GetJoinTokenRequest* request,
+                                         shoal::control::GetJoinTokenResponse* response) override;
   grpc::ServerUnaryReactor* ListNodes(grpc::CallbackServerContext* context,
-                                      const control::ListNodesRequest* request,
-                                      control::ListNodesResponse* response) override;
+                                      const shoal::control::ListNodesRequest* request,
+                                      shoal::control::ListNodesResponse* response) override;
   grpc::ServerUnaryReactor* InspectNode(grpc::CallbackServerContext* context,
-                                        const control::InspectNodeRequest* request,
-                                        control::InspectNodeResponse* response) override;
+                                        const shoal::control::InspectNodeRequest* request,
+                                        shoal::control::InspectNodeResponse* response) override;
   grpc::ServerUnaryReactor* UpdateNode(grpc::CallbackServerContext* context,
-                                       const control::UpdateNodeRequest* request,
-                                       control::UpdateNodeResponse* response) override;
+                                       const shoal::control::UpdateNodeRequest* request,
+                                       shoal::control::UpdateNodeResponse* response) override;
   grpc::ServerUnaryReactor* RemoveNode(grpc::CallbackServerContext* context,
-                                       const control::RemoveNodeRequest* request,
-                                       control::RemoveNodeResponse* response) override;
+                                       const shoal::control::RemoveNodeRequest* request,
+                                       shoal::control::RemoveNodeResponse* response) override;
   grpc::ServerUnaryReactor* CreateNetwork(grpc::CallbackServerContext* context,
-                                          const control::CreateNetworkRequest* request,
-                                          control::CreateNetworkResponse* response) override;
+                                          const shoal::control::CreateNetworkRequest* request,
+                                          shoal::control::CreateNetworkResponse* response) override;
   grpc::ServerUnaryReactor* ListNetworks(grpc::CallbackServerContext* context,
-                                         const control::ListNetworksRequest* request,
-                                         control::ListNetworksResponse* response) override;
-  grpc::ServerUnaryReactor* InspectNetwork(grpc::CallbackServerContext* context,
-                                           const control::InspectNetworkRequest* request,
-                                           control::InspectNetworkResponse* response) override;
+                                         const shoal::control::ListNetworksRequest* request,
+                                         shoal::control::ListNetworksResponse* response) override;
+  grpc::ServerUnaryReactor* InspectNetwork(
+      grpc::CallbackServerContext* context, const shoal::control::InspectNetworkRequest* request,
+      shoal::control::InspectNetworkResponse* response) override;
   grpc::ServerUnaryReactor* RemoveNetwork(grpc::CallbackServerContext* context,
-                                          const control::RemoveNetworkRequest* request,
-                                          control::RemoveNetworkResponse* response) override;
+                                          const shoal::control::RemoveNetworkRequest* request,
+                                          shoal::control::RemoveNetworkResponse* response) override;
   grpc::ServerUnaryReactor* ListEndpoints(grpc::CallbackServerContext* context,
-                                          const control::ListEndpointsRequest* request,
-                                          control::ListEndpointsResponse* response) override;
-  grpc::ServerUnaryReactor* InspectEndpoint(grpc::CallbackServerContext* context,
-                                            const control::InspectEndpointRequest* request,
-                                            control::InspectEndpointResponse* response) override;
+                                          const shoal::control::ListEndpointsRequest* request,
+                                          shoal::control::ListEndpointsResponse* response) override;
+  grpc::ServerUnaryReactor* InspectEndpoint(
+      grpc::CallbackServerContext* context, const shoal::control::InspectEndpointRequest* request,
+      shoal::control::InspectEndpointResponse* response) override;
 
  private:
   grpc::ServerUnaryReactor* start(grpc::CallbackServerContext* context, ClusterMethod method,

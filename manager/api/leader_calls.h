@@ -35,18 +35,19 @@ using RemoteDone = std::function<void(grpc::Status, std::function<void()> accept
 using RemoteTry = std::function<void(const std::shared_ptr<grpc::Channel>& channel,
                                      grpc::ClientContext& context, RemoteDone done)>;
 
-// The usual RemoteTry: one unary method of Service's stub. `request` and `response` live until the
-// call is done; each try has an answer of its own, so a late one is written nowhere.
+// The usual RemoteTry: one unary method of Service's stub, called by `method(async, arguments...)`.
+// `request` and `response` live until the call is done; each try has an answer of its own, so a
+// late one is written nowhere.
 template <typename Service, typename Request, typename Response, typename Method>
 RemoteTry remote_try(Method method, const Request* request, Response* response) {
   return [=](const std::shared_ptr<grpc::Channel>& channel, grpc::ClientContext& context,
              RemoteDone done) {
     const std::shared_ptr<typename Service::Stub> stub = Service::NewStub(channel);
     const auto answer = std::make_shared<Response>();
-    (stub->async()->*method)(&context, request, answer.get(),
-                             [stub, answer, response, done](const grpc::Status& status) {
-                               done(status, [answer, response] { response->Swap(answer.get()); });
-                             });
+    method(stub->async(), &context, request, answer.get(),
+           [stub, answer, response, done](const grpc::Status& status) {
+             done(status, [answer, response] { response->Swap(answer.get()); });
+           });
   };
 }
 

@@ -151,7 +151,8 @@ void DispatcherServer::detach(const Unary& call, const dispatch::DetachEndpointR
   if (const Status allowed = admit_unary(call); !allowed) return finish(call, allowed);
   const auto build = [this, node = call.caller.node, &request]() -> Result<Command> {
     const EndpointId id = SHOAL_TRY(EndpointId::parse(request.endpoint_id()));
-    return Command{replica_.wall(), replica_.rng().next(), DetachEndpoint{id, node}};
+    return Command{replica_.wall(), replica_.rng().next(),
+                   shoal::manager::DetachEndpoint{id, node}};
   };
   change(replica_, build, [this, call](const Result<Answer>& answer) {
     --unary_calls_;
@@ -163,12 +164,26 @@ void DispatcherServer::detach(const Unary& call, const dispatch::DetachEndpointR
 
 void DispatcherServer::leader_changed() {
   if (stopped_) return;
-  if (replica_.is_leader()) {
-    core_.become_leader(clock_.now());
-  } else if (core_.leading()) {
+  if (core_.leading()) {
     core_.step_down(not_leader(replica_));
+    pump();
   }
-  pump();
+  if (replica_.is_leader()) catch_up();
+}
+
+// A new leader's store may lack what the former one acknowledged: told from it, a worker would
+// take down an endpoint it has just put up.
+void DispatcherServer::catch_up() {
+  replica_.read([this, alive = std::weak_ptr(alive_)](const Status& status) {
+    if (alive.expired() || stopped_ || !replica_.is_leader()) return;
+    if (status) {
+      core_.become_leader(clock_.now());
+      return pump();
+    }
+    timer_->wake_at(clock_.now() + kCatchUpAgain, [this, alive] {
+      if (!alive.expired() && !stopped_ && replica_.is_leader() && !core_.leading()) catch_up();
+    });
+  });
 }
 
 void DispatcherServer::applied(const std::vector<Change>& changes) {

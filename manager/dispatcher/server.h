@@ -3,6 +3,7 @@
 // Thread rule: the service methods run on gRPC's threads and post; everything else on the strand.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <unordered_map>
 
@@ -17,6 +18,9 @@ namespace shoal::manager {
 inline constexpr size_t kMaxStreams = 16384;
 // Attach and detach calls under way at once.
 inline constexpr size_t kMaxAttachCalls = 4096;
+
+// A new leader asks again after this whether its store is complete.
+inline constexpr Duration kCatchUpAgain = std::chrono::milliseconds(50);
 
 class DispatcherServer final : public dispatch::Dispatcher::CallbackService {
  public:
@@ -54,6 +58,7 @@ class DispatcherServer final : public dispatch::Dispatcher::CallbackService {
   Status may_dispatch(const Caller& caller) const;
   Status admit_unary(const Unary& call);
   void finish(const Unary& call, const Status& status);
+  void catch_up();
   void pump();
   std::string leader_text() const;
 

@@ -1,0 +1,116 @@
+// ManagerImpl: what stands behind Manager: raft driver, state machine, services, and the little
+// that ties them together.
+//
+// Made off or on the strand; everything else on it. Components that post to the strand hold tokens
+// that die with them, on the strand.
+#pragma once
+
+#include "manager/api/ca_service.h"
+#include "manager/api/cluster_api.h"
+#include "manager/api/cluster_service.h"
+#include "manager/api/leader_calls.h"
+#include "manager/api/membership_service.h"
+#include "manager/api/raft_members.h"
+#include "manager/dispatcher/server.h"
+#include "manager/joiner.h"
+#include "manager/manager.h"
+#include "manager/raft_gate.h"
+#include "manager/raft_guard.h"
+#include "manager/tables/state_machine.h"
+#include "raft/driver/driver.h"
+#include "raft/storage/store.h"
+#include "raft/transport/transport.h"
+
+namespace shoal::manager {
+
+// The leader's housekeeping: learners become voters soon after they have caught up.
+inline constexpr Duration kHousekeeping = std::chrono::milliseconds(200);
+// Gossip keys are replaced when the cluster's age passes a multiple of this.
+inline constexpr Duration kGossipKeyLife = std::chrono::hours(12);
+// How often join() looks whether this member has caught up.
+inline constexpr Duration kJoinPoll = std::chrono::milliseconds(50);
+
+class ManagerImpl final : public Manager, private Replica, private raft::Observer {
+ public:
+  ManagerImpl(ManagerConfig config, Strand& strand, Clock& clock, Rng& rng,
+              std::unique_ptr<raft::RocksLogStore> log, std::unique_ptr<StateMachine> machine);
+  ~ManagerImpl() override;
+
+  void bootstrap(InitCluster init, Done done) override;
+  void join(std::vector<HostPort> managers, Duration timeout, Done done) override;
+  Status resume() override;
+  std::vector<grpc::Service*> cluster_port_services() override;
+  ClusterHandler& local_cluster() override { return *cluster_api_; }
+  ManagerStatus status() const override;
+  void on_leader_change(std::function<void(const ManagerStatus&)> callback) override {
+    leader_callback_ = std::move(callback);
+  }
+  void on_removed(std::function<void()> callback) override {
+    removed_callback_ = std::move(callback);
+  }
+  void leave_and_stop(Duration timeout, Done done) override;
+  void stop() override;
+
+ private:
+  // Replica
+  const Store& store() const override { return machine_->store(); }
+  const NodeId& self() const override { return config_.self; }
+  bool is_leader() const override { return driver_ && driver_->is_leader(); }
+  std::optional<HostPort> leader_address() const override;
+  void propose(Command command, AnswerDone done) override;
+  void read(StatusDone done) override;
+  WallTime wall() const override { return clock_.wall(); }
+  Rng& rng() override { return rng_; }
+  NodeState state_of(const Node& node) const override;
+  bool reachable(uint64_t raft_id) const override;
+  uint64_t leader_raft_id() const override { return driver_ ? driver_->leader() : 0; }
+
+  // raft::Observer
+  void on_leader_change(raft::RaftId leader, raft::Term term, bool is_self) override;
+  void on_members(const std::vector<raft::Member>& members) override;
+
+  void make_driver(uint64_t raft_id, std::vector<raft::Member> peers);
+  Status start_member(const RaftMemberFile& file);
+  void propose_init();
+  void wait_until_caught_up();
+  bool caught_up() const;
+  void finish_pending(const Status& status);
+  void housekeeping();
+  void rotate_gossip_key_when_due();
+  int64_t key_slot() const;
+
+  const ManagerConfig config_;
+  Strand& strand_;
+  Clock& clock_;
+  Rng& rng_;
+  std::unique_ptr<raft::RocksLogStore> log_;
+  std::unique_ptr<StateMachine> machine_;
+  RaftGuard guard_;
+  RaftGate gate_;
+  std::unique_ptr<Timer> raft_timer_;
+  std::unique_ptr<Timer> housekeeping_timer_;
+  std::unique_ptr<Timer> join_timer_;
+  std::unique_ptr<LeaderCalls> calls_;
+  std::unique_ptr<RaftMembers> members_;
+  std::unique_ptr<DispatcherServer> dispatcher_;
+  std::unique_ptr<ClusterApi> cluster_api_;
+  std::unique_ptr<ClusterService> cluster_service_;
+  std::unique_ptr<CaService> ca_service_;
+  std::unique_ptr<MembershipService> membership_service_;
+  std::unique_ptr<Joiner> joiner_;
+  std::unique_ptr<raft::GrpcTransport> transport_;
+  std::unique_ptr<raft::Driver> driver_;
+
+  uint64_t raft_id_ = 0;
+  std::optional<Command> init_;  // to be proposed by bootstrap() once this member leads
+  Done pending_;                 // of bootstrap() or join()
+  Instant join_deadline_;
+  bool was_member_ = false;
+  bool stopped_ = false;
+  int64_t seen_key_slot_ = 0;
+  std::function<void(const ManagerStatus&)> leader_callback_;
+  std::function<void()> removed_callback_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>();
+};
+
+}  // namespace shoal::manager

@@ -1,0 +1,135 @@
+// What raft tells the manager and the manager asks of raft; the leader's housekeeping.
+#include <algorithm>
+
+#include "base/runtime/log.h"
+#include "manager/control/commands.h"
+#include "manager/manager_impl.h"
+#include "manager/wire/store_wire.h"
+
+namespace shoal::manager {
+
+void ManagerImpl::propose(Command command, AnswerDone done) {
+  if (!driver_ || stopped_) return done(unavailable("raft is not running on this manager"));
+  driver_->propose(wire::encode_command(command),
+                   [this, done = std::move(done)](const Result<std::string>& result) {
+                     // Called right after apply: the last answer is this command's.
+                     done(result ? machine_->last_answer() : Result<Answer>(result.error()));
+                   });
+}
+
+void ManagerImpl::read(StatusDone done) {
+  if (!driver_ || stopped_) return done(unavailable("raft is not running on this manager"));
+  driver_->read_index(std::move(done));
+}
+
+std::optional<HostPort> ManagerImpl::leader_address() const {
+  const uint64_t leader = leader_raft_id();
+  if (leader == 0 || leader == raft_id_) return std::nullopt;
+  for (const raft::Member& member : driver_->members()) {
+    if (member.id != leader) continue;
+    const auto address = HostPort::parse(member.address);
+    if (address) return *address;
+  }
+  return std::nullopt;
+}
+
+NodeState ManagerImpl::state_of(const Node& node) const {
+  return dispatcher_->core().state_of(node);
+}
+
+bool ManagerImpl::reachable(uint64_t raft_id) const {
+  if (!driver_) return false;
+  if (raft_id == raft_id_) return true;
+  const auto status = driver_->status();
+  return std::any_of(status.members.begin(), status.members.end(), [&](const auto& member) {
+    return member.member.id == raft_id && member.reachable;
+  });
+}
+
+ManagerStatus ManagerImpl::status() const {
+  ManagerStatus out;
+  out.raft_id = raft_id_;
+  if (!driver_) return out;
+  const auto raft = driver_->status();
+  out.is_leader = driver_->is_leader();
+  out.leader_raft_id = raft.leader;
+  out.term = raft.term;
+  out.commit_index = raft.commit;
+  out.applied_index = raft.applied;
+  for (const auto& member : raft.members) {
+    ManagerStatus::Member item{member.member.id, {}, {}};
+    for (const Node* node : store().nodes()) {
+      if (node->raft_id == item.raft_id) item.node = node->id;
+    }
+    if (const auto address = HostPort::parse(member.member.address)) item.address = *address;
+    if (item.raft_id == raft.leader) {
+      out.leader = item.node;
+      out.leader_address = item.address;
+    }
+    out.members.push_back(std::move(item));
+  }
+  return out;
+}
+
+void ManagerImpl::on_leader_change(raft::RaftId leader, raft::Term term, bool is_self) {
+  if (stopped_) return;
+  log::info("manager", "raft leader changed leader={} term={} self={}", leader, term, is_self);
+  // From inside the driver: what follows may call it again, so it comes after it.
+  strand_.post([this, alive = std::weak_ptr(alive_)] {
+    if (alive.expired() || stopped_) return;
+    dispatcher_->leader_changed();
+    calls_->leader_changed();
+    if (is_leader()) {
+      if (init_) propose_init();
+      seen_key_slot_ = key_slot();
+      housekeeping();
+    }
+    if (leader_callback_) leader_callback_(status());
+  });
+}
+
+void ManagerImpl::on_members(const std::vector<raft::Member>& members) {
+  const bool member = std::any_of(members.begin(), members.end(), [this](const auto& candidate) {
+    return candidate.id == raft_id_;
+  });
+  if (was_member_ && !member) {
+    strand_.post([this, alive = std::weak_ptr(alive_)] {
+      if (!alive.expired() && !stopped_ && removed_callback_) removed_callback_();
+    });
+  }
+  was_member_ = member;
+}
+
+void ManagerImpl::housekeeping() {
+  if (stopped_ || !is_leader()) return housekeeping_timer_->cancel();
+  members_->tick();
+  rotate_gossip_key_when_due();
+  housekeeping_timer_->wake_at(clock_.now() + kHousekeeping, [this, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired()) housekeeping();
+  });
+}
+
+// Counted from the cluster's birth, so that a change of leader does not start it anew.
+int64_t ManagerImpl::key_slot() const {
+  const Cluster* cluster = store().cluster();
+  return cluster == nullptr ? 0 : (clock_.wall() - cluster->created_at) / kGossipKeyLife;
+}
+
+void ManagerImpl::rotate_gossip_key_when_due() {
+  const int64_t slot = key_slot();
+  if (slot <= seen_key_slot_) return;
+  auto command = control::rotate_gossip_key(store(), {clock_.wall(), rng_});
+  if (!command) {
+    log::error("manager", "gossip key not rotated: {}", command.error().message);
+    seen_key_slot_ = slot;
+    return;
+  }
+  seen_key_slot_ = slot;
+  propose(std::move(*command), [this, slot, alive = std::weak_ptr(alive_)](const auto& answer) {
+    if (alive.expired() || answer.ok()) return;
+    log::warn("manager", "gossip key not rotated, trying again: {}", answer.error().message);
+    seen_key_slot_ = slot - 1;
+  });
+}
+
+}  // namespace shoal::manager

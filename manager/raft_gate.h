@@ -1,0 +1,36 @@
+// RaftGate: the raft service of a gRPC server that runs before this node knows its raft id (it
+// learns it by joining): refuses streams until the transport is there, then hands them over.
+#pragma once
+
+#include <atomic>
+
+#include "raft/transport/service.h"
+
+namespace shoal::manager {
+
+class RaftGate final : public raft::wire::Raft::CallbackService {
+ public:
+  // The transport outlives the gRPC server.
+  void open(raft::GrpcTransport& transport) {
+    service_ = static_cast<raft::RaftService*>(&transport.service());
+  }
+
+  grpc::ServerReadReactor<raft::wire::Envelope>* Stream(grpc::CallbackServerContext* context,
+                                                        raft::wire::StreamAck* ack) override {
+    if (raft::RaftService* service = service_) return service->Stream(context, ack);
+    return new Refusal;
+  }
+
+ private:
+  class Refusal final : public grpc::ServerReadReactor<raft::wire::Envelope> {
+   public:
+    Refusal() {
+      Finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, "this manager has not joined raft yet"));
+    }
+    void OnDone() override { delete this; }
+  };
+
+  std::atomic<raft::RaftService*> service_{nullptr};
+};
+
+}  // namespace shoal::manager

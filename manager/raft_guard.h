@@ -1,0 +1,55 @@
+// RaftGuard: whose raft streams are refused although their certificate says manager: nodes that
+// were removed or demoted.
+//
+// Thread rule: written on the strand, asked on gRPC's threads; the mutex guards the set.
+#pragma once
+
+#include <mutex>
+#include <unordered_set>
+#include <vector>
+
+#include "manager/model/command.h"
+#include "manager/security/policy.h"
+#include "manager/store/store.h"
+
+namespace shoal::manager {
+
+class RaftGuard {
+ public:
+  Status check(const Caller& caller) const {
+    SHOAL_TRY(authorize(caller, Method::kRaft));
+    const std::lock_guard lock(mutex_);
+    if (!refused_.contains(caller.node)) return ok_status();
+    return permission_denied("node " + caller.node.str() + " is not a manager any more");
+  }
+
+  void rebuild(const Store& store) {
+    const std::lock_guard lock(mutex_);
+    refused_.clear();
+    if (const Cluster* cluster = store.cluster()) {
+      refused_.insert(cluster->removed_nodes.begin(), cluster->removed_nodes.end());
+    }
+    for (const Node* node : store.nodes()) {
+      if (node->spec.role != Role::kManager) refused_.insert(node->id);
+    }
+  }
+
+  void applied(const std::vector<Change>& changes) {
+    const std::lock_guard lock(mutex_);
+    for (const Change& change : changes) {
+      const auto* node = std::get_if<Node>(&change.object);
+      if (node == nullptr) continue;
+      if (change.removed || node->spec.role != Role::kManager) {
+        refused_.insert(node->id);
+      } else {
+        refused_.erase(node->id);
+      }
+    }
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::unordered_set<NodeId> refused_;
+};
+
+}  // namespace shoal::manager
