@@ -21,6 +21,9 @@ namespace {
 constexpr int kReplace = NLM_F_CREATE | NLM_F_REPLACE;
 constexpr int kCreate = NLM_F_CREATE | NLM_F_EXCL;
 
+// Entries of one table fail together, for one reason.
+constexpr size_t kToldFailures = 5;
+
 // A failure of removing what is gone already.
 bool already_gone(int error) {
   return error == ENOENT || error == ENODEV || error == ESRCH || error == EADDRNOTAVAIL;
@@ -175,11 +178,16 @@ class Applier {
     const std::vector<int> results = socket(queue_place_).batch(queue_);
     for (size_t i = 0; i < results.size(); ++i) {
       if (results[i] == 0 || (is_removal(*queued_ops_[i]) && already_gone(results[i]))) continue;
-      errors.add(errno_error(results[i], explain(*queued_ops_[i])));
+      if (++failures_ <= kToldFailures) {
+        errors.add(errno_error(results[i], explain(*queued_ops_[i])));
+      }
     }
     queue_.clear();
     queued_ops_.clear();
   }
+
+  // Table entries that were refused; only the first few are among the errors.
+  size_t failures() const { return failures_; }
 
   // Remembers which op a message just queued came from.
   void note(const Op& op) {
@@ -305,6 +313,7 @@ class Applier {
   std::vector<Message> queue_;
   std::vector<const Op*> queued_ops_;
   Place queue_place_ = Place::kOverlay;
+  size_t failures_ = 0;
 };
 
 }  // namespace
@@ -324,8 +333,12 @@ Status apply(const Plan& plan, const Places& places) {
     applier.note(op);
   }
   applier.flush(errors);
-  if (!errors.empty()) return errors.join();
-  return ok_status();
+  if (errors.empty()) return ok_status();
+  Error error = errors.join();
+  if (applier.failures() > kToldFailures) {
+    error.message += "; and " + std::to_string(applier.failures() - kToldFailures) + " more";
+  }
+  return error;
 }
 
 Status delete_marked_links(NetlinkSocket& overlay) {

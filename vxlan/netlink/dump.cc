@@ -12,7 +12,6 @@
 #include <linux/veth.h>
 
 #include <map>
-#include <thread>
 
 namespace shoal::vxlan {
 namespace {
@@ -266,16 +265,6 @@ Result<Link> get_link(NetlinkSocket& socket, const std::string& name) {
     if (part->nlmsg_type == RTM_NEWLINK) link = parse_link(part, master);
   }));
   return link;
-}
-
-Status wait_running(NetlinkSocket& socket, const std::string& name) {
-  // Newer kernels notice the carrier when asked for the link; older ones within a few milliseconds.
-  constexpr std::chrono::milliseconds kPause{1};
-  for (auto waited = std::chrono::milliseconds(0); waited < kRunningPatience; waited += kPause) {
-    if (SHOAL_TRY(get_link(socket, name)).running) return ok_status();
-    std::this_thread::sleep_for(kPause);
-  }
-  return unavailable("the link " + name + " is up and has no carrier");
 }
 
 }  // namespace shoal::vxlan

@@ -3,8 +3,6 @@
 // table.
 #pragma once
 
-#include <chrono>
-
 #include "vxlan/model/model.h"
 #include "vxlan/netlink/socket.h"
 
@@ -19,10 +17,5 @@ Result<NamespaceState> dump_inside(NetlinkSocket& socket, const std::string& ali
 Result<Link> find_link_with_address(NetlinkSocket& socket, const Ip& ip);
 // One link by name, or kNotFound.
 Result<Link> get_link(NetlinkSocket& socket, const std::string& name);
-
-// Waits until frames pass through a link that was set up, which the kernel notices some moments
-// after it was told. kUnavailable when it does not within kRunningPatience (the other end is down).
-inline constexpr std::chrono::milliseconds kRunningPatience{500};
-Status wait_running(NetlinkSocket& socket, const std::string& name);
 
 }  // namespace shoal::vxlan

@@ -16,9 +16,10 @@ namespace {
 
 // The kernel cuts dumps into pieces of at most this size.
 constexpr size_t kReceiveBuffer = 64U << 10;
-// Acknowledgements of one batch wait in the socket's default receive buffer (208 KiB, each counted
-// with its sk_buff as about 0.8 KiB); more requests at once would overflow it.
+// Acknowledgements of one batch wait in the receive buffer, each counted with its sk_buff as about
+// 0.8 KiB; what does not fit is lost. The buffer is what every kernel grants (rmem_max's default).
 constexpr size_t kBatchMessages = 128;
+constexpr int kSocketBuffer = 208 << 10;
 constexpr size_t kBatchBytes = 32U << 10;
 constexpr int kDumpAttempts = 8;
 // Far beyond what the kernel takes for one request; so a lost answer is an error, not a hang.
@@ -33,6 +34,8 @@ Result<NlSockPtr> connect_route() {
   if (error < 0) {
     return internal_error(std::string("cannot open a netlink socket: ") + nl_geterror(error));
   }
+  // libnl's own default is 32 KiB.
+  nl_socket_set_buffer_size(socket.get(), kSocketBuffer, kSocketBuffer);
   return socket;
 }
 

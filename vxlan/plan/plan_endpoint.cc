@@ -55,6 +55,12 @@ class EndpointPlanner {
            (link.alias == inside_.alias || link.name == making_name(desired_.id));
   }
 
+  bool is_peer(const Link& link) const {
+    return old_port_ != nullptr && old_port_->kind == LinkKind::kVeth &&
+           link.kind == LinkKind::kVeth && old_port_->peer_index == link.index &&
+           link.peer_index == old_port_->index;
+  }
+
   // The old pair is kept when both ends are there and are each other's; anything else of ours is
   // removed and the pair made anew. An interface that is up cannot be renamed on every kernel, so
   // one with the wrong name is made anew too.
@@ -62,10 +68,8 @@ class EndpointPlanner {
     old_port_ = observed_.overlay.find(port_.name);
     for (const Link& link : observed_.inside.links) {
       if (!is_own(link)) continue;
-      const bool pair = old_port_ != nullptr && old_port_->kind == LinkKind::kVeth &&
-                        old_port_->peer_index == link.index && link.peer_index == old_port_->index;
       const bool named = !desired_.ifname.empty() && link.name != desired_.ifname && link.up;
-      if (pair && !named) {
+      if (is_peer(link) && !named) {
         old_inside_ = &link;
       } else {
         removed_.push_back(link.name);
@@ -73,6 +77,10 @@ class EndpointPlanner {
       }
     }
     if (old_inside_ != nullptr) return;
+    // The port takes its other end along, also one that lost its mark.
+    for (const Link& link : observed_.inside.links) {
+      if (is_peer(link)) removed_.push_back(link.name);
+    }
     if (old_port_ != nullptr) add(Place::kOverlay, DeleteLink{old_port_->name, old_port_->index});
     old_port_ = nullptr;
     pair_made_ = true;

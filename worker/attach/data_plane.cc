@@ -25,6 +25,10 @@ using Done = std::function<void(PassResult)>;
 // Our own changes are notified too, and one change comes as several notifications: after the first
 // we wait this long, so a burst costs one look. Far below the two seconds of the periodic pass.
 constexpr Duration kSettleTime = std::chrono::milliseconds(50);
+// What failed is tried again soon, since much of it passes quickly (a VNI that is being released),
+// and then with the periodic pass.
+constexpr Duration kRetryTime = std::chrono::milliseconds(250);
+constexpr int kQuickRetries = 6;
 
 }  // namespace
 
@@ -130,13 +134,22 @@ class DataPlane::Impl {
     const PassResult result =
         engine_->pass(first ? Engine::Look::kEverywhere : Engine::Look::kWhereNeeded, false);
     if (first) next_full_ = now + options_.full_pass_interval;
+    quick_retries_ = kQuickRetries;
+    plan_retry(result);
     for (const Done& each : done) each(result);
     return true;
+  }
+
+  void plan_retry(const PassResult& result) {
+    if (result.endpoint_errors.empty() || quick_retries_ == 0 || stirred_at_) return;
+    --quick_retries_;
+    stirred_at_ = clock_.now() + kRetryTime - kSettleTime;
   }
 
   void repair(Engine::Look look) {
     stirred_at_.reset();
     const PassResult result = engine_->pass(look, true);
+    plan_retry(result);
     log_failures(result);
     if (result.ops > 0 && options_.on_repair) options_.on_repair(result.ops);
   }
@@ -161,6 +174,7 @@ class DataPlane::Impl {
   const uint64_t wake_token_;
   Instant next_full_;
   std::optional<Instant> stirred_at_;  // the first notification since the last repair
+  int quick_retries_ = 0;              // left since the last new state
   std::set<std::string> failures_;
 
   std::mutex mutex_;  // guards the three below

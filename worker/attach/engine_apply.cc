@@ -6,6 +6,7 @@
 #include "vxlan/filter/filter.h"
 #include "vxlan/netlink/announce.h"
 #include "vxlan/netlink/dump.h"
+#include "vxlan/netlink/wait.h"
 #include "worker/attach/engine.h"
 
 namespace shoal::worker {
@@ -21,6 +22,10 @@ constexpr size_t kMostAnnounced = 256;
 bool has_endpoint(const vxlan::DesiredOverlay& overlay, const EndpointId& id) {
   return std::any_of(overlay.endpoints.begin(), overlay.endpoints.end(),
                      [&](const auto& endpoint) { return endpoint.id == id; });
+}
+
+void tell(const Status& sent) {
+  if (!sent.ok()) log::debug(kComponent, "{}", sent.error().message);
 }
 
 // What the endpoint's interface is called once the plan is done.
@@ -126,7 +131,7 @@ Status Engine::pass_overlay(const vxlan::DesiredOverlay& wanted, bool look, Pass
   const Status done = run(plan, places, "network " + wanted.network.str(), result);
   if (!done.ok()) return context(done.error());
   overlay.applied = wanted;
-  announce_new(plan, overlay);
+  announce_remote(plan, overlay);
   for (const vxlan::DesiredEndpoint* endpoint : work) {
     const Status attached = pass_endpoint(*endpoint, overlay, seen, look, result);
     if (!attached.ok()) result.endpoint_errors.emplace(endpoint->id, attached.error());
@@ -136,19 +141,26 @@ Status Engine::pass_overlay(const vxlan::DesiredOverlay& wanted, bool look, Pass
 
 // An IP may have been another endpoint's a moment ago. Nothing depends on an announcement: one that
 // is not sent costs the time until neighbour entries age.
-void Engine::announce_new(const vxlan::Plan& plan, OverlayHandle& overlay) {
-  std::vector<std::pair<Ip, Mac>> fresh;
+void Engine::announce_remote(const vxlan::Plan& plan, OverlayHandle& overlay) {
+  std::vector<const vxlan::Neigh*> fresh;
   for (const vxlan::Op& op : plan) {
-    if (const auto* const put = std::get_if<vxlan::PutNeigh>(&op.action)) {
-      fresh.emplace_back(put->neigh.ip, put->neigh.mac);
-    }
+    const auto* const put = std::get_if<vxlan::PutNeigh>(&op.action);
+    if (put != nullptr) fresh.push_back(&put->neigh);
   }
   if (fresh.empty() || fresh.size() > kMostAnnounced) return;
   const auto bridge = vxlan::get_link(overlay.socket, std::string(vxlan::kBridgeName));
   if (!bridge.ok()) return;
-  for (const auto& [ip, mac] : fresh) {
-    const Status sent = vxlan::announce(overlay.announcer, bridge->index, ip, mac);
-    if (!sent.ok()) log::debug(kComponent, "{}", sent.error().message);
+  for (const vxlan::Neigh* neigh : fresh) {
+    tell(vxlan::announce(overlay.announcer, bridge->index, neigh->ip, neigh->mac));
+  }
+}
+
+// From the endpoint itself: its own kernel would complain of hearing another use its address.
+void Engine::announce_own(const vxlan::DesiredEndpoint& endpoint, EndpointHandle& handle) {
+  const auto inside = vxlan::get_link(handle.socket, handle.ifname);
+  if (!inside.ok()) return;
+  for (const Prefix& address : endpoint.addresses) {
+    tell(vxlan::announce(handle.announcer, inside->index, address.ip, endpoint.mac));
   }
 }
 
@@ -192,11 +204,10 @@ Status Engine::pass_endpoint(const vxlan::DesiredEndpoint& wanted, OverlayHandle
   if (!plan.empty()) {
     SHOAL_TRY(vxlan::wait_running(handle.socket, handle.ifname));
     SHOAL_TRY(vxlan::wait_running(overlay.socket, vxlan::port_name(wanted.id)));
-    vxlan::Plan own;
     for (const Prefix& address : wanted.addresses) {
-      own.push_back({vxlan::Place::kOverlay, vxlan::PutNeigh{{{}, address.ip, wanted.mac}}});
+      SHOAL_TRY(vxlan::wait_local(handle.socket, address.ip));
     }
-    announce_new(own, overlay);
+    announce_own(wanted, handle);
   }
   SHOAL_TRY(pass_dns(local_.at(wanted.id), handle, look, result));
   handle.applied = wanted;

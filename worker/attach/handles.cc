@@ -18,6 +18,7 @@ namespace {
 constexpr int kEventsPerWait = 64;
 
 struct Sockets {
+  vxlan::UniqueFd announcer;
   std::optional<vxlan::NetlinkSocket> requests;
   std::optional<vxlan::NetlinkMonitor> monitor;
 };
@@ -27,6 +28,7 @@ Result<Sockets> open_sockets(const vxlan::NamespaceFd& space, const std::vector<
   Sockets sockets;
   SHOAL_TRY(vxlan::run_in_namespace(space, [&]() -> Status {
     SHOAL_TRY(first());
+    sockets.announcer = SHOAL_TRY(vxlan::open_announcer_here());
     sockets.requests.emplace(SHOAL_TRY(vxlan::NetlinkSocket::open_here()));
     sockets.monitor.emplace(SHOAL_TRY(vxlan::NetlinkMonitor::open_here(groups)));
     return ok_status();
@@ -65,7 +67,7 @@ Result<OverlayHandle> OverlayHandle::open(const std::string& path) {
   return OverlayHandle{.space = std::move(*space),
                        .socket = std::move(*sockets.requests),
                        .monitor = std::move(*sockets.monitor),
-                       .announcer = std::move(announcer)};
+                       .announcer = std::move(sockets.announcer)};
 }
 
 Result<EndpointHandle> EndpointHandle::open(const NamespaceRef& ref) {
@@ -85,6 +87,7 @@ Result<EndpointHandle> EndpointHandle::open(const NamespaceRef& ref) {
                         .opened = std::move(opened),
                         .socket = std::move(*sockets.requests),
                         .monitor = std::move(*sockets.monitor),
+                        .announcer = std::move(sockets.announcer),
                         .process = std::move(process)};
 }
 

@@ -25,7 +25,7 @@ class OverlayHandle {
   vxlan::NamespaceFd space;
   vxlan::NetlinkSocket socket;
   vxlan::NetlinkMonitor monitor;
-  vxlan::UniqueFd announcer;
+  vxlan::UniqueFd announcer;  // sends from br0
   // What the kernel is believed to hold: the last state applied without an error. Not set: look.
   std::optional<vxlan::DesiredOverlay> applied;
   uint64_t token = 0;  // in the WatchSet
@@ -40,6 +40,7 @@ class EndpointHandle {
   OpenedNamespace opened;
   vxlan::NetlinkSocket socket;
   vxlan::NetlinkMonitor monitor;
+  vxlan::UniqueFd announcer;                      // sends from the endpoint's interface
   vxlan::UniqueFd process;                        // a pidfd, when the namespace is named by process
   std::optional<vxlan::DesiredEndpoint> applied;  // as in OverlayHandle
   std::string ifname;                             // as attached

@@ -32,7 +32,11 @@ uint64_t start_time_of(int32_t pid) {
 
 Status check_process(const NamespaceRef& ref) {
   const uint64_t started = start_time_of(ref.pid);
-  if (started == 0) return not_found("no process " + std::to_string(ref.pid));
+  if (started == 0) {
+    const std::string number = std::to_string(ref.pid);
+    return not_found(ref.pid_start_time == 0 ? "no process " + number
+                                             : "process " + number + " ended");
+  }
   if (ref.pid_start_time != 0 && ref.pid_start_time != started) {
     return not_found("process " + std::to_string(ref.pid) +
                      " ended: another process has its number now");
