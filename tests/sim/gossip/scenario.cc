@@ -78,7 +78,8 @@ Outcome run_chaos(uint64_t seed) {
   world.heal();
   world.conditions() = Conditions();
   for (size_t i = 0; i < world.nodes().size(); ++i) {
-    if (!world.nodes()[i].core && world.rng().below(2) == 0) world.start(i);
+    // The seeds run again; with none, strangers would have no way to find each other.
+    if (!world.nodes()[i].core && (i < 3 || world.rng().below(2) == 0)) world.start(i);
   }
   world.refresh_seeds();
   const Instant healed = world.now();
