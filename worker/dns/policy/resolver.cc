@@ -30,7 +30,7 @@ Found Resolver::local(const Query& query, const View& view) {
   }
   const bool any = type == rr::kAny;
   return names_.lookup(view.networks, query.question.name, any || type == rr::kA,
-                       any || type == rr::kAaaa, rng_.next(), answer_);
+                       any || type == rr::kAaaa, order_.next(), answer_);
 }
 
 Disposition Resolver::handle(ByteView packet, Transport transport, const View& view,

@@ -33,8 +33,9 @@ enum class Disposition : uint8_t { kReply, kForward, kDrop };
 
 class Resolver {
  public:
-  // Both outlive this. `rng` orders the addresses of an answer.
-  Resolver(const NameTable& names, Rng& rng) : names_(names), rng_(rng) {}
+  // `names` outlives this; `rng` gives a seed. The order of addresses needs no secrecy, and a
+  // strong source would cost every query a system call.
+  Resolver(const NameTable& names, Rng& rng) : names_(names), order_(rng.next()) {}
 
   // Parses `packet` into `query`. kReply: `out` holds a reply of `size` bytes. `out` holds at least
   // ReplyWriter::kMinReplyBuffer bytes; replies are truncated to what fits it, `query` and
@@ -48,8 +49,8 @@ class Resolver {
   Found local(const Query& query, const View& view);
 
   const NameTable& names_;
-  Rng& rng_;
-  Answer answer_;  // kept for its capacity
+  SeededRng order_;  // of the addresses in an answer
+  Answer answer_;    // kept for its capacity
   ResolverCounters counters_;
 };
 

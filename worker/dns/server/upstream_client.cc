@@ -132,9 +132,10 @@ class UpstreamClient::TcpAttempt final : public Attempt {
       : Attempt(owner, number), socket_(owner.context_) {}
 
   void send(SendToUpstream request) override {
-    auto frame = std::make_shared<Bytes>(Bytes{static_cast<uint8_t>(request.packet.size() >> 8),
-                                               static_cast<uint8_t>(request.packet.size())});
-    frame->insert(frame->end(), request.packet.begin(), request.packet.end());
+    ByteWriter writer;
+    writer.u16(static_cast<uint16_t>(request.packet.size()));
+    writer.raw(request.packet);
+    const auto frame = std::make_shared<const Bytes>(writer.take());
     if (socket_.is_open()) {  // again, after an answer
       write(frame);
       return;
@@ -159,7 +160,7 @@ class UpstreamClient::TcpAttempt final : public Attempt {
     socket_.close(ignored);
   }
 
-  void write(const std::shared_ptr<Bytes>& frame) {
+  void write(const std::shared_ptr<const Bytes>& frame) {
     auto self = std::static_pointer_cast<TcpAttempt>(shared_from_this());
     boost::asio::async_write(socket_, boost::asio::buffer(*frame),
                              [self, frame](const ErrorCode& error, size_t) {
