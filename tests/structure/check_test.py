@@ -135,8 +135,9 @@ class Planted(unittest.TestCase):
     def test_symbols(self):
         source, archive = self.root / "a.cc", self.root / "a.a"
         for call, sound in (
-                ('extern "C" unsigned long strlen(const char*); int f() { return strlen(""); }', True),
-                ('extern "C" int socket(int, int, int); int f() { return socket(1, 1, 0); }', False),
+                ('extern "C" long strlen(const char*);\nlong f() { return strlen(""); }', True),
+                ('extern "C" int socket(int, int, int);\nint f() { return socket(1, 1, 0); }',
+                 False),
                 ('extern "C" long time(long*); long f() { return time(nullptr); }', False),
                 ("namespace std { struct random_device { unsigned _M_getval(); }; }\n"
                  "unsigned f() { return std::random_device{}._M_getval(); }", False)):

@@ -97,13 +97,15 @@ def _check_format(tree, cache):
         known = set(Path(cache).read_text(encoding="ascii").split())
     changed = [p for p in tree.cpp() if digest[p] not in known]
 
-    def misformatted(path):
-        result = subprocess.run(["clang-format", "--style=file", str(tree.root / path)],
-                                capture_output=True, check=True)
-        return result.stdout != (tree.root / path).read_bytes()
+    def misformatted(paths):
+        done = subprocess.run(["clang-format", "--style=file", "--dry-run", *paths],
+                              cwd=tree.root, capture_output=True, text=True, check=True)
+        return re.findall(r"^(\S+?):\d+:\d+: warning: .*-Wclang-format", done.stderr, re.MULTILINE)
 
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        bad = {p for p, wrong in zip(changed, pool.map(misformatted, changed)) if wrong}
+    workers = os.cpu_count() or 1
+    chunks = [chunk for chunk in (changed[i::workers] for i in range(workers)) if chunk]
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        bad = {path for paths in pool.map(misformatted, chunks) for path in paths}
     if cache:
         good = sorted({digest[p] for p in tree.cpp() if p not in bad})
         Path(cache).write_text("\n".join(good), encoding="ascii")
