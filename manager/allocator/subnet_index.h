@@ -15,8 +15,15 @@
 
 namespace shoal::manager {
 
-// A route to everything says nothing about which addresses are in use.
-inline bool route_takes_addresses(const Prefix& route) { return route.length > 0; }
+// Shorter subnets are typing errors: they would swallow every other network's addresses.
+inline constexpr uint8_t kShortestV4 = 8;
+inline constexpr uint8_t kShortestV6 = 16;
+
+// Shorter routes are default routes, also in disguise (0.0.0.0/1 of a VPN, 2000::/3): they say
+// nothing about which addresses are in use.
+inline bool route_takes_addresses(const Prefix& route) {
+  return route.length >= (route.ip.is_v4() ? kShortestV4 : kShortestV6);
+}
 
 class SubnetIndex {
  public:

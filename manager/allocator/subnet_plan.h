@@ -25,9 +25,6 @@ inline constexpr size_t kMaxAuxAddresses = 256;  // a list written by hand
 inline constexpr uint8_t kLongestDrawnV4 = 30;
 inline constexpr uint8_t kLongestGivenV4 = 31;
 inline constexpr uint8_t kLongestV6 = 126;
-// Shorter prefixes are typing errors: they would swallow every other network's addresses.
-inline constexpr uint8_t kShortestV4 = 8;
-inline constexpr uint8_t kShortestV6 = 16;
 inline constexpr uint8_t kDefaultMaskLengthV4 = 24;
 inline constexpr uint8_t kDefaultMaskLengthV6 = 64;
 inline constexpr size_t kMaxPools = 64;  // a list written by hand, walked for each drawn subnet

@@ -164,7 +164,7 @@ TEST_F(SubnetPlanTest, ReservedAddressesSayWhy) {
 }
 
 TEST_F(SubnetPlanTest, RoutesOfHosts) {
-  const std::vector<Prefix> routes{prefix("0.0.0.0/0"), prefix("10.7.0.0/16")};
+  const std::vector<Prefix> routes{prefix("0.0.0.0/0"), prefix("0.0.0.0/1"), prefix("10.7.0.0/16")};
   EXPECT_EQ(check_overlap_with_routes(with({subnet("10.7.1.0/24")}), routes).error(),
             conflict("subnet 10.7.1.0/24 overlaps the route 10.7.0.0/16 of a host of the cluster: "
                      "take another, or none to have one drawn"));
