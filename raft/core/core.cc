@@ -54,14 +54,17 @@ Result<std::unique_ptr<Core>> Core::create(const CoreConfig& config, InitialStat
                      std::to_string(initial.applied) + ") do not belong together");
   }
   // The commit index is saved lazily, so what is applied may be ahead of it.
-  initial.hard_state.commit =
-      std::min(std::max(initial.hard_state.commit, initial.applied), next);
+  initial.hard_state.commit = std::min(std::max(initial.hard_state.commit, initial.applied), next);
   return std::unique_ptr<Core>(new Core(config, std::move(initial), rng, now));
 }
 
 Core::Core(const CoreConfig& config, InitialState initial, Rng& rng, Instant now)
-    : config_(config), rng_(rng), now_(now), term_(initial.hard_state.term),
-      vote_(initial.hard_state.vote), configuration_(initial.snapshot.members),
+    : config_(config),
+      rng_(rng),
+      now_(now),
+      term_(initial.hard_state.term),
+      vote_(initial.hard_state.vote),
+      configuration_(initial.snapshot.members),
       saved_(initial.hard_state) {
   const Index snapshot = initial.snapshot.index;
   const Index applied = initial.applied;
@@ -91,9 +94,8 @@ bool Core::check_term(const Message& message) {
   if (message.term > term_) {
     // Who hears a leader does not help to depose it (thesis 4.2.3), unless the leader asked for it.
     if (asks_vote && !message.force && in_lease()) return false;
-    const bool keeps_term =
-        message.type == MessageType::kPreVote ||
-        (message.type == MessageType::kPreVoteResp && !message.reject);
+    const bool keeps_term = message.type == MessageType::kPreVote ||
+                            (message.type == MessageType::kPreVoteResp && !message.reject);
     if (keeps_term) return true;
     const bool from_leader = message.type == MessageType::kAppend ||
                              message.type == MessageType::kHeartbeat ||
@@ -189,6 +191,7 @@ Effects Core::take_effects() {
       }
     }
   }
+  if (role_ == Role::kLeader && !self_is_voter() && committed_in_term()) retire();
   effects.reads = std::exchange(reads_, {});
   effects.snapshot_requests = std::exchange(snapshot_requests_, {});
   const SoftState soft{leader_, term_, role_};

@@ -1,8 +1,8 @@
 // Core: one member of a Raft group, as a function of (state, input, now) -> effects.
 //
-// Follows Ongaro's thesis: elections with pre-vote (9.6), check-quorum and leader stickiness (4.2.3,
-// 6.2), log replication with a conflict hint, membership one change at a time (4.1), snapshots (5),
-// read index (6.4), leadership transfer (3.10).
+// Follows Ongaro's thesis: elections with pre-vote (9.6), check-quorum and leader stickiness
+// (4.2.3, 6.2), log replication with a conflict hint, membership one change at a time (4.1),
+// snapshots (5), read index (6.4), leadership transfer (3.10).
 //
 // Contract with the caller, once per round:
 //   Effects e = core.take_effects();
@@ -33,8 +33,8 @@ namespace shoal::raft {
 struct CoreConfig {
   RaftId id = 0;
   Duration heartbeat_interval = std::chrono::milliseconds(100);
-  // Ten lost heartbeats at most, five at least: a new leader is there within about 1.5 s, and within
-  // 3 s after a split vote.
+  // Ten lost heartbeats at most, five at least: a new leader is there within about 1.5 s, and
+  // within 3 s after a split vote.
   Duration election_timeout_min = std::chrono::milliseconds(500);
   Duration election_timeout_max = std::chrono::milliseconds(1000);
   // A snapshot that nobody reported on: the follower may have died during the transfer.
@@ -199,7 +199,9 @@ class Core {
 
   // membership.cc
   void apply_conf_entry(const Entry& entry);
+  void adopt(Configuration next);
   void members_changed();
+  void retire();
   Progress make_progress(Index next) const;
 
   // read_index.cc
@@ -238,6 +240,10 @@ class Core {
   Role role_ = Role::kFollower;
   Log log_;
   Configuration configuration_;
+  // Was a voter and is not a member now. Such a member may still be needed (thesis 4.2.2): those
+  // who have not heard that the removal is committed wait for its vote, and its log may be the
+  // longest.
+  bool removed_ = false;
   HardState saved_;  // as last handed out
   SoftState told_;   // as last told
   std::deque<Pending> pending_;

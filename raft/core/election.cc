@@ -6,11 +6,9 @@
 namespace shoal::raft {
 
 void Core::reset_election_deadline() {
-  const int64_t spread =
-      (config_.election_timeout_max - config_.election_timeout_min).count();
+  const int64_t spread = (config_.election_timeout_max - config_.election_timeout_min).count();
   const auto extra = spread > 0 ? rng_.below(static_cast<uint64_t>(spread)) : 0;
-  election_deadline_ =
-      now_ + config_.election_timeout_min + Duration(static_cast<int64_t>(extra));
+  election_deadline_ = now_ + config_.election_timeout_min + Duration(static_cast<int64_t>(extra));
 }
 
 // A leader that keeps its quorum, or a follower that heard its leader lately, does not vote it out.
@@ -27,7 +25,7 @@ bool Core::has_unapplied_conf_change() const {
 }
 
 bool Core::may_campaign() const {
-  return role_ != Role::kLeader && self_is_voter() && !has_unapplied_conf_change();
+  return role_ != Role::kLeader && (self_is_voter() || removed_) && !has_unapplied_conf_change();
 }
 
 void Core::campaign(Instant now) {
@@ -74,11 +72,10 @@ void Core::record_vote(RaftId from, bool granted) {
 
 void Core::handle_vote_request(const Message& message) {
   const bool pre = message.type == MessageType::kPreVote;
-  const bool free = vote_ == message.from || (vote_ == 0 && leader_ == 0) ||
-                    (pre && message.term > term_);
+  const bool free =
+      vote_ == message.from || (vote_ == 0 && leader_ == 0) || (pre && message.term > term_);
   const bool grant = free && log_.is_up_to_date(message.index, message.log_term);
-  Message answer =
-      to_peer(pre ? MessageType::kPreVoteResp : MessageType::kVoteResp, message.from);
+  Message answer = to_peer(pre ? MessageType::kPreVoteResp : MessageType::kVoteResp, message.from);
   answer.reject = !grant;
   // A granted pre-vote speaks of the term asked for; a refusal teaches ours.
   if (grant) answer.term = message.term;
@@ -126,8 +123,10 @@ void Core::become_leader() {
   for (const auto& [id, member] : configuration_.members()) {
     progress_.emplace(id, make_progress(log_.last_index() + 1));
   }
-  progress_.at(config_.id).become_replicate();
-  progress_.at(config_.id).update(log_.stable());
+  if (const auto self = progress_.find(config_.id); self != progress_.end()) {
+    self->second.become_replicate();
+    self->second.update(log_.stable());
+  }
   // What the log holds may contain a change not applied yet.
   pending_conf_index_ = log_.last_index();
   append_own(EntryType::kNoop, "");
@@ -143,8 +142,7 @@ void Core::step_down(Instant now) {
 bool Core::recently_heard(RaftId id) const {
   if (id == config_.id) return true;
   const auto found = progress_.find(id);
-  return found != progress_.end() &&
-         now_ < found->second.last_heard + config_.election_timeout_max;
+  return found != progress_.end() && now_ < found->second.last_heard + config_.election_timeout_max;
 }
 
 // A leader cut off from the majority stops, so that its clients look elsewhere.

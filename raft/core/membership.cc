@@ -48,35 +48,44 @@ void Core::apply_conf_entry(const Entry& entry) {
       progress_.contains(change->member.id) && change->member.id != config_.id) {
     send_append(change->member.id, true);
   }
-  configuration_.apply(*change);
+  Configuration next = configuration_;
+  next.apply(*change);
+  adopt(std::move(next));
+}
+
+void Core::adopt(Configuration next) {
+  removed_ = (removed_ || self_is_voter()) && !next.contains(config_.id);
+  configuration_ = std::move(next);
   members_changed();
 }
 
 void Core::members_changed() {
   members_changed_ = true;
   if (role_ != Role::kLeader) return;
-  std::erase_if(progress_, [this](const auto& item) { return !configuration_.contains(item.first); });
+  std::erase_if(progress_,
+                [this](const auto& item) { return !configuration_.contains(item.first); });
   for (const auto& [id, member] : configuration_.members()) {
     if (progress_.try_emplace(id, make_progress(log_.last_index() + 1)).second) {
       send_append(id, true);
     }
   }
   if (transferee_ != 0 && !configuration_.is_voter(transferee_)) abort_transfer();
-  if (!self_is_voter()) {
-    // Removed ourselves: tell the others it is committed, and let the best of them go on at once.
-    broadcast_append();
-    RaftId best = 0;
-    for (const auto& [id, progress] : progress_) {
-      if (configuration_.is_voter(id) && (best == 0 || progress.match > progress_.at(best).match)) {
-        best = id;
-      }
-    }
-    if (best != 0) send_early(to_peer(MessageType::kTimeoutNow, best));
-    become_follower(term_, 0);
-    return;
-  }
   // A smaller quorum may commit more.
   if (maybe_commit()) broadcast_append();
+}
+
+// A leader that is no longer a member has done its last duty when its term has a committed entry:
+// it tells the others, and lets the best of them go on at once.
+void Core::retire() {
+  broadcast_append();
+  RaftId best = 0;
+  for (const auto& [id, progress] : progress_) {
+    if (configuration_.is_voter(id) && (best == 0 || progress.match > progress_.at(best).match)) {
+      best = id;
+    }
+  }
+  if (best != 0) send_early(to_peer(MessageType::kTimeoutNow, best));
+  become_follower(term_, 0);
 }
 
 }  // namespace shoal::raft

@@ -1,6 +1,6 @@
 // Read index (thesis 6.4): a read is served at the commit index of the moment it was asked, once a
-// quorum has confirmed the leader after that. Rounds are numbered; every heartbeat carries the newest
-// round, so one answer confirms all rounds up to it.
+// quorum has confirmed the leader after that. Rounds are numbered; every heartbeat carries the
+// newest round, so one answer confirms all rounds up to it.
 #include "raft/core/core.h"
 
 namespace shoal::raft {

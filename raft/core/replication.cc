@@ -154,7 +154,8 @@ void Core::handle_append_response(const Message& message) {
   const bool was_paused = progress.paused();
   const bool news = progress.update(message.index);
   // A probe may be confirmed at a match known before.
-  if (!news && !(progress.match == message.index && progress.state == ProgressState::kProbe)) return;
+  if (!news && !(progress.match == message.index && progress.state == ProgressState::kProbe))
+    return;
   if (progress.state == ProgressState::kProbe ||
       (progress.state == ProgressState::kSnapshot && progress.match + 1 >= log_.first_index())) {
     progress.become_replicate();

@@ -52,8 +52,7 @@ void Core::handle_snapshot(const Message& message) {
     answer.index = log_.committed();
   } else {
     log_.restore(meta.index, meta.term);
-    configuration_ = Configuration(meta.members);
-    members_changed_ = true;
+    adopt(Configuration(meta.members));
     snapshot_ = message.snapshot;
     answer.index = meta.index;
   }

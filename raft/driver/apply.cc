@@ -24,9 +24,8 @@ void Driver::propose(std::string command, ProposeCallback done) {
 }
 
 void Driver::add_member(const Member& member, StatusCallback done) {
-  propose_change(
-      {member.learner ? ConfChangeKind::kAddLearner : ConfChangeKind::kAddVoter, member},
-      std::move(done));
+  propose_change({member.learner ? ConfChangeKind::kAddLearner : ConfChangeKind::kAddVoter, member},
+                 std::move(done));
 }
 
 void Driver::remove_member(RaftId id, StatusCallback done) {

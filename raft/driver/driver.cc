@@ -8,8 +8,15 @@ namespace shoal::raft {
 
 Driver::Driver(DriverConfig config, LogStore& store, Transport& transport, StateMachine& machine,
                Clock& clock, Timer& timer, Rng& rng, Observer& observer)
-    : config_(std::move(config)), store_(store), transport_(transport), machine_(machine),
-      clock_(clock), timer_(timer), rng_(rng), observer_(observer), next_read_(rng.next()),
+    : config_(std::move(config)),
+      store_(store),
+      transport_(transport),
+      machine_(machine),
+      clock_(clock),
+      timer_(timer),
+      rng_(rng),
+      observer_(observer),
+      next_read_(rng.next()),
       run_(std::make_shared<int>()) {}
 
 Driver::~Driver() { stop(); }
@@ -171,10 +178,10 @@ void Driver::persist(Effects& effects) {
   batch.entries = std::move(effects.entries);
   batch.snapshot = effects.snapshot;
   batch.snapshot_replaces_log = effects.snapshot != nullptr;
-  store_.save(std::move(batch), [this, run = std::weak_ptr(run_),
-                                 seq = effects.persist_seq](const Status& status) {
-    if (!run.expired()) saved(seq, status);
-  });
+  store_.save(std::move(batch),
+              [this, run = std::weak_ptr(run_), seq = effects.persist_seq](const Status& status) {
+                if (!run.expired()) saved(seq, status);
+              });
 }
 
 void Driver::saved(uint64_t seq, const Status& status) {

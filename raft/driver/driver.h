@@ -1,8 +1,8 @@
 // Driver: runs one Core: persist, then send, then apply.
 //
 // The order is the contract: what follows from a save is sent when it is durable, and the state
-// machine sees an entry when it is committed and durable here. Saves overlap with the next round, so
-// a slow disk delays acknowledgements, not heartbeats.
+// machine sees an entry when it is committed and durable here. Saves overlap with the next round,
+// so a slow disk delays acknowledgements, not heartbeats.
 //
 // When storage fails, the driver stops taking part (no acknowledgement, no vote, no leadership),
 // says so in status(), and starts over from what is on disk every few seconds.
@@ -91,8 +91,9 @@ class Driver {
   //   kDeadlineExceeded: leadership was lost and it may or may not happen.
   void propose(std::string command, ProposeCallback done);
   // Adds a learner, adds or promotes a voter, or changes an address; done when in effect here. Also
-  // kConflict (another change is under way) and kUnavailable (the learner is still far behind). Adding
-  // a voter to a group of one makes both needed for progress: add a learner first, then promote.
+  // kConflict (another change is under way) and kUnavailable (the learner is still far behind).
+  // Adding a voter to a group of one makes both needed for progress: add a learner first, then
+  // promote.
   void add_member(const Member& member, StatusCallback done);
   // kNotFound, kConflict (the last voter). A leader may remove itself.
   void remove_member(RaftId id, StatusCallback done);

@@ -16,8 +16,8 @@ namespace shoal::raft {
 
 // The replicated state. Every member applies the same commands in the same order, so apply() must
 // depend on nothing but the state and its arguments. Its tables may be durable without fsync, as
-// long as the applied index is written together with the changes: what a crash takes back is applied
-// again.
+// long as the applied index is written together with the changes: what a crash takes back is
+// applied again.
 class StateMachine {
  public:
   virtual ~StateMachine() = default;

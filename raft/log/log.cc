@@ -7,8 +7,12 @@
 namespace shoal::raft {
 
 Log::Log(Index offset, Term offset_term, std::vector<Entry> entries, Index commit, Index applied)
-    : offset_(offset), offset_term_(offset_term), committed_(offset), applied_(offset),
-      handed_(offset), stable_(offset) {
+    : offset_(offset),
+      offset_term_(offset_term),
+      committed_(offset),
+      applied_(offset),
+      handed_(offset),
+      stable_(offset) {
   append(std::move(entries));
   handed_ = stable_ = last_index();
   SHOAL_CHECK(applied >= offset && applied <= commit && commit <= last_index(),

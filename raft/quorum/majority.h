@@ -1,7 +1,7 @@
 // MajorityConfig: a set of voters, and what a majority of them has agreed on.
 //
-// An empty set agrees to everything, so that it is the neutral half of a joint configuration (thesis
-// section 4.3): the joint answer is the smaller of both halves.
+// An empty set agrees to everything, so that it is the neutral half of a joint configuration
+// (thesis section 4.3): the joint answer is the smaller of both halves.
 #pragma once
 
 #include <functional>

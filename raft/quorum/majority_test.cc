@@ -8,7 +8,8 @@ namespace shoal::raft {
 namespace {
 
 // The definition, tried index by index: how many voters have at least it.
-Index slow_committed_index(const std::vector<RaftId>& voters, const std::map<RaftId, Index>& acked) {
+Index slow_committed_index(const std::vector<RaftId>& voters,
+                           const std::map<RaftId, Index>& acked) {
   Index best = 0;
   for (const auto& [unused, candidate] : acked) {
     size_t having = 0;
@@ -21,7 +22,8 @@ Index slow_committed_index(const std::vector<RaftId>& voters, const std::map<Raf
   return best;
 }
 
-VoteResult slow_vote_result(const std::vector<RaftId>& voters, const std::map<RaftId, bool>& votes) {
+VoteResult slow_vote_result(const std::vector<RaftId>& voters,
+                            const std::map<RaftId, bool>& votes) {
   // Try every completion of the missing votes.
   std::vector<RaftId> missing;
   size_t yes = 0;

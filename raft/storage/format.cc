@@ -90,8 +90,9 @@ Status check_version(std::string_view value) {
   const uint32_t version = in.u32();
   if (!in.done()) return data_loss("malformed format version");
   if (version > kVersion) {
-    return unimplemented("format version " + std::to_string(version) + " is newer than this program (" +
-                         std::to_string(kVersion) + "): upgrade it");
+    return unimplemented("format version " + std::to_string(version) +
+                         " is newer than this program (" + std::to_string(kVersion) +
+                         "): upgrade it");
   }
   return ok_status();
 }

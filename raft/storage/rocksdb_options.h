@@ -17,6 +17,7 @@ rocksdb::Options small_rocksdb_options();
 // An error for people: kConflict when another process has the database open, kDataLoss for
 // corruption (says to remove and rejoin this manager), kResourceExhausted for a full disk, else
 // kInternal. `what` and `path` name the database.
-Error rocksdb_error(const rocksdb::Status& status, const std::string& what, const std::string& path);
+Error rocksdb_error(const rocksdb::Status& status, const std::string& what,
+                    const std::string& path);
 
 }  // namespace shoal::raft

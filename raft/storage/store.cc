@@ -203,9 +203,9 @@ Status RocksLogStore::add(const Batch& batch, rocksdb::WriteBatch& out) {
     const Snapshot& snapshot = *batch.snapshot;
     const Status file = write_snapshot_file(snapshot);
     if (!file) return file;
-    put(format::kSnapshotKey, format::encode(format::SnapshotRecord{
-                                  snapshot.meta, snapshot.data.size(),
-                                  crc32c(as_bytes(snapshot.data))}));
+    put(format::kSnapshotKey,
+        format::encode(format::SnapshotRecord{snapshot.meta, snapshot.data.size(),
+                                              crc32c(as_bytes(snapshot.data))}));
     snapshot_index_ = snapshot.meta.index;
     if (batch.snapshot_replaces_log) {
       drop(offset_ + 1, last_);

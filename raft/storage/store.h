@@ -1,7 +1,7 @@
 // RocksLogStore: the LogStore of the daemon, a RocksDB directory and a snapshot file in it.
 //
-// Layout on disk: raft/storage/format.h. Saves are queued to one work thread; whatever is queued when
-// the thread is free is written as one synced batch (group commit).
+// Layout on disk: raft/storage/format.h. Saves are queued to one work thread; whatever is queued
+// when the thread is free is written as one synced batch (group commit).
 //
 // Thread rule: all public functions on the strand; the database is touched by the work thread only,
 // but for open().

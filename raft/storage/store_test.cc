@@ -65,7 +65,8 @@ TEST_F(StoreTest, KeepsEverythingAcrossARestart) {
   load();
   LogStore::Batch batch;
   batch.hard_state = HardState{3, 2, 1};
-  batch.entries = {command(1, 1, "a"), command(2, 3, std::string("\0b", 2)),
+  batch.entries = {command(1, 1, "a"),
+                   command(2, 3, std::string("\0b", 2)),
                    {.term = 3, .index = 3, .type = EntryType::kNoop, .data = ""}};
   ASSERT_TRUE(save(batch));
   reopen();

@@ -31,7 +31,9 @@ class ClientStream final : public grpc::ClientWriteReactor<wire::Envelope> {
  public:
   ClientStream(std::weak_ptr<Peer> peer, Strand& strand, std::shared_ptr<StreamCount> count,
                const std::shared_ptr<grpc::Channel>& channel)
-      : peer_(std::move(peer)), strand_(strand), count_(std::move(count)),
+      : peer_(std::move(peer)),
+        strand_(strand),
+        count_(std::move(count)),
         stub_(wire::Raft::NewStub(channel)) {}
 
   void open(std::shared_ptr<ClientStream> self) {
@@ -130,13 +132,14 @@ void Peer::connect() {
   auto channel = shared_.make_channel(member_.address);
   if (!channel) return broken();
   opened_ = now;
-  stream_ = std::make_shared<ClientStream>(weak_from_this(), shared_.strand, shared_.streams,
-                                           channel);
+  stream_ =
+      std::make_shared<ClientStream>(weak_from_this(), shared_.strand, shared_.streams, channel);
   wire::Hello* hello = stream_->envelope().mutable_hello();
   hello->set_protocol_version(kProtocolVersion);
   hello->set_cluster_id(shared_.cluster_id);
   hello->set_from(shared_.self);
   hello->set_to(member_.id);
+  hello->set_address(shared_.address);
   stream_->open(stream_);
   writing_ = true;
   stream_->write();

@@ -28,6 +28,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   struct Shared {  // of all peers of one transport; outlives them
     RaftId self = 0;
     std::string cluster_id;
+    std::string address;  // our own
     Strand& strand;
     Clock& clock;
     Rng& rng;

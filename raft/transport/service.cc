@@ -30,8 +30,16 @@ class ServerStream final : public grpc::ServerReadReactor<wire::Envelope> {
 
   void OnReadDone(bool ok) override {
     if (!ok) return Finish(grpc::Status::OK);
+    const bool first = from_ == 0;
     auto message = take();
     if (!message) return Finish(to_grpc(message.error()));
+    if (first) {
+      service_.strand().post([this] {
+        service_.greet(from_, envelope_.hello().address());
+        StartRead(&envelope_);
+      });
+      return;
+    }
     if (!*message) return StartRead(&envelope_);
     service_.strand().post([this, message = std::move(*message)] {
       service_.deliver(std::move(*message));
@@ -97,6 +105,7 @@ Result<RaftId> RaftService::check_hello(const wire::Envelope& envelope) const {
   if (hello.to() != config_.self || hello.from() == 0 || hello.from() == config_.self) {
     return invalid_argument("this address belongs to raft member " + std::to_string(config_.self));
   }
+  if (hello.address().size() > kMaxAddressBytes) return invalid_argument("address too long");
   return hello.from();
 }
 

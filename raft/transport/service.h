@@ -1,4 +1,5 @@
-// RaftService: the server side of the transport. Reactors run on gRPC threads and post to the strand.
+// RaftService: the server side of the transport. Reactors run on gRPC threads and post to the
+// strand.
 #pragma once
 
 #include <atomic>
@@ -21,6 +22,7 @@ class RaftService final : public wire::Raft::CallbackService {
   // The first envelope of a stream: the sender, or why it is refused.
   Result<RaftId> check_hello(const wire::Envelope& envelope) const;
   Strand& strand() { return transport_.strand_; }
+  void greet(RaftId from, const std::string& address) { transport_.greet(from, address); }
   void deliver(Message message) { transport_.deliver(std::move(message)); }
   RaftId self() const { return config_.self; }
 

@@ -12,6 +12,7 @@ GrpcTransport::GrpcTransport(Config config, Strand& strand, Clock& clock, Rng& r
     : strand_(strand),
       shared_{.self = config.self,
               .cluster_id = config.cluster_id,
+              .address = config.address,
               .strand = strand,
               .clock = clock,
               .rng = rng,
@@ -34,12 +35,13 @@ void GrpcTransport::set_handlers(Handlers handlers) {
 grpc::Service& GrpcTransport::service() { return *service_; }
 
 void GrpcTransport::send(RaftId to, Message message) {
-  const auto peer = peers_.find(to);
-  if (peer == peers_.end()) {
+  if (const auto peer = peers_.find(to); peer != peers_.end()) {
+    peer->second->send(std::move(message));
+  } else if (const auto guest = guests_.find(to); guest != guests_.end()) {
+    guest->second->send(std::move(message));
+  } else {
     ++shared_.dropped;
-    return;
   }
-  peer->second->send(std::move(message));
 }
 
 void GrpcTransport::set_members(const std::vector<Member>& members) {
@@ -48,6 +50,7 @@ void GrpcTransport::set_members(const std::vector<Member>& members) {
   for (const Member& member : members) {
     if (member.id == shared_.self) continue;
     present.insert(member.id);
+    guests_.erase(member.id);
     auto& peer = peers_[member.id];
     if (!peer || peer->address() != member.address) peer = std::make_shared<Peer>(shared_, member);
   }
@@ -59,9 +62,19 @@ void GrpcTransport::set_members(const std::vector<Member>& members) {
   });
 }
 
+void GrpcTransport::greet(RaftId from, const std::string& address) {
+  if (peers_.contains(from) || address.empty()) return;
+  auto& guest = guests_[from];
+  if (!guest || guest->address() != address) {
+    guest = std::make_shared<Peer>(shared_, Member{from, address, false});
+  }
+  if (guests_.size() > kMaxMembers) guests_.erase(guests_.begin());
+}
+
 void GrpcTransport::deliver(Message message) {
-  const auto peer = peers_.find(message.from);
-  if (peer != peers_.end()) peer->second->heard();
+  for (auto* known : {&peers_, &guests_}) {
+    if (const auto peer = known->find(message.from); peer != known->end()) peer->second->heard();
+  }
   if (handlers_.receive) handlers_.receive(std::move(message));
 }
 
@@ -69,6 +82,7 @@ void GrpcTransport::stop() {
   handlers_ = {};
   shared_.report_snapshot = nullptr;
   peers_.clear();
+  guests_.clear();
   leaving_.clear();
 }
 

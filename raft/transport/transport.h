@@ -1,8 +1,9 @@
 // GrpcTransport: raft messages over the daemon's gRPC server and its channels to other members.
 //
 // Each member has a client stream to each other one (raft/transport/peer.h); the service here takes
-// the others' streams. What arrives is checked (raft/transport/wire.h) and posted to the strand; the
-// next message of a stream is read when the strand has taken the last, so a peer cannot fill memory.
+// the others' streams. What arrives is checked (raft/transport/wire.h) and posted to the strand;
+// the next message of a stream is read when the strand has taken the last, so a peer cannot fill
+// memory.
 //
 // Thread rule: construct anywhere; send, set_members, set_handlers and stop on the strand. To end:
 // stop(), shut the gRPC server down (with a deadline, for streams have no end of their own) while
@@ -39,6 +40,7 @@ class GrpcTransport final : public Transport {
   struct Config {
     RaftId self = 0;
     std::string cluster_id;  // streams of another cluster are refused
+    std::string address;     // host:port where others reach us
   };
   struct Handlers {
     std::function<void(Message)> receive;
@@ -64,11 +66,15 @@ class GrpcTransport final : public Transport {
  private:
   friend class RaftService;
   void deliver(Message message);
+  void greet(RaftId from, const std::string& address);
 
   Strand& strand_;
   Handlers handlers_;
   Peer::Shared shared_;
   std::map<RaftId, std::shared_ptr<Peer>> peers_;
+  // Who sent us something without being a member that we know of: a leader that was added after
+  // what our log tells. Answers go to the address it gave.
+  std::map<RaftId, std::shared_ptr<Peer>> guests_;
   std::vector<std::shared_ptr<Peer>> leaving_;  // sending their last messages
   std::unique_ptr<RaftService> service_;
 };

@@ -19,10 +19,11 @@ constexpr auto kPatience = std::chrono::seconds(20);
 // A member without a core: its strand, its server and what it received.
 class Node {
  public:
-  explicit Node(RaftId id, const std::string& cluster = "c",
-                GrpcTransport::Authorize authorize = [](const auto&) { return ok_status(); })
+  explicit Node(
+      RaftId id, const std::string& cluster = "c",
+      GrpcTransport::Authorize authorize = [](const auto&) { return ok_status(); })
       : transport(std::make_unique<GrpcTransport>(
-            GrpcTransport::Config{id, cluster}, strand, clock, rng,
+            GrpcTransport::Config{id, cluster, ""}, strand, clock, rng,
             [](const std::string& address) {
               return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
                                                raft_channel_arguments());
@@ -213,9 +214,8 @@ TEST(Wire, RefusesWhatNoMemberSends) {
   EXPECT_TRUE(refused([](auto& m) { m.mutable_entries(1)->set_term(6); }));
   EXPECT_TRUE(refused([](auto& m) { m.mutable_entries(1)->set_term(3); }));
   EXPECT_TRUE(refused([](auto& m) { m.mutable_entries(0)->set_type(3); }));
-  EXPECT_TRUE(refused([](auto& m) {
-    m.mutable_entries(0)->set_data(std::string(kMaxEntryBytes + 1, 'x'));
-  }));
+  EXPECT_TRUE(refused(
+      [](auto& m) { m.mutable_entries(0)->set_data(std::string(kMaxEntryBytes + 1, 'x')); }));
 }
 
 TEST(Wire, SnapshotChunksAreChecked) {

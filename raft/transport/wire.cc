@@ -9,8 +9,8 @@ namespace shoal::raft {
 namespace {
 
 Status check_numbers(const wire::Message& in) {
-  const uint64_t largest = std::max({in.term(), in.index(), in.log_term(), in.commit(),
-                                     in.reject_hint()});
+  const uint64_t largest =
+      std::max({in.term(), in.index(), in.log_term(), in.commit(), in.reject_hint()});
   if (largest > kMaxIndex) return invalid_argument("term or index out of range");
   if (in.from() == 0 || in.to() == 0) return invalid_argument("message from or to nobody");
   if (in.log_term() > in.term() && !in.reject()) {

@@ -1,5 +1,5 @@
-// Between raft::Message and its protobuf form. What arrives is checked here, before the core sees it:
-// known types, bounded sizes, entries that follow each other and fit the sender's term.
+// Between raft::Message and its protobuf form. What arrives is checked here, before the core sees
+// it: known types, bounded sizes, entries that follow each other and fit the sender's term.
 #pragma once
 
 #include "base/types/result.h"

@@ -1,9 +1,9 @@
 // Fakes of the raft driver's ports, with the failures of the real ones.
 //
 // FakeLogStore writes to a FakeDisk that outlives it. A save becomes durable after a delay; a crash
-// (destroying the store) loses the saves under way, or the later ones of them. FakeStateMachine keeps
-// its tables in a FakeTables that outlives it, written without sync: crash() takes back some of the
-// newest commands.
+// (destroying the store) loses the saves under way, or the later ones of them. FakeStateMachine
+// keeps its tables in a FakeTables that outlives it, written without sync: crash() takes back some
+// of the newest commands.
 #pragma once
 
 #include <deque>

@@ -55,6 +55,19 @@ void Cluster::note(const std::string& what) {
 
 void Cluster::violate(const std::string& what) {
   note("VIOLATION: " + what);
+  for (const auto& node : nodes_) {
+    if (!node->up()) continue;
+    const RaftStatus status = node->driver().status();
+    note("  node " + std::to_string(node->id()) + " " + std::string(to_string(status.role)) +
+         " term " + std::to_string(status.term) + " log " + std::to_string(status.first_index) +
+         "-" + std::to_string(status.last_index) + " commit " + std::to_string(status.commit) +
+         " applied " + std::to_string(status.applied) + " " + status.error);
+    for (const auto& member : status.members) {
+      note("    member " + std::to_string(member.member.id) +
+           (member.member.learner ? " learner" : " voter") + " match " +
+           std::to_string(member.match));
+    }
+  }
   if (!violation_) violation_ = what;
 }
 
@@ -143,7 +156,8 @@ void Cluster::read(Node& node) {
     for (const auto& [index, command] : node.tables().commands) seen.insert(command);
     for (const auto& command : before) {
       if (!seen.contains(command)) {
-        return violate("a read on node " + std::to_string(node.id()) + " misses \"" + command + "\"");
+        return violate("a read on node " + std::to_string(node.id()) + " misses \"" + command +
+                       "\"");
       }
     }
   });
@@ -323,7 +337,8 @@ void Cluster::check_outcomes() {
     if (outcome == Outcome::kPending) violate("no answer for \"" + command + "\"");
     if (count > 1) violate("\"" + command + "\" was carried out twice");
     if (outcome == Outcome::kDone && count != 1) violate("lost: \"" + command + "\"");
-    if (outcome == Outcome::kRefused && count != 0) violate("refused, yet done: \"" + command + "\"");
+    if (outcome == Outcome::kRefused && count != 0)
+      violate("refused, yet done: \"" + command + "\"");
   }
 }
 

@@ -59,6 +59,7 @@ class Node final : public raft::Transport, public raft::Observer {
   fakes::FakeDisk disk_;
   fakes::FakeTables tables_;
   std::set<raft::RaftId> peers_;
+  std::set<raft::RaftId> guests_;  // who sent something, so that an answer finds them
   SeededRng rng_;
   fakes::VirtualClock clock_;
   std::unique_ptr<fakes::VirtualTimer> timer_;

@@ -37,8 +37,8 @@ void Node::start(bool first) {
   machine_ = std::make_unique<Machine>(tables_, cluster_, id_);
   driver_ = std::make_unique<Driver>(cluster_.config(id_), *store_, *this, *machine_, clock_,
                                      *timer_, rng_, *this);
-  const Status status = first ? driver_->bootstrap({id_, "n" + std::to_string(id_), false})
-                              : driver_->start();
+  const Status status =
+      first ? driver_->bootstrap({id_, "n" + std::to_string(id_), false}) : driver_->start();
   if (!status) {
     cluster_.violate("node " + std::to_string(id_) + " does not start: " + status.error().message);
   }
@@ -50,6 +50,7 @@ void Node::crash() {
   machine_.reset();
   store_.reset();
   timer_.reset();
+  guests_.clear();
   tables_.crash(rng_);
 }
 
@@ -79,12 +80,12 @@ void Node::on_leader_change(RaftId leader, Term term, bool is_self) {
 void Node::send(RaftId to, Message message) {
   Network& network = cluster_.network_;
   SeededRng& rng = cluster_.rng_;
-  if (!peers_.contains(to) || to == id_ || to > cluster_.nodes_.size()) return;
-  const bool lost =
-      network.cut.contains({id_, to}) || rng.below(100) < network.loss_percent;
+  if (!(peers_.contains(to) || guests_.contains(to)) || to == id_ || to > cluster_.nodes_.size())
+    return;
+  const bool lost = network.cut.contains({id_, to}) || rng.below(100) < network.loss_percent;
   const auto delay = [&] {
-    return Duration(static_cast<int64_t>(
-        rng.below(static_cast<uint64_t>(network.max_delay.count())) + 1));
+    return Duration(
+        static_cast<int64_t>(rng.below(static_cast<uint64_t>(network.max_delay.count())) + 1));
   };
   if (message.type == MessageType::kSnapshot) {
     cluster_.time_.after(delay(), [this, to, lost] {
@@ -96,7 +97,9 @@ void Node::send(RaftId to, Message message) {
   for (int i = 0; i < copies; ++i) {
     cluster_.time_.after(delay(), [&cluster = cluster_, to, message] {
       Node& receiver = *cluster.nodes_[to - 1];
-      if (receiver.up()) receiver.driver().receive(message);
+      if (!receiver.up()) return;
+      receiver.guests_.insert(message.from);
+      receiver.driver().receive(message);
     });
   }
 }
