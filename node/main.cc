@@ -26,7 +26,6 @@ constexpr std::chrono::seconds kShutdownGrace{2};
 constexpr int kMallocArenas = 2;
 
 int fail(const Error& error) {
-  log::error(kLog, "{}", error.message);
   std::fprintf(stderr, "shoald: %s\n", error.message.c_str());
   return kFailureExit;
 }
@@ -112,7 +111,6 @@ int run(const Options& options) {
   (*server)->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
   server->reset();
   const Status removed = remove_file(options.paths.socket);
-  strand.stop();
   return removed ? 0 : kFailureExit;
 }
 

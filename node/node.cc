@@ -30,7 +30,7 @@ Node::Node(Paths paths, Missing missing, Strand& strand, Clock& clock, Rng& rng)
       router_(strand),
       role_timer_(strand.make_timer()),
       renew_timer_(strand.make_timer()),
-      lifecycle_(std::make_unique<WorkThread>("shoal-life")) {}
+      lifecycle_("shoal-life") {}
 
 Node::~Node() { stop(); }
 
@@ -51,7 +51,7 @@ Status Node::start() {
       SHOAL_TRY(manager_part_->resume());
     } else {
       // Stopped between its certificate and its membership.
-      lifecycle_->post([this] {
+      later([this] {
         const Status joined = manager_part_->join(identity_->managers, kRaftJoinTimeout);
         if (!joined) log::error(kLog, "{}", joined.error().message);
       });
@@ -66,16 +66,28 @@ Status Node::start() {
 }
 
 void Node::stop() {
-  if (stopped_) return;
-  stopped_ = true;
+  if (stopping_.exchange(true)) return;
   strand_.call([this] {
     role_timer_->cancel();
     renew_timer_->cancel();
   });
-  // Finishes what it is in: a half-made init must be undone by itself.
-  lifecycle_.reset();
+  // Lets it finish what it is in: a half-made init must be undone by itself.
+  std::promise<void> drained;
+  lifecycle_.post([&drained] { drained.set_value(); });
+  drained.get_future().wait();
   stop_worker();
   stop_manager();
+}
+
+Status Node::require_running() const {
+  if (!stopping_) return ok_status();
+  return unavailable("shoald is stopping: try again when it runs");
+}
+
+void Node::later(std::function<void()> work) {
+  lifecycle_.post([this, work = std::move(work)] {
+    if (!stopping_) work();
+  });
 }
 
 void Node::init(control::InitRequest request, Done<control::InitResponse> done) {
@@ -89,7 +101,7 @@ void Node::join(control::JoinRequest request, Done<control::JoinResponse> done) 
 }
 
 void Node::leave(bool force, Done<control::LeaveResponse> done) {
-  lifecycle_->post(job(
+  lifecycle_.post(job(
       [this, force]() -> Result<control::LeaveResponse> {
         SHOAL_TRY(do_leave(force));
         return control::LeaveResponse();
@@ -98,6 +110,7 @@ void Node::leave(bool force, Done<control::LeaveResponse> done) {
 }
 
 Status Node::require_inactive() const {
+  SHOAL_TRY(require_running());
   if (!identity_) return ok_status();
   return conflict("this node is already part of a cluster: use `shoal leave` first");
 }
@@ -161,6 +174,7 @@ void Node::forget_everything() {
 }
 
 Status Node::do_leave(bool force) {
+  SHOAL_TRY(require_running());
   if (!identity_) return conflict("this node is not part of a cluster");
   const bool is_manager = identity_->role == manager::Role::kManager;
   if (is_manager && !force) {

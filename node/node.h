@@ -11,6 +11,7 @@
 // attach(), detach() from any thread, answered on the strand.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -87,6 +88,9 @@ class Node {
   void forget_everything();
   void set_identity(std::optional<Identity> identity);
   Status require_inactive() const;
+  Status require_running() const;
+  // Runs `work` on the lifecycle thread unless the daemon is stopping.
+  void later(std::function<void()> work);
 
   // On the strand.
   void on_cluster(const worker::ClusterInfo& cluster);
@@ -119,8 +123,8 @@ class Node {
   std::unique_ptr<Timer> role_timer_;
   std::unique_ptr<Timer> renew_timer_;
 
-  bool stopped_ = false;                   // main thread only
-  std::unique_ptr<WorkThread> lifecycle_;  // last: joined first
+  std::atomic<bool> stopping_ = false;
+  WorkThread lifecycle_;  // last: joined first
 };
 
 }  // namespace shoal::node

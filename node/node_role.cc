@@ -33,7 +33,7 @@ void Node::check_role() {
   if (!view_ || role_pending_ || view_->role == wanted_role_) return;
   role_pending_ = true;
   const manager::Role wanted = wanted_role_;
-  lifecycle_->post([this, wanted] { follow_role(wanted); });
+  later([this, wanted] { follow_role(wanted); });
 }
 
 void Node::follow_role(manager::Role wanted) {
@@ -116,7 +116,7 @@ void Node::schedule_renewal() {
   const Duration wait = std::max<Duration>(when - clock_.wall(), std::chrono::seconds(1));
   strand_.call([&] {
     renew_timer_->wake_at(clock_.now() + wait, [this] {
-      lifecycle_->post([this] {
+      later([this] {
         if (!identity_ || !worker_part_) return;
         const Status renewed = renew();
         if (renewed) {
@@ -126,7 +126,7 @@ void Node::schedule_renewal() {
         log::warn(kLog, "the certificate is not renewed yet: {}", renewed.error().message);
         strand_.call([this] {
           renew_timer_->wake_at(clock_.now() + kRenewRetry,
-                                [this] { lifecycle_->post([this] { schedule_renewal(); }); });
+                                [this] { later([this] { schedule_renewal(); }); });
         });
       });
     });
