@@ -51,13 +51,12 @@ Status Node::start() {
       SHOAL_TRY(manager_part_->resume());
     } else {
       // Stopped between its certificate and its membership.
-      later([this] {
-        const Status joined = manager_part_->join(identity_->managers, kRaftJoinTimeout);
-        if (!joined) log::error(kLog, "{}", joined.error().message);
-      });
+      strand_.call([this] { raft_join_pending_ = true; });
     }
   }
+  strand_.call([&] { wanted_role_ = identity->role; });  // until the managers say otherwise
   SHOAL_TRY(start_worker(*identity));
+  strand_.call([this] { check_role(); });
   schedule_renewal();
   log::info(kLog, "node {} of cluster {} goes on as a {}", identity->node.str(),
             identity->cluster.str(),

@@ -119,7 +119,8 @@ class Node {
   std::string busy_;  // "joining", for status; empty when settled
   std::string role_error_;
   manager::Role wanted_role_ = manager::Role::kWorker;
-  bool role_pending_ = false;
+  bool role_pending_ = false;       // a change of role is under way
+  bool raft_join_pending_ = false;  // a manager by certificate, not yet a member
   std::unique_ptr<Timer> role_timer_;
   std::unique_ptr<Timer> renew_timer_;
 

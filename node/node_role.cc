@@ -30,7 +30,8 @@ void Node::on_cluster(const worker::ClusterInfo& cluster) {
 
 // Strand. `view_` is absent while init or join are under way: those check when they are done.
 void Node::check_role() {
-  if (!view_ || role_pending_ || view_->role == wanted_role_) return;
+  if (!view_ || role_pending_) return;
+  if (view_->role == wanted_role_ && !raft_join_pending_) return;
   role_pending_ = true;
   const manager::Role wanted = wanted_role_;
   later([this, wanted] { follow_role(wanted); });
@@ -50,6 +51,7 @@ void Node::follow_role(manager::Role wanted) {
     role_pending_ = false;
     role_error_ = followed ? std::string() : followed.error().message;
     if (followed) {
+      raft_join_pending_ = false;
       check_role();
     } else {
       role_timer_->wake_at(clock_.now() + kRoleRetry, [this] { check_role(); });

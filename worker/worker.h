@@ -132,7 +132,7 @@ class Worker final : private gossip::Observer {
   void attach_finish(const std::shared_ptr<AttachOp>& op);
   void attach_undo(const std::shared_ptr<AttachOp>& op, Error error);
   void attach_answer(const std::shared_ptr<AttachOp>& op, Result<Attached> answer);
-  Local* find_attached(const std::string& network, const NamespaceRef& space);
+  Local* find_attached(const NetworkId& network, const NamespaceRef& space);
 
   // Detach and releases (worker_detach.cc).
   Result<EndpointId> find_local(const std::string& network, const std::string& endpoint) const;

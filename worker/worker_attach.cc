@@ -46,21 +46,19 @@ void Worker::attach(AttachRequest request, std::function<void(Result<Attached>)>
       }));
 }
 
-Worker::Local* Worker::find_attached(const std::string& network, const NamespaceRef& space) {
+Worker::Local* Worker::find_attached(const NetworkId& network, const NamespaceRef& space) {
   for (auto& [id, local] : locals_) {
     if (local.leaving || local.record.phase != Attachment::Phase::kAttached) continue;
-    if (space_key(local.record.space) != space_key(space)) continue;
-    const std::string& network_id = local.record.endpoint.network_id.str();
-    if (network == network_id || network == local.record.network_name ||
-        (!network.empty() && network_id.starts_with(network))) {
-      return &local;
-    }
+    if (local.record.endpoint.network_id != network) continue;
+    if (space_key(local.record.space) == space_key(space)) return &local;
   }
   return nullptr;
 }
 
 void Worker::attach_begin(const std::shared_ptr<AttachOp>& op) {
-  const Local* same = find_attached(op->request.network, op->request.space);
+  // A network the catalogue does not know yet has no endpoint here either.
+  const Result<manager::Network> network = catalogue_.find_network(op->request.network);
+  const Local* same = network ? find_attached(network->id, op->request.space) : nullptr;
   if (same != nullptr) {
     const Attachment& record = same->record;
     // Asked again: the answer is the same.
@@ -129,8 +127,8 @@ void Worker::attach_leased(const std::shared_ptr<AttachOp>& op, Result<Lease> le
     attach_undo(op, internal_error("the manager answered with another endpoint's lease"));
     return;
   }
-  // The name in the request may have been a prefix: only now is the network known for sure.
-  if (find_attached(lease->network.id.str(), op->request.space) != nullptr) {
+  // The catalogue may not have known the network yet.
+  if (find_attached(lease->network.id, op->request.space) != nullptr) {
     attach_undo(op, already_exists("this namespace is on network " + lease->network.spec.name +
                                    " already"));
     return;

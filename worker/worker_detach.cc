@@ -19,15 +19,20 @@ std::function<void()> countdown(size_t parts, std::function<void()> done) {
 
 Result<EndpointId> Worker::find_local(const std::string& network,
                                       const std::string& endpoint) const {
+  NetworkId only;
+  if (!network.empty()) {
+    const Result<manager::Network> known = catalogue_.find_network(network);
+    if (!known && known.error().code != ErrorClass::kNotFound) return known.error();
+    if (known) only = known->id;
+  }
   std::optional<EndpointId> found;
   size_t matches = 0;
   for (const auto& [id, local] : locals_) {
     const Attachment& record = local.record;
     if (record.phase != Attachment::Phase::kAttached) continue;
-    const std::string& network_id = record.endpoint.network_id.str();
-    const bool there = network.empty() || network == record.network_name ||
-                       network_id.starts_with(network) ||
-                       network == network_name(record.endpoint.network_id);
+    // By its name as it was, when the network itself is gone.
+    const bool there = network.empty() || record.endpoint.network_id == only ||
+                       (only.empty() && record.network_name == network);
     if (!there || endpoint.empty()) continue;
     if (id.str() == endpoint) return id;
     if (record.endpoint.spec.name != endpoint && !id.str().starts_with(endpoint)) continue;
