@@ -30,7 +30,7 @@ inline constexpr Duration kGossipKeyLife = std::chrono::hours(12);
 // How often join() looks whether this member has caught up.
 inline constexpr Duration kJoinPoll = std::chrono::milliseconds(50);
 
-class ManagerImpl final : public Manager, private Replica, private raft::Observer {
+class ManagerImpl final : public Manager, public Replica, public raft::Observer {
  public:
   ManagerImpl(ManagerConfig config, Strand& strand, Clock& clock, Rng& rng,
               std::unique_ptr<raft::RocksLogStore> log, std::unique_ptr<StateMachine> machine);

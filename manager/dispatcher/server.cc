@@ -12,7 +12,8 @@ DispatcherServer::DispatcherServer(Strand& strand, Clock& clock, Replica& replic
       clock_(clock),
       replica_(replica),
       core_(replica.store(), replica.rng()),
-      timer_(strand.make_timer()) {}
+      timer_(strand.make_timer()),
+      catch_up_timer_(strand.make_timer()) {}
 
 void DispatcherServer::post(std::function<void()> work) {
   strand_.post([alive = std::weak_ptr(alive_), work = std::move(work)] {
@@ -62,6 +63,7 @@ void DispatcherServer::open(StreamId id, const Caller& caller,
   if (!status) return stream->finish(to_grpc(status.error()), leader_text(), false);
   streams_[id] = stream;
   core_.opened(id, caller.node, clock_.now());
+  stream->read();
   pump();
 }
 
@@ -84,6 +86,7 @@ void DispatcherServer::receive(StreamId id, const dispatch::WorkerMessage& messa
   } else if (message.has_heartbeat()) {
     core_.heartbeat(id, clock_.now());
   }
+  stream->second->read();
   pump();
 }
 
@@ -116,12 +119,15 @@ Status DispatcherServer::admit_unary(const Unary& call) {
 
 void DispatcherServer::finish(const Unary& call, const Status& status) {
   if (status) return call.reactor->Finish(grpc::Status::OK);
-  if (status.error().code == ErrorClass::kUnavailable) {
+  Error error = status.error();
+  // Whether it happened is not known, and asking again is harmless.
+  if (error.code == ErrorClass::kDeadlineExceeded) error.code = ErrorClass::kUnavailable;
+  if (error.code == ErrorClass::kUnavailable) {
     if (const std::string leader = leader_text(); !leader.empty()) {
       call.context->AddTrailingMetadata(kLeaderMetadata, leader);
     }
   }
-  call.reactor->Finish(to_grpc(status.error()));
+  call.reactor->Finish(to_grpc(error));
 }
 
 void DispatcherServer::attach(const Unary& call, const dispatch::AttachEndpointRequest& request,
@@ -180,7 +186,7 @@ void DispatcherServer::catch_up() {
       core_.become_leader(clock_.now());
       return pump();
     }
-    timer_->wake_at(clock_.now() + kCatchUpAgain, [this, alive] {
+    catch_up_timer_->wake_at(clock_.now() + kCatchUpAgain, [this, alive] {
       if (!alive.expired() && !stopped_ && replica_.is_leader() && !core_.leading()) catch_up();
     });
   });
@@ -201,7 +207,7 @@ void DispatcherServer::stop() {
   stopped_ = true;
   core_.step_down(unavailable("this manager is stopping"));
   pump();
-  timer_->cancel();
+  catch_up_timer_->cancel();
 }
 
 void DispatcherServer::pump() {

@@ -67,6 +67,7 @@ class DispatcherServer final : public dispatch::Dispatcher::CallbackService {
   Replica& replica_;
   Dispatcher core_;
   std::unique_ptr<Timer> timer_;
+  std::unique_ptr<Timer> catch_up_timer_;
   std::unordered_map<StreamId, std::shared_ptr<SessionStream>> streams_;
   std::atomic<StreamId> next_stream_{1};
   size_t unary_calls_ = 0;

@@ -8,8 +8,12 @@ std::shared_ptr<SessionStream> SessionStream::open(grpc::CallbackServerContext* 
                                                    Events events) {
   std::shared_ptr<SessionStream> stream(new SessionStream(context, std::move(events)));
   stream->keep_ = stream;
-  stream->StartRead(&stream->incoming_);
   return stream;
+}
+
+void SessionStream::read() {
+  const std::lock_guard lock(mutex_);
+  if (!done_ && !finished_) StartRead(&incoming_);
 }
 
 void SessionStream::write(std::vector<dispatch::ManagerMessage> batch) {
@@ -38,12 +42,7 @@ void SessionStream::finish_locked(grpc::Status status) {
 }
 
 void SessionStream::OnReadDone(bool ok) {
-  if (ok) {
-    events_.message(incoming_);
-    const std::lock_guard lock(mutex_);
-    if (!finished_) StartRead(&incoming_);
-    return;
-  }
+  if (ok) return events_.message(incoming_);
   const std::lock_guard lock(mutex_);
   finish_locked(grpc::Status::OK);
 }

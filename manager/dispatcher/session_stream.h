@@ -2,7 +2,8 @@
 // in order, the end is orderly.
 //
 // Holds itself until gRPC is done with it; the server on the strand holds it too, so each may go
-// first. One read is outstanding; a batch is written message by message and then reported, and the
+// first. The next message is read when the strand asks for it, so a worker cannot fill memory; a
+// batch is written message by message and then reported, and the
 // dispatcher gives the next only after that: so a stream holds at most one batch.
 //
 // Thread rule: any thread; the mutex guards everything that is not const.
@@ -31,9 +32,10 @@ class SessionStream final
     std::function<void()> over;
   };
 
-  // `keep` is released when gRPC is done.
   static std::shared_ptr<SessionStream> open(grpc::CallbackServerContext* context, Events events);
 
+  // Asks for the next message.
+  void read();
   // The next batch, not empty; the one before was reported as written.
   void write(std::vector<dispatch::ManagerMessage> batch);
   // Ends the stream; `leader` (may be empty) goes into the trailing metadata. `stuck`: the write
