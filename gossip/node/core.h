@@ -101,9 +101,10 @@ class Core {
   void receive_entry(const EntryEvent& event, bool relay, Instant now);
   void settle(Instant now);
   void push_own_events();
-  void relay_now();
+  void relay(Instant now);
   void repeat_round(Instant now);
   std::vector<NodeId> targets(const NetworkId& network, size_t count);
+  size_t relay_fanout(const NetworkId& network) const;
   size_t network_size(const NetworkId& network) const;
   void enqueue(const NetworkId& network, Bytes encoded, bool own);
   void send_events(const std::vector<NodeId>& to, const std::vector<Bytes>& events);
@@ -130,7 +131,8 @@ class Core {
   Tables tables_;
 
   std::map<NetworkId, EventQueue> queues_;
-  std::map<NetworkId, std::vector<Bytes>> relays_;  // news of large networks, sent this turn
+  std::map<NetworkId, std::vector<Bytes>> relays_;  // news of large networks
+  Instant relay_due_;
   Instant next_repeat_;
   std::map<NetworkId, Instant> recent_joins_;  // until when own events carry the joining along
 

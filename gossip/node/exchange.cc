@@ -42,7 +42,8 @@ void Core::greet_peers() {
     const auto unsynced = unsynced_.find(peer.network);
     if (unsynced != unsynced_.end()) unsynced->second = now_;
     const size_t size = network_size(peer.network);
-    if (size > 0 && rng_.below(size) >= config_.table.direct_peers) continue;
+    const bool small = size <= config_.table.direct_peers;
+    if (!small && rng_.below(size) >= config_.table.fanout) continue;
     greetings[peer.node].insert(peer.network);
   }
   for (const auto& [node, networks] : greetings) send_digest(node, networks);

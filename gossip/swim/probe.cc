@@ -94,7 +94,8 @@ void Swim::start_probe(Instant now) {
   for (size_t tried = 0; tried < live_.size() + failed_.size() + 1; ++tried) {
     if (probe_next_ >= probe_order_.size()) {
       // A new round over those that still are members.
-      std::erase_if(probe_order_, [this](const NodeId& id) { return !members_.contains(id); });
+      probe_order_.clear();
+      for (const auto& [id, member] : members_) probe_order_.push_back(id);
       for (size_t i = probe_order_.size(); i > 1; --i) {
         std::swap(probe_order_[i - 1], probe_order_[rng_.below(i)]);
       }

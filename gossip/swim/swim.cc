@@ -128,17 +128,20 @@ void Swim::on_accusation(Member& member, const Claim& claim, Instant now) {
     rehash(member);
   }
   if (member.suspicion) {
-    if (member.suspicion->confirm(claim.from)) spread(claim);
+    if (member.suspicion->confirm(claim.from)) {
+      Claim confirmation = claim_of(member);
+      confirmation.from = claim.from;
+      spread(confirmation);
+    }
     return;
   }
+  if (claim.kind == ClaimKind::kFailed) return recheck(member, claim, now);
   const double nodes = static_cast<double>(live_.size() + 1);
   const double scale = std::max(1.0, std::log10(nodes));
   const Duration min(
       static_cast<int64_t>(static_cast<double>(config_.suspicion_min.count()) * scale));
   const size_t others = live_.size() >= 1 ? live_.size() - 1 : 0;
-  // Who says "failed" has waited for confirmations already.
-  const size_t expected =
-      claim.kind == ClaimKind::kFailed ? 0 : std::min(config_.suspicion_confirmations, others);
+  const size_t expected = std::min(config_.suspicion_confirmations, others);
   member.suspicion.emplace(claim.from, now, min, min * config_.suspicion_max_factor, expected);
   ++counts_.suspicions;
   set_state(member, MemberState::kSuspect, false);
@@ -146,9 +149,17 @@ void Swim::on_accusation(Member& member, const Claim& claim, Instant now) {
   suspect.from = claim.from;
   spread(suspect);
   // The suspect first (buddy). Who heard it from others leaves that to them.
-  if (claim.from == self_ || claim.kind == ClaimKind::kFailed) {
-    accuse(member, member.info.address, now);
-  }
+  if (claim.from == self_) accuse(member, member.info.address, now);
+}
+
+// Somebody holds a member for failed that is alive here: one of the two was cut off. The accused is
+// told, so that it can refute, and is probed next.
+void Swim::recheck(Member& member, const Claim& claim, Instant now) {
+  if (now - member.accused < kAccuseSpacing) return;
+  member.accused = now;
+  outgoing_.push_back({member.info.address, {claim}});
+  probe_order_.insert(probe_order_.begin() + static_cast<std::ptrdiff_t>(probe_next_),
+                      member.info.id);
 }
 
 void Swim::on_left(Member& member, const Claim& claim) {
@@ -165,7 +176,9 @@ void Swim::declare_failed(Member& member) {
   ++counts_.failures;
   set_state(member, MemberState::kFailed, false);
   rehash(member);
-  spread(claim_of(member));
+  // Not spread: everybody who heard the suspicion has its own timer, and a node that was cut off
+  // must not come back with a pile of accusations.
+  rumors_.drop(member.info.id);
 }
 
 void Swim::refute(const Claim& claim, const HostPort& reply_to) {

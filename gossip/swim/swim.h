@@ -6,8 +6,9 @@
 //     claim by the sender.
 //   - Whoever holds a sender for suspect, failed or left tells it so at once, and it refutes at
 //     once: a healed partition is mended in round trips, not in rounds.
-//   - A failed claim about a member that is alive here only starts (or confirms) a suspicion: a
-//     node that was cut off and believes all others failed cannot make others believe it.
+//   - Failure is not spread, suspicion is: each node declares a suspect failed by its own timer.
+//     A failed claim learnt in an exchange about a member that is alive here only makes this node
+//     look again: who was cut off and believes all others failed cannot make others believe it.
 //   - Failed members are never dropped: they are pinged for ever, until forget().
 //   - Incarnations start at the node's epoch, so a restarted node outranks all old claims.
 #pragma once
@@ -122,6 +123,7 @@ class Swim {
   void rehash(Member& member);
   void on_alive(Member& member, const Claim& claim, Instant now);
   void on_accusation(Member& member, const Claim& claim, Instant now);
+  void recheck(Member& member, const Claim& claim, Instant now);
   void on_left(Member& member, const Claim& claim);
   void declare_failed(Member& member);
   void refute(const Claim& claim, const HostPort& reply_to);

@@ -9,7 +9,7 @@ namespace shoal::gossip {
 
 struct TableConfig {
   // Networks up to this size get own events sent straight to every peer: one hop, no relay. Larger
-  // ones are reached by relaying through `fanout` peers.
+  // ones are reached by everybody relaying news to ln(n) + 2 peers.
   size_t direct_peers = 32;
   size_t fanout = 4;
   // Repeats of an event against loss: per round of gossip_interval to `fanout` peers.

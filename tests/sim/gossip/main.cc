@@ -35,11 +35,12 @@ int run_figures() {
   int result = 0;
   std::printf("%6s %10s %12s %10s %10s %10s %10s\n", "nodes", "formed ms", "announce ms",
               "failed ms", "healed ms", "packets/s", "bytes/s");
-  for (const size_t nodes : {3, 5, 10, 25, 100, 250}) {
+  for (const size_t nodes : {3, 5, 10, 25, 100}) {
     const Figures f = measure(nodes, nodes);
     std::printf("%6zu %10.0f %12.0f %10.0f %10.0f %10.1f %10.0f\n", f.nodes, f.formed_ms,
                 f.announce_ms, f.failed_ms, f.healed_ms, f.packets_per_node_second,
                 f.bytes_per_node_second);
+    std::fflush(stdout);
     const bool small = nodes <= 25;
     const bool good = f.failure.empty() && f.announce_ms < 100 &&
                       f.failed_ms < (small ? 6000 : 12000) && f.healed_ms < (small ? 1000 : 3000);

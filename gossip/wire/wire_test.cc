@@ -1,0 +1,212 @@
+#include <gtest/gtest.h>
+
+#include "gossip/wire/codec.h"
+#include "gossip/wire/seal.h"
+
+namespace shoal::gossip {
+namespace {
+
+std::string padded(const std::string& text) {
+  return text + std::string(kIdLength - text.size(), '0');
+}
+const NodeId kNode(padded("node"));
+const NodeId kOther(padded("other"));
+const NetworkId kNet(padded("net"));
+const HostPort kV4 = HostPort::parse("192.0.2.1:7946").value();
+const HostPort kV6 = HostPort::parse("[2001:db8::1]:7946").value();
+const Head kHead{kNode, 77, kV4};
+
+std::vector<Message> one_of_each() {
+  MemberDigests digests;
+  digests.buckets[3] = 33;
+  MemberDifference difference;
+  difference.buckets[31] = 0x80;
+  return {Ping{1, kNode},
+          Ping{2, NodeId()},
+          PingRequest{3, kOther, kV6},
+          Ack{4},
+          Nack{5},
+          Claim{ClaimKind::kAlive, kOther, 12, kV6, {}},
+          Claim{ClaimKind::kSuspect, kOther, 12, kV4, kNode},
+          EntryEvent{kNet, kNode, 9, 1, false, "key", {1, 2, 3}},
+          EntryEvent{kNet, kNode, 9, INT64_MAX, true, std::string(kMaxKeySize, 'k'), {}},
+          Digest{99, {{kNet, 1}, {NetworkId(padded("b")), 2}}},
+          digests,
+          difference,
+          NetworkState{kNet, true, {{kNode, 1, 2, 3}, {kOther, 4, 5, 6}}},
+          Summary{kNet, kNode, 9, 100, {1, 5, 100}},
+          More{}};
+}
+
+Bytes packet_of(const std::vector<Message>& messages) {
+  Packer packer(kHead, 1U << 20);
+  for (const Message& message : messages) packer.add(encode_message(message));
+  return packer.take(true).front();
+}
+
+TEST(Codec, RoundTripsEveryMessage) {
+  const Bytes plain = packet_of(one_of_each());
+  const Result<Packet> packet = decode_packet(plain);
+  ASSERT_TRUE(packet.ok());
+  EXPECT_EQ(packet->head, kHead);
+  ASSERT_EQ(packet->messages.size(), one_of_each().size());
+  for (size_t i = 0; i < packet->messages.size(); ++i) {
+    EXPECT_EQ(packet->messages[i].index(), one_of_each()[i].index());
+    EXPECT_EQ(encode_message(packet->messages[i]), encode_message(one_of_each()[i])) << i;
+  }
+  EXPECT_EQ(std::get<Claim>(packet->messages[6]).from, kNode);
+  EXPECT_EQ(std::get<Summary>(packet->messages[13]).live, (std::vector<uint64_t>{1, 5, 100}));
+}
+
+TEST(Codec, SkipsWhatItDoesNotKnow) {
+  Bytes plain = packet_of({Ack{4}});
+  const Bytes unknown = {200, 3, 1, 2, 3};
+  plain.insert(plain.end(), unknown.begin(), unknown.end());
+  const Bytes after = encode_message(Nack{5});
+  plain.insert(plain.end(), after.begin(), after.end());
+  const Result<Packet> packet = decode_packet(plain);
+  ASSERT_TRUE(packet.ok());
+  EXPECT_EQ(packet->messages.size(), 2U);
+}
+
+TEST(Codec, RefusesWhatIsOutOfBounds) {
+  const auto refused = [](const Message& message) {
+    return !decode_packet(packet_of({message})).ok();
+  };
+  EXPECT_TRUE(refused(EntryEvent{kNet, kNode, 1, 1, false, std::string(65, 'k'), {}}));
+  EXPECT_TRUE(refused(EntryEvent{kNet, kNode, 1, 1, false, "", {}}));
+  EXPECT_TRUE(refused(EntryEvent{kNet, kNode, 1, 1, false, "k", Bytes(kMaxValueSize + 1)}));
+  EXPECT_TRUE(refused(EntryEvent{kNet, kNode, 1, 0, false, "k", {}}));
+  EXPECT_TRUE(refused(EntryEvent{kNet, kNode, 1, uint64_t{1} << 63, false, "k", {}}));
+  EXPECT_TRUE(refused(Claim{ClaimKind::kAlive, kNode, ~uint64_t{0}, kV4, {}}));
+  EXPECT_TRUE(refused(Claim{static_cast<ClaimKind>(9), kNode, 1, kV4, {}}));
+  EXPECT_TRUE(refused(Summary{kNet, kNode, 1, 5, {3, 3}}));
+  EXPECT_TRUE(refused(Summary{kNet, kNode, 1, 5, {6}}));
+
+  // A count that claims what is not there costs nothing.
+  Bytes plain = packet_of({});
+  ByteWriter body;
+  body.u64(1);
+  body.varint(uint64_t{1} << 60);
+  ByteWriter message;
+  message.u8(7);
+  message.bytes(body.view());
+  plain.insert(plain.end(), message.view().begin(), message.view().end());
+  EXPECT_FALSE(decode_packet(plain).ok());
+}
+
+// Damaged packets are refused or read as something; nothing crashes, and what is read encodes.
+TEST(Codec, SurvivesGarbage) {
+  SeededRng rng(1);
+  const Bytes good = packet_of(one_of_each());
+  size_t read = 0;
+  size_t refused = 0;
+  for (int i = 0; i < 100'000; ++i) {
+    Bytes packet = good;
+    switch (rng.below(4)) {
+      case 0:
+        packet.resize(rng.below(packet.size()));
+        break;
+      case 1:
+        for (uint64_t flips = 1 + rng.below(8); flips > 0; --flips) {
+          packet[rng.below(packet.size())] ^= static_cast<uint8_t>(1U << rng.below(8));
+        }
+        break;
+      case 2:
+        packet.resize(rng.below(300));
+        rng.fill(packet);
+        break;
+      default: {  // a good head and random messages
+        packet = packet_of({});
+        Bytes tail(rng.below(200));
+        rng.fill(tail);
+        if (!tail.empty()) tail[0] = static_cast<uint8_t>(rng.below(16));
+        packet.insert(packet.end(), tail.begin(), tail.end());
+      }
+    }
+    const Result<Packet> decoded = decode_packet(packet);
+    if (!decoded) {
+      ++refused;
+      EXPECT_EQ(decoded.error().code, ErrorClass::kDataLoss);
+      continue;
+    }
+    ++read;
+    for (const Message& message : decoded->messages) encode_message(message);
+  }
+  EXPECT_GT(read, 1000U);
+  EXPECT_GT(refused, 50'000U);
+}
+
+TEST(Packer, FillsPacketsToTheBudget) {
+  Packer packer(kHead, 200);
+  const Bytes message(60);
+  for (int i = 0; i < 5; ++i) packer.add(message);
+  packer.add(Bytes(500));  // too large for any: alone
+  packer.add(message);
+  const std::vector<Bytes> packets = packer.take();
+  ASSERT_EQ(packets.size(), 5U);
+  for (size_t i : {0, 1, 2, 4}) EXPECT_LE(packets[i].size(), 200U);
+  EXPECT_GT(packets[3].size(), 500U);
+  EXPECT_TRUE(packer.take().empty());
+  EXPECT_EQ(packer.take(true).size(), 1U);
+}
+
+KeyRing ring(std::vector<uint64_t> ids, size_t primary) {
+  KeyRing keys;
+  for (const uint64_t id : ids) {
+    crypto::Key key{};
+    key.fill(static_cast<uint8_t>(id));
+    keys.keys.push_back({id, key});
+  }
+  keys.primary = primary;
+  return keys;
+}
+
+TEST(Seal, OpensWithAnyKeyOfTheRingOnly) {
+  SeededRng rng(1);
+  const ClusterId cluster(padded("cluster"));
+  const Bytes plain = {1, 2, 3};
+  const Sealer old_ring(cluster, ring({1, 2}, 0));
+  const Sealer new_ring(cluster, ring({2, 1, 3}, 0));
+  const Bytes by_old = old_ring.seal(PacketKind::kDatagram, plain, rng);
+  EXPECT_EQ(by_old.size(), plain.size() + kSealOverhead);
+  EXPECT_EQ(new_ring.open(PacketKind::kDatagram, by_old).plain, plain);
+  const Bytes by_new = new_ring.seal(PacketKind::kDatagram, plain, rng);
+  EXPECT_EQ(old_ring.open(PacketKind::kDatagram, by_new).plain, plain);
+  EXPECT_NE(by_new, new_ring.seal(PacketKind::kDatagram, plain, rng));  // another nonce
+
+  const Sealer without(cluster, ring({3}, 0));
+  EXPECT_EQ(without.open(PacketKind::kDatagram, by_old).drop, DropReason::kUnknownKey);
+  const Sealer other_cluster(ClusterId(padded("other")), ring({1}, 0));
+  EXPECT_EQ(other_cluster.open(PacketKind::kDatagram, by_old).drop, DropReason::kForged);
+  EXPECT_EQ(old_ring.open(PacketKind::kStream, by_old).drop, DropReason::kNotOurs);
+}
+
+TEST(Seal, EveryFlippedBitAndEveryCutIsSeen) {
+  SeededRng rng(1);
+  const Sealer sealer(ClusterId(padded("cluster")), ring({1}, 0));
+  const Bytes sealed = sealer.seal(PacketKind::kDatagram, Bytes(20, 7), rng);
+  for (size_t bit = 0; bit < sealed.size() * 8; ++bit) {
+    Bytes damaged = sealed;
+    damaged[bit / 8] ^= static_cast<uint8_t>(1U << (bit % 8));
+    EXPECT_NE(sealer.open(PacketKind::kDatagram, damaged).drop, DropReason::kNone) << bit;
+  }
+  for (size_t size = 0; size < sealed.size(); ++size) {
+    const ByteView cut = ByteView(sealed).first(size);
+    EXPECT_NE(sealer.open(PacketKind::kDatagram, cut).drop, DropReason::kNone) << size;
+  }
+  Bytes version = sealed;
+  version[2] = 2;
+  EXPECT_EQ(sealer.open(PacketKind::kDatagram, version).drop, DropReason::kVersion);
+}
+
+TEST(Seal, RingsAreChecked) {
+  EXPECT_TRUE(ring({1, 2, 3}, 2).validate().ok());
+  EXPECT_FALSE(ring({}, 0).validate().ok());
+  EXPECT_FALSE(ring({1, 2, 3, 4}, 0).validate().ok());
+  EXPECT_FALSE(ring({1}, 1).validate().ok());
+  EXPECT_FALSE(ring({1, 1}, 0).validate().ok());
+}
+
+}  // namespace
+}  // namespace shoal::gossip
