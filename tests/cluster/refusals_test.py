@@ -3,7 +3,8 @@
 from lab import ClusterTest, main
 from workload import Workload
 
-INVALID, NOT_FOUND, EXISTS, CONFLICT, UNAUTHENTICATED, EXHAUSTED, UNAVAILABLE = 2, 3, 4, 5, 6, 8, 9
+INVALID, NOT_FOUND, EXISTS, CONFLICT = 2, 3, 4, 5
+UNAUTHENTICATED, DENIED, EXHAUSTED, UNAVAILABLE = 6, 7, 8, 9
 CREATE = ("network", "create", "-d", "overlay", "--attachable")
 WRONG_TOKEN = "SWMTKN-1-" + "0" * 50 + "-" + "0" * 25
 
@@ -61,7 +62,7 @@ ATTACHED = [
     (INVALID, ("--netns", "/run/netns/idle", "--name", "x", "--ip", "10.98.0.7")),
     (INVALID, ("--netns", "/run/netns/idle", "--name", "x", "--ifname", "sixteen-and-more")),
     (INVALID, ("--netns", "/run/netns/idle", "--name", "x", "--ifname", "a/b")),
-    (CONFLICT, ("--netns", "/run/netns/idle", "--name", "x", "--ifname", "lo")),
+    (EXISTS, ("--netns", "/run/netns/idle", "--name", "x", "--ifname", "lo")),
 ]
 
 
@@ -108,7 +109,7 @@ class Refusals(ClusterTest):
         idle = Workload(self, "h1", "idle")
         done = self.lab.shoal("h1", "attach", "closed", "--netns", idle.netns, "--name", "x",
                               check=False)
-        self.assertIn(done.returncode, (CONFLICT, 7), done.stderr)
+        self.assertEqual(done.returncode, DENIED, done.stderr)
         self.assertIn("attachable", done.stderr)
 
     def test_a_subnet_that_is_full(self):

@@ -54,6 +54,15 @@ class Planted(unittest.TestCase):
         self.plant("raft/core/core.cc", '#include "raft/core/core.h"\n\n#include "gossip/wire.h"\n')
         self.expect("raft/core/core.cc", 'may not include "gossip/wire.h"')
 
+    def test_only_tests_include_tests(self):
+        self.plant("tests/README.md", README)
+        self.plant("tests/fakes/disk.h", "#pragma once\n")
+        self.plant("raft/core/core_test.cc", '#include "tests/fakes/disk.h"\n')
+        self.assertEqual([str(v) for v in check.violations(self.root)], [])
+        self.plant("raft/storage/store.cc", '#include "raft/storage/store.h"\n\n'
+                                            '#include "tests/fakes/disk.h"\n')
+        self.expect("raft/storage/store.cc", "may not include")
+
     def test_every_forbidden_layer_has_a_reason_and_matches_something(self):
         for files, forbidden, why in layering.FORBIDDEN:
             self.assertTrue(why)

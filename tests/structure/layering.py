@@ -22,7 +22,7 @@ FORBIDDEN = [
     (r"cli/", r"(raft|gossip|vxlan|manager|worker|node)/",
      "the command line says what the daemon said: it sees proto and base only"),
     (r"node/", r"cli/", "the daemon never needs its command line"),
-    (r"(?!tests/)", r"tests/", "what ships does not depend on tests"),
+    (r"(?!tests/)(?!.*_test\.cc$)", r"tests/", "what ships does not depend on tests"),
 ]
 
 # What a PURE file may not include, and why.
