@@ -90,12 +90,12 @@ void Node::later(std::function<void()> work) {
 }
 
 void Node::init(control::InitRequest request, Done<control::InitResponse> done) {
-  lifecycle_->post(
+  lifecycle_.post(
       job([this, request = std::move(request)] { return do_init(request); }, std::move(done)));
 }
 
 void Node::join(control::JoinRequest request, Done<control::JoinResponse> done) {
-  lifecycle_->post(
+  lifecycle_.post(
       job([this, request = std::move(request)] { return do_join(request); }, std::move(done)));
 }
 
