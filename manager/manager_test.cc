@@ -205,7 +205,8 @@ TEST_F(ManagerTest, LeadershipMovesAndNothingIsLostOrGivenTwice) {
     EXPECT_EQ(again->addresses(0), address) << "the same id has the same lease";
   }
   size_t leaders = 0;
-  for (const auto& node : list_nodes(c).nodes()) {
+  const auto listed = list_nodes(c);
+  for (const auto& node : listed.nodes()) {
     if (node.manager().leader()) ++leaders;
     if (node.id() == a.id.str()) {
       EXPECT_FALSE(node.manager().leader());
@@ -337,7 +338,8 @@ TEST_F(ManagerTest, DemotionTakesTheMemberOutAlsoWhenItLeads) {
   ASSERT_TRUE(demoted.ok()) << demoted.error_message();
   EXPECT_EQ(b.status().members.size(), 2U);
   EXPECT_TRUE(create_network(b, "after").ok());
-  for (const auto& node : list_nodes(b).nodes()) {
+  const auto listed = list_nodes(b);
+  for (const auto& node : listed.nodes()) {
     if (node.id() == a.id.str()) {
       EXPECT_EQ(node.spec().role(), common::ROLE_WORKER);
     }

@@ -30,9 +30,9 @@ class StrongId {
 
   static Result<StrongId> parse(std::string_view text) {
     if (!is_id(text)) {
-      return invalid_argument("\"" + std::string(text.substr(0, 64)) + "\" is not a " +
-                              std::string(Tag::kNoun) +
-                              " id: 25 characters of 0-9 and a-z are expected");
+      return invalid_argument("\"" + std::string(text.substr(0, 64)) + "\" is not the id of " +
+                              std::string(Tag::kArticle) + " " + std::string(Tag::kNoun) +
+                              ": 25 characters of 0-9 and a-z are expected");
     }
     return StrongId(std::string(text));
   }
@@ -51,15 +51,19 @@ class StrongId {
 
 struct ClusterTag {
   static constexpr std::string_view kNoun = "cluster";
+  static constexpr std::string_view kArticle = "a";
 };
 struct NodeTag {
   static constexpr std::string_view kNoun = "node";
+  static constexpr std::string_view kArticle = "a";
 };
 struct NetworkTag {
   static constexpr std::string_view kNoun = "network";
+  static constexpr std::string_view kArticle = "a";
 };
 struct EndpointTag {
   static constexpr std::string_view kNoun = "endpoint";
+  static constexpr std::string_view kArticle = "an";
 };
 
 using ClusterId = StrongId<ClusterTag>;

@@ -17,7 +17,7 @@ TEST(Id, ParseRefusesOtherForms) {
   for (const char* text : {"", "short", "F5LXX1ZZ5PNORYNQGLHZMSP33", "f5lxx1zz5pnorynqglhzmsp3/"}) {
     const auto id = NodeId::parse(text);
     ASSERT_FALSE(id.ok()) << text;
-    EXPECT_NE(id.error().message.find("is not a node id"), std::string::npos);
+    EXPECT_NE(id.error().message.find("is not the id of a node"), std::string::npos);
   }
 }
 

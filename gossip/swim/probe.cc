@@ -32,7 +32,7 @@ void Swim::tick(Instant now) {
 Instant Swim::next_deadline() const {
   Instant next = next_probe_;
   if (probe_) next = probe_deadline();
-  if (!failed_.empty()) next = std::min(next, next_reconnect_);
+  if (!failed_.empty() || !suspects_.empty()) next = std::min(next, next_reconnect_);
   if (!seeds_.empty()) next = std::min(next, next_seed_);
   if (!rumors_.empty()) next = std::min(next, next_gossip_);
   if (leave_done_) next = std::min(next, *leave_done_);
@@ -164,12 +164,20 @@ void Swim::reconnect_round(Instant now) {
   size_t sent = 0;
   for (size_t i = 0; i < failed_.size() && sent < kMaxReconnects; ++i, ++it) {
     if (it == failed_.end()) it = failed_.begin();
-    if (rng_.below(askers) >= config_.reconnect_probers) continue;
+    const bool mine = rng_.below(askers) < config_.reconnect_probers;
+    if (!mine && now >= ask_all_until_) continue;
     ++sent;
     const Member& member = *find(*it);
     outgoing_.push_back({member.info.address, {Ping{next_number_++, *it}, claim_of(member)}});
   }
   reconnect_next_ = it == failed_.end() ? NodeId() : *it;
+  // Suspects are told again, in case the first accusation was lost.
+  for (const NodeId& id : suspects_) {
+    if (rng_.below(askers) >= config_.reconnect_probers && now >= ask_all_until_) continue;
+    if (++sent > kMaxReconnects) break;
+    const Member& member = *find(id);
+    outgoing_.push_back({member.info.address, {Ping{next_number_++, id}, claim_of(member)}});
+  }
 }
 
 void Swim::seed_round(Instant now) {

@@ -12,6 +12,7 @@ using std::chrono::milliseconds;
 
 // An accused that talks on is told again, but not for each packet of a burst.
 constexpr Duration kAccuseSpacing = milliseconds(50);
+constexpr Duration kAskAllWindow = std::chrono::seconds(5);
 // News wait at most this long for company before a round of their own.
 constexpr Duration kGossipSpacing = milliseconds(20);
 
@@ -113,11 +114,17 @@ void Swim::on_alive(Member& member, const Claim& claim, Instant now) {
     set_state(member, MemberState::kAlive, !was_live);
   }
   rehash(member);
-  // One came back: the network may have healed, so the others are asked now.
-  if (!was_live && !failed_.empty() && now - last_burst_ >= config_.reconnect_interval / 5) {
-    last_burst_ = now;
-    next_reconnect_ = now;
-  }
+  if (!was_live) on_return(now);
+}
+
+// A failed one came back: the network may have healed, so the other failed ones are asked now. If
+// most were failed here, it was this node's side that was cut, and the others hold it for alive or
+// will soon: only this node asks for them, so for a while it asks for all.
+void Swim::on_return(Instant now) {
+  if (failed_.size() >= live_.size()) ask_all_until_ = now + kAskAllWindow;
+  if (now - last_burst_ < config_.reconnect_interval / 5) return;
+  last_burst_ = now;
+  next_reconnect_ = now;
 }
 
 void Swim::on_accusation(Member& member, const Claim& claim, Instant now) {

@@ -122,6 +122,7 @@ class Swim {
   void set_state(Member& member, MemberState state, bool returned);
   void rehash(Member& member);
   void on_alive(Member& member, const Claim& claim, Instant now);
+  void on_return(Instant now);
   void on_accusation(Member& member, const Claim& claim, Instant now);
   void recheck(Member& member, const Claim& claim, Instant now);
   void on_left(Member& member, const Claim& claim);
@@ -175,6 +176,7 @@ class Swim {
   Instant next_reconnect_;
   NodeId reconnect_next_;
   Instant last_burst_{INT64_MIN / 2};
+  Instant ask_all_until_{INT64_MIN / 2};
   std::optional<Instant> leave_done_;
 
   std::vector<Outgoing> outgoing_;

@@ -83,7 +83,7 @@ TEST_F(EndpointTest, Refusals) {
   EXPECT_THAT(refusal(op), HasSubstr("more than one address"));
   op.spec.addresses = {};
   op.id = EndpointId("short");
-  EXPECT_THAT(refusal(op), HasSubstr("is not a endpoint id"));
+  EXPECT_THAT(refusal(op), HasSubstr("is not the id of an endpoint"));
 }
 
 TEST_F(EndpointTest, TheSameNameOnAnotherNetworkIsAnother) {

@@ -48,7 +48,7 @@ TEST_F(StoreTest, NodesAreMadeOnce) {
   twin.raft_id = 1;
   EXPECT_EQ(refusal(CreateNode{twin}), "conflict: raft id 1 is taken by node h1");
   twin.id = NodeId("x");
-  EXPECT_THAT(refusal(CreateNode{twin}), HasSubstr("is not a node id"));
+  EXPECT_THAT(refusal(CreateNode{twin}), HasSubstr("is not the id of a node"));
 }
 
 TEST_F(StoreTest, TheLastManagerStays) {

@@ -147,8 +147,10 @@ void Driver::fail_all(const Error& proposals, const Error& reads) {
 
 void Driver::told(const SoftState& soft) {
   const bool self = soft.role == Role::kLeader;
-  if (soft.leader == told_leader_ && self == told_self_) return;
+  const Term term = soft.leader == 0 ? 0 : soft.term;
+  if (soft.leader == told_leader_ && self == told_self_ && term == told_term_) return;
   told_leader_ = soft.leader;
+  told_term_ = term;
   told_self_ = self;
   // What was asked of the former leader will not be answered.
   std::vector<StatusCallback> unanswered;

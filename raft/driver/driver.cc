@@ -35,8 +35,9 @@ Status Driver::load_and_run() {
   configuration_ = core_->configuration();
   error_.clear();
   set_peers(configuration_.list());
+  pump();
   // Nobody else to ask: no need to wait for a timeout.
-  if (configuration_.voters().voters() == std::vector<RaftId>{config_.core.id}) {
+  if (core_ && configuration_.voters().voters() == std::vector<RaftId>{config_.core.id}) {
     core_->campaign(clock_.now());
   }
   pump();
@@ -220,6 +221,7 @@ void Driver::fail(const Error& error) {
   fail_all(deadline_exceeded(why + "; the change may or may not happen"), unavailable(why));
   if (told_leader_ != 0) {
     told_leader_ = 0;
+    told_term_ = 0;
     told_self_ = false;
     observer_.on_leader_change(0, 0, false);
   }

@@ -175,6 +175,7 @@ class Driver {
   std::map<uint64_t, Read> reads_;  // by context
   uint64_t next_read_ = 0;
   RaftId told_leader_ = 0;
+  Term told_term_ = 0;  // 0 without a leader
   bool told_self_ = false;
   Instant retry_at_ = Instant::max();
   // Replaced when a run of the core ends; callbacks of an earlier run find theirs gone.

@@ -84,7 +84,7 @@ class Transport {
 class Observer {
  public:
   virtual ~Observer() = default;
-  // leader 0: nobody known.
+  // leader 0: nobody known. Told for every leader of every term that was seen.
   virtual void on_leader_change(RaftId leader, Term term, bool is_self) = 0;
   virtual void on_members(const std::vector<Member>& members) = 0;
 };

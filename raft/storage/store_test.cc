@@ -183,6 +183,20 @@ TEST_F(StoreTest, FlippedByteOfAnEntryIsFound) {
   EXPECT_NE(error.message.find("join it again"), std::string::npos) << error.message;
 }
 
+// A crash in the middle of a write that nobody was told of.
+TEST_F(StoreTest, TornLastWriteIsDropped) {
+  load();
+  for (Index i = 1; i <= 5; ++i) save_entries({command(i, 1, std::string(100, 'x'))});
+  store_.reset();
+  for (const auto& file : fs::directory_iterator(path())) {
+    if (file.path().extension() == ".log" && file.file_size() > 0) {
+      fs::resize_file(file.path(), file.file_size() - 7);
+    }
+  }
+  reopen();
+  EXPECT_EQ(load().entries.size(), 4U);
+}
+
 TEST_F(StoreTest, FlippedByteOfTheSnapshotIsFound) {
   load();
   LogStore::Batch batch;

@@ -188,7 +188,8 @@ TEST(AttachTest, DnsIsLedToItsServerOverUdpAndTcp) {
   EXPECT_TRUE(udp_echo(e1, e1, ip("127.0.0.11"), 53, 5454));
   EXPECT_FALSE(udp_echo(e1, e1, ip("127.0.0.11"), 53, 5353));
   lab.in("e1", "nft flush chain inet shoal-dns output");
-  EXPECT_TRUE(eventually([&] { return udp_echo(e1, e1, ip("127.0.0.11"), 53, 5454); }));
+  EXPECT_TRUE(
+      eventually([&] { return udp_echo(e1, e1, ip("127.0.0.11"), 53, 5454); }, 2 * kPatience));
   lab.stop(1);
   EXPECT_EQ(set_state(lab.start(1), topology.state_of(1)).ops, 0U);
 }

@@ -107,6 +107,9 @@ class KernelModel {
     if (op.rename) {
       EXPECT_FALSE(link->up) << "renamed while up";
       EXPECT_EQ(at(place).find(*op.rename), nullptr) << "the name is taken";
+      for (Address& address : at(place).addresses) {
+        if (address.link == link->name) address.link = *op.rename;
+      }
       link->name = *op.rename;
     }
     if (op.alias) link->alias = *op.alias;

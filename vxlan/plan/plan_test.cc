@@ -33,7 +33,7 @@ DesiredEndpoint some_endpoint(Rng& rng, int number, uint32_t mtu) {
   endpoint.addresses = {{v4(1, 1 + static_cast<int>(rng.below(4))), 24}};
   if (rng.below(2) == 0) endpoint.addresses.push_back({v4(1, 9), 24});
   if (rng.below(2) == 0) endpoint.addresses.push_back({v6(1, 1), 64});
-  endpoint.subnets = {{v4(1, 0), 24}};
+  endpoint.subnets = {{v4(1, 0), 24}, {v6(1, 0), 64}};
   if (rng.below(2) == 0) endpoint.subnets.push_back({v4(2, 0), 24});
   if (rng.below(2) == 0) endpoint.subnets.push_back({v6(2, 0), 64});
   if (rng.below(3) == 0) endpoint.ifname = rng.below(2) == 0 ? "net0" : "eth1";

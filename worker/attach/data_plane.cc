@@ -89,7 +89,7 @@ class DataPlane::Impl {
         repair(Engine::Look::kEverywhere);
         next_full_ = clock_.now() + options_.full_pass_interval;
       } else if (stirred_at_ && now >= *stirred_at_ + kSettleTime) {
-        repair(Engine::Look::kWhereNeeded);
+        repair(Engine::Look::kStirred);
       }
     }
   }
@@ -132,7 +132,7 @@ class DataPlane::Impl {
     const bool first = !engine_->has_state();
     engine_->set_state(std::move(*state));
     const PassResult result =
-        engine_->pass(first ? Engine::Look::kEverywhere : Engine::Look::kWhereNeeded, false);
+        engine_->pass(first ? Engine::Look::kEverywhere : Engine::Look::kBelieve, false);
     if (first) next_full_ = now + options_.full_pass_interval;
     quick_retries_ = kQuickRetries;
     plan_retry(result);

@@ -64,7 +64,7 @@ class DataPlane {
   DataPlane& operator=(const DataPlane&) = delete;
 
   // The newest state wins; `done` (may be empty) is called after the first pass that saw this state
-  // or a newer one.
+  // or a newer one; not at all when the data plane is destroyed before that.
   void set_state(WorkerState state, std::function<void(PassResult)> done);
 
   // Is this a namespace an endpoint can be put into, with that interface name (empty: any)?

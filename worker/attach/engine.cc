@@ -65,14 +65,13 @@ PassResult Engine::pass(Look look, bool repairing) {
   repairing_ = repairing;
   logged_ = 0;
   notice_gone(everywhere);
-  const Reconciled wanted = reconcile(without_gone(), read_path_mtu(everywhere, result));
+  const Reconciled wanted = reconcile_present(read_path_mtu(everywhere, result));
   result.endpoint_errors = wanted.endpoint_errors;
   result.problems.insert(result.problems.end(), wanted.problems.begin(), wanted.problems.end());
   for (const auto& [id, gone] : gone_) result.endpoint_errors[id] = not_found(gone.reason);
   forget_undesired(wanted, result, everywhere);
   for (const vxlan::DesiredOverlay& overlay : wanted.overlays) {
-    const bool here = everywhere || stirred_overlays_.contains(overlay.network);
-    const Status done = pass_overlay(overlay, here, result);
+    const Status done = pass_overlay(overlay, look, result);
     if (done.ok()) continue;
     result.problems.push_back(done.error());
     for (const auto& endpoint : overlay.endpoints) {
@@ -80,8 +79,10 @@ PassResult Engine::pass(Look look, bool repairing) {
       result.endpoint_errors.emplace(endpoint.id, done.error());
     }
   }
-  stirred_overlays_.clear();
-  stirred_endpoints_.clear();
+  if (look != Look::kBelieve) {
+    stirred_overlays_.clear();
+    stirred_endpoints_.clear();
+  }
   result.elapsed = SystemClock().now() - start;
   return result;
 }
@@ -103,10 +104,11 @@ uint32_t Engine::read_path_mtu(bool everywhere, PassResult& result) {
   return path_mtu_.value_or(kUsualMtu);
 }
 
-WorkerState Engine::without_gone() const {
+Reconciled Engine::reconcile_present(uint32_t path_mtu) const {
+  if (gone_.empty()) return reconcile(*state_, path_mtu);
   WorkerState state = *state_;
   std::erase_if(state.local, [&](const auto& endpoint) { return gone_.contains(endpoint.id); });
-  return state;
+  return reconcile(state, path_mtu);
 }
 
 // Looks at every endpoint in a full pass; else at those whose process is said to have ended.

@@ -2,9 +2,9 @@
 // DataPlane's thread owns it.
 //
 // A pass looks (dumps) where it must: everywhere when it is a full one, where a notification came
-// from, and where the last pass failed. Elsewhere it trusts what it applied last and changes only
-// the difference to the new state, so an attachment costs what the attachment costs. A wrong belief
-// lasts until the notification or the next full pass.
+// from when it follows that, and where the last pass failed. Elsewhere it trusts what it applied
+// last and changes only the difference to the new state, so an attachment costs what the attachment
+// costs. A wrong belief lasts until the notification or the next full pass.
 #pragma once
 
 #include <functional>
@@ -27,7 +27,8 @@ class Engine {
 
   void set_state(WorkerState state);
   bool has_state() const { return state_.has_value(); }
-  enum class Look { kWhereNeeded, kEverywhere };
+  // kBelieve: only where nothing is known. kStirred: also where notifications came from.
+  enum class Look { kBelieve, kStirred, kEverywhere };
   // `repairing`: no new state since the last pass, so every op is a repair and is logged.
   PassResult pass(Look look, bool repairing);
 
@@ -44,14 +45,18 @@ class Engine {
 
   std::string path_of(const NetworkId& network) const;
   uint32_t read_path_mtu(bool everywhere, PassResult& result);
-  WorkerState without_gone() const;
+  Reconciled reconcile_present(uint32_t path_mtu) const;
   void notice_gone(bool everywhere);
   void report_gone(const EndpointId& endpoint, const std::string& reason);
   void forget_undesired(const Reconciled& wanted, PassResult& result, bool everywhere);
 
-  Status pass_overlay(const vxlan::DesiredOverlay& wanted, bool look, PassResult& result);
+  Status pass_overlay(const vxlan::DesiredOverlay& wanted, Look look, PassResult& result);
+  bool is_settled(const vxlan::DesiredEndpoint& wanted) const;
+  vxlan::Plan plan_space(const vxlan::DesiredOverlay& wanted, const OverlayHandle& overlay,
+                         const vxlan::NamespaceState& seen, bool look) const;
   Result<OverlayHandle*> ensure_overlay(const NetworkId& network);
-  Result<vxlan::NamespaceState> believe(OverlayHandle& overlay);
+  // What is known without dumping tables: the links are dumped. With `space` also its entries.
+  static Result<vxlan::NamespaceState> believe(OverlayHandle& overlay, bool space);
   Status pass_endpoint(const vxlan::DesiredEndpoint& wanted, OverlayHandle& overlay,
                        const vxlan::NamespaceState& seen, bool look, PassResult& result);
   Result<EndpointHandle*> ensure_endpoint(const EndpointId& endpoint);

@@ -15,6 +15,9 @@ namespace {
 constexpr const char* kComponent = "data_plane";
 // A wiped host has thousands of entries to repair; one line each would drown the log.
 constexpr size_t kLoggedRepairs = 20;
+// Looking at nftables rules enters the namespace and costs a millisecond, and there are no
+// notifications to spare it: each endpoint's rules are looked at in every so many full passes.
+constexpr int kDnsCheckEvery = 3;
 // More new neighbours at once are a start or a join, where nobody knows an old MAC; announcing them
 // would be a burst of broadcasts at every port.
 constexpr size_t kMostAnnounced = 256;
@@ -22,6 +25,17 @@ constexpr size_t kMostAnnounced = 256;
 bool has_endpoint(const vxlan::DesiredOverlay& overlay, const EndpointId& id) {
   return std::any_of(overlay.endpoints.begin(), overlay.endpoints.end(),
                      [&](const auto& endpoint) { return endpoint.id == id; });
+}
+
+// The part of an overlay namespace that one endpoint's plan looks at.
+vxlan::NamespaceState of_port(const vxlan::NamespaceState& overlay, const std::string& port) {
+  vxlan::NamespaceState part;
+  const vxlan::Link* const link = overlay.find(port);
+  if (link != nullptr) part.links.push_back(*link);
+  for (const vxlan::Fdb& fdb : overlay.fdb) {
+    if (fdb.link == port) part.fdb.push_back(fdb);
+  }
+  return part;
 }
 
 void tell(const Status& sent) {
@@ -79,8 +93,9 @@ Result<OverlayHandle*> Engine::ensure_overlay(const NetworkId& network) {
   return &found->second;
 }
 
-Result<vxlan::NamespaceState> Engine::believe(OverlayHandle& overlay) {
-  vxlan::NamespaceState seen = overlay.applied->space;
+Result<vxlan::NamespaceState> Engine::believe(OverlayHandle& overlay, bool space) {
+  vxlan::NamespaceState seen;
+  if (space) seen = overlay.applied->space;
   seen.links = SHOAL_TRY(vxlan::dump_links(overlay.socket));
   for (const vxlan::DesiredEndpoint& endpoint : overlay.applied->endpoints) {
     std::string port = vxlan::port_name(endpoint.id);
@@ -90,41 +105,53 @@ Result<vxlan::NamespaceState> Engine::believe(OverlayHandle& overlay) {
   return seen;
 }
 
-Status Engine::pass_overlay(const vxlan::DesiredOverlay& wanted, bool look, PassResult& result) {
+bool Engine::is_settled(const vxlan::DesiredEndpoint& wanted) const {
+  const auto handle = endpoints_.find(wanted.id);
+  return handle != endpoints_.end() && handle->second.applied == wanted &&
+         handle->second.dns_port == local_.at(wanted.id).dns_port;
+}
+
+vxlan::Plan Engine::plan_space(const vxlan::DesiredOverlay& wanted, const OverlayHandle& overlay,
+                               const vxlan::NamespaceState& seen, bool look) const {
+  if (look || overlay.applied->space != wanted.space) {
+    return vxlan::plan_overlay(wanted, seen, complete_ ? vxlan::Prune::kYes : vxlan::Prune::kNo);
+  }
+  vxlan::Plan plan;
+  if (!complete_) return plan;
+  for (const vxlan::DesiredEndpoint& old : overlay.applied->endpoints) {
+    if (has_endpoint(wanted, old.id)) continue;
+    vxlan::Plan removal = vxlan::plan_remove_endpoint(old.id, seen);
+    std::move(removal.begin(), removal.end(), std::back_inserter(plan));
+  }
+  return plan;
+}
+
+Status Engine::pass_overlay(const vxlan::DesiredOverlay& wanted, Look how, PassResult& result) {
   const auto context = [&](const Error& error) {
     return error.wrap("network " + wanted.network.str());
   };
   Result<OverlayHandle*> ensured = ensure_overlay(wanted.network);
   if (!ensured) return context(ensured.error());
   OverlayHandle& overlay = **ensured;
-  look = look || !overlay.applied;
+  const bool stirred = how == Look::kStirred && stirred_overlays_.contains(wanted.network);
+  const bool look = how == Look::kEverywhere || stirred || !overlay.applied;
   std::vector<const vxlan::DesiredEndpoint*> work;
   for (const vxlan::DesiredEndpoint& endpoint : wanted.endpoints) {
-    const auto handle = endpoints_.find(endpoint.id);
-    const bool settled = handle != endpoints_.end() && handle->second.applied == endpoint &&
-                         handle->second.dns_port == local_.at(endpoint.id).dns_port;
-    if (look || !settled || stirred_endpoints_.contains(endpoint.id)) {
+    const bool woken = how == Look::kStirred && stirred_endpoints_.contains(endpoint.id);
+    if (look || woken || !is_settled(endpoint)) {
       work.push_back(&endpoint);
     } else {
-      result.attached[endpoint.id] = {handle->second.ifname, endpoint.mtu};
+      result.attached[endpoint.id] = {endpoints_.at(endpoint.id).ifname, endpoint.mtu};
     }
   }
   if (!look && work.empty() && *overlay.applied == wanted) return ok_status();
 
   Result<vxlan::NamespaceState> dumped =
-      look ? vxlan::dump_overlay(overlay.socket) : believe(overlay);
+      look ? vxlan::dump_overlay(overlay.socket)
+           : believe(overlay, overlay.applied->space != wanted.space);
   if (!dumped) return context(dumped.error());
   const vxlan::NamespaceState& seen = *dumped;
-  vxlan::Plan plan;
-  if (look || overlay.applied->space != wanted.space) {
-    plan = vxlan::plan_overlay(wanted, seen, complete_ ? vxlan::Prune::kYes : vxlan::Prune::kNo);
-  } else if (complete_) {
-    for (const vxlan::DesiredEndpoint& old : overlay.applied->endpoints) {
-      if (has_endpoint(wanted, old.id)) continue;
-      vxlan::Plan removal = vxlan::plan_remove_endpoint(old.id, seen);
-      std::move(removal.begin(), removal.end(), std::back_inserter(plan));
-    }
-  }
+  const vxlan::Plan plan = plan_space(wanted, overlay, seen, look);
   overlay.applied.reset();
   const vxlan::Places places{
       .host = &host_socket_, .overlay = &overlay.socket, .overlay_space = &overlay.space};
@@ -170,7 +197,7 @@ Result<EndpointHandle*> Engine::ensure_endpoint(const EndpointId& endpoint) {
   EndpointHandle handle = SHOAL_TRY(EndpointHandle::open(local_.at(endpoint).space));
   handle.token = SHOAL_TRY(watches_.add(handle.monitor.fd()));
   if (handle.process.valid()) {
-    handle.process_token = SHOAL_TRY(watches_.add(handle.process.get()));
+    handle.process_token = SHOAL_TRY(watches_.add(handle.process.get(), WatchSet::Tell::kOnce));
   }
   return &endpoints_.emplace(endpoint, std::move(handle)).first->second;
 }
@@ -192,7 +219,7 @@ Status Engine::pass_endpoint(const vxlan::DesiredEndpoint& wanted, OverlayHandle
   const std::string alias = vxlan::endpoint_alias(wanted.id);
   vxlan::ObservedEndpoint observed;
   observed.inside = SHOAL_TRY(vxlan::dump_inside(handle.socket, alias));
-  observed.overlay = seen;
+  observed.overlay = of_port(seen, vxlan::port_name(wanted.id));
   const vxlan::Plan plan = SHOAL_TRY(vxlan::plan_endpoint(wanted, observed));
   const vxlan::Places places{.host = &host_socket_,
                              .overlay = &overlay.socket,
@@ -224,7 +251,10 @@ Status Engine::pass_dns(const LocalEndpoint& endpoint, EndpointHandle& handle, b
     handle.dns_port = 0;
     return ok_status();
   }
-  if (!look && handle.dns_port == endpoint.dns_port) return ok_status();
+  if (handle.dns_port == endpoint.dns_port && (!look || ++handle.dns_unchecked < kDnsCheckEvery)) {
+    return ok_status();
+  }
+  handle.dns_unchecked = 0;
   if (SHOAL_TRY(vxlan::apply_dns_redirect(handle.opened.fd, endpoint.dns_port))) {
     ++result.ops;
     if (repairing_) {

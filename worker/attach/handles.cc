@@ -28,7 +28,9 @@ Result<Sockets> open_sockets(const vxlan::NamespaceFd& space, const std::vector<
   Sockets sockets;
   SHOAL_TRY(vxlan::run_in_namespace(space, [&]() -> Status {
     SHOAL_TRY(first());
-    sockets.announcer = SHOAL_TRY(vxlan::open_announcer_here());
+    // A kernel without packet sockets announces nothing; the rest works.
+    Result<vxlan::UniqueFd> announcer = vxlan::open_announcer_here();
+    if (announcer.ok()) sockets.announcer = std::move(*announcer);
     sockets.requests.emplace(SHOAL_TRY(vxlan::NetlinkSocket::open_here()));
     sockets.monitor.emplace(SHOAL_TRY(vxlan::NetlinkMonitor::open_here(groups)));
     return ok_status();
@@ -97,9 +99,10 @@ Result<WatchSet> WatchSet::make() {
   return WatchSet(std::move(epoll));
 }
 
-Result<uint64_t> WatchSet::add(int fd) {
+Result<uint64_t> WatchSet::add(int fd, Tell tell) {
   epoll_event event{};
   event.events = EPOLLIN;
+  if (tell == Tell::kOnce) event.events |= EPOLLONESHOT;
   event.data.u64 = next_;
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
     return vxlan::errno_error(errno, "watch a namespace");

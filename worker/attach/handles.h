@@ -45,6 +45,7 @@ class EndpointHandle {
   std::optional<vxlan::DesiredEndpoint> applied;  // as in OverlayHandle
   std::string ifname;                             // as attached
   uint16_t dns_port = 0;                          // led to since this handle was opened
+  int dns_unchecked = 0;                          // looks since the DNS rules were looked at
   uint64_t token = 0;
   uint64_t process_token = 0;
 };
@@ -53,8 +54,10 @@ class EndpointHandle {
 class WatchSet {
  public:
   static Result<WatchSet> make();
-  // 0 is never given out. A closed descriptor leaves by itself.
-  Result<uint64_t> add(int fd);
+  // 0 is never given out. A closed descriptor leaves by itself. kOnce: told when it becomes ready
+  // and never again (an ended process stays readable).
+  enum class Tell { kAlways, kOnce };
+  Result<uint64_t> add(int fd, Tell tell = Tell::kAlways);
   // Waits at most `timeout_ms` and returns the tokens that are ready.
   std::vector<uint64_t> wait(int timeout_ms);
 

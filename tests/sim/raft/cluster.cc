@@ -22,6 +22,21 @@ std::string address(RaftId id) { return "n" + std::to_string(id); }
 
 }  // namespace
 
+void Totals::add(const Totals& other) {
+  commands_done += other.commands_done;
+  commands_unknown += other.commands_unknown;
+  reads_done += other.reads_done;
+  snapshots_installed += other.snapshots_installed;
+  leaders += other.leaders;
+  crashes += other.crashes;
+  storage_failures += other.storage_failures;
+}
+
+bool Totals::all_seen() const {
+  return commands_done != 0 && commands_unknown != 0 && reads_done != 0 &&
+         snapshots_installed != 0 && leaders != 0 && crashes != 0 && storage_failures != 0;
+}
+
 Cluster::Cluster(uint64_t seed, bool trace) : seed_(seed), trace_(trace), rng_(seed) {
   size_ = rng_.below(3) == 0 ? 5 : 3;
   // Small bounds, so that snapshots, chunks of appends and full windows are met in a short run.
@@ -138,11 +153,13 @@ std::string Cluster::propose(Node& node) {
     if (outcome != Outcome::kPending) violate("two answers for \"" + command + "\"");
     if (result) {
       outcome = Outcome::kDone;
+      ++totals_.commands_done;
       acknowledged_.insert(command);
       if (!result->ends_with(":" + command)) violate("the answer of another command: " + *result);
     } else {
       outcome = result.error().code == ErrorClass::kDeadlineExceeded ? Outcome::kUnknown
                                                                      : Outcome::kRefused;
+      totals_.commands_unknown += outcome == Outcome::kUnknown ? 1 : 0;
     }
   });
   return command;
@@ -151,7 +168,7 @@ std::string Cluster::propose(Node& node) {
 void Cluster::read(Node& node) {
   node.driver().read_index([this, &node, before = acknowledged_](const Status& status) {
     if (!status) return;
-    ++reads_done_;
+    ++totals_.reads_done;
     std::set<std::string> seen;
     for (const auto& [index, command] : node.tables().commands) seen.insert(command);
     for (const auto& command : before) {

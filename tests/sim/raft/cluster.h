@@ -31,6 +31,20 @@ struct Network {
 
 class Cluster;
 
+// What happened, to see that the troubles reach the code they are meant for.
+struct Totals {
+  uint64_t commands_done = 0;
+  uint64_t commands_unknown = 0;
+  uint64_t reads_done = 0;
+  uint64_t snapshots_installed = 0;
+  uint64_t leaders = 0;
+  uint64_t crashes = 0;
+  uint64_t storage_failures = 0;
+
+  void add(const Totals& other);
+  bool all_seen() const;
+};
+
 // One node: what a crash destroys (driver, store) and what it leaves (disk, tables).
 class Node final : public raft::Transport, public raft::Observer {
  public:
@@ -76,6 +90,7 @@ class Cluster {
   // The whole life: growth, troubles, healing, loss of the leader. The first violated property, or
   // nothing.
   std::optional<std::string> run();
+  const Totals& totals() const { return totals_; }
 
  private:
   friend class Node;
@@ -119,7 +134,7 @@ class Cluster {
   std::map<std::string, Outcome> commands_;
   std::set<std::string> acknowledged_;
   uint64_t next_command_ = 0;
-  uint64_t reads_done_ = 0;
+  Totals totals_;
 };
 
 }  // namespace shoal::sim

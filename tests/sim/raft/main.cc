@@ -25,8 +25,11 @@ int main(int argc, char** argv) {
     }
   }
   int failed = 0;
+  shoal::sim::Totals totals;
   for (uint64_t seed = first; seed <= last; ++seed) {
-    const auto violation = shoal::sim::Cluster(seed, trace).run();
+    shoal::sim::Cluster cluster(seed, trace);
+    const auto violation = cluster.run();
+    totals.add(cluster.totals());
     if (!violation) continue;
     ++failed;
     std::printf("seed %llu: %s\n  replay: %s --seed=%llu --trace\n",
@@ -34,5 +37,17 @@ int main(int argc, char** argv) {
                 static_cast<unsigned long long>(seed));
   }
   std::printf("%llu seeds, %d failed\n", static_cast<unsigned long long>(last - first + 1), failed);
+  std::printf(
+      "%llu commands done, %llu unknown, %llu reads, %llu snapshots installed, %llu leaders, "
+      "%llu crashes, %llu storage failures\n",
+      static_cast<unsigned long long>(totals.commands_done),
+      static_cast<unsigned long long>(totals.commands_unknown),
+      static_cast<unsigned long long>(totals.reads_done),
+      static_cast<unsigned long long>(totals.snapshots_installed),
+      static_cast<unsigned long long>(totals.leaders),
+      static_cast<unsigned long long>(totals.crashes),
+      static_cast<unsigned long long>(totals.storage_failures));
+  // A hundred lives that never met one of these no longer test what they are for.
+  if (last - first >= 99 && !totals.all_seen()) return 1;
   return failed == 0 ? 0 : 1;
 }

@@ -21,6 +21,11 @@ class Node::Machine final : public fakes::FakeStateMachine {
     return FakeStateMachine::apply(index, term, command);
   }
 
+  Status restore(Index index, std::string_view data) override {
+    ++cluster_.totals_.snapshots_installed;
+    return FakeStateMachine::restore(index, data);
+  }
+
  private:
   Cluster& cluster_;
   const RaftId id_;
@@ -45,6 +50,7 @@ void Node::start(bool first) {
 }
 
 void Node::crash() {
+  ++cluster_.totals_.crashes;
   // What waits for an answer hears that the node stops, as clients see a broken connection.
   driver_.reset();
   machine_.reset();
@@ -69,7 +75,11 @@ void Node::set_members(const std::vector<Member>& members) {
 void Node::on_leader_change(RaftId leader, Term term, bool is_self) {
   cluster_.note("node " + std::to_string(id_) + " follows " + std::to_string(leader) + " in term " +
                 std::to_string(term));
+  if (leader == 0 && term == 0 && driver_ && !driver_->status().error.empty()) {
+    ++cluster_.totals_.storage_failures;
+  }
   if (!is_self) return;
+  ++cluster_.totals_.leaders;
   const auto [known, first] = cluster_.leaders_.emplace(term, id_);
   if (!first && known->second != id_) {
     cluster_.violate("two leaders in term " + std::to_string(term) + ": " +

@@ -1,0 +1,192 @@
+#include "raft/driver/driver.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/fakes/raft_fakes.h"
+
+namespace shoal::raft {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class DriverTest : public ::testing::Test, public Transport, public Observer {
+ protected:
+  void make() {
+    timer_ = std::make_unique<fakes::VirtualTimer>(time_);
+    store_ = std::make_unique<fakes::FakeLogStore>(disk_, time_, rng_);
+    machine_ = std::make_unique<fakes::FakeStateMachine>(tables_);
+    config_.core.id = 1;
+    driver_ =
+        std::make_unique<Driver>(config_, *store_, *this, *machine_, clock_, *timer_, rng_, *this);
+  }
+  void bootstrap() {
+    make();
+    ASSERT_TRUE(driver_->bootstrap({1, "n1", false}));
+    run(milliseconds(50));
+    ASSERT_TRUE(driver_->is_leader());
+  }
+  void run(Duration time) { time_.run_until(time_.now() + time); }
+  void propose(const std::string& command) {
+    driver_->propose(command, [this](Result<std::string> result) {
+      results_.push_back(result ? *result : std::string(to_string(result.error().code)));
+    });
+  }
+
+  void send(RaftId, Message message) override { sent_.push_back(std::move(message)); }
+  void set_members(const std::vector<Member>& members) override { members_ = members; }
+  void on_leader_change(RaftId leader, Term, bool) override { leaders_.push_back(leader); }
+  void on_members(const std::vector<Member>&) override {}
+
+  fakes::VirtualTime time_;
+  fakes::VirtualClock clock_{time_};
+  SeededRng rng_{1};
+  fakes::FakeDisk disk_;
+  fakes::FakeTables tables_;
+  DriverConfig config_;
+  std::unique_ptr<fakes::VirtualTimer> timer_;
+  std::unique_ptr<fakes::FakeLogStore> store_;
+  std::unique_ptr<fakes::FakeStateMachine> machine_;
+  std::unique_ptr<Driver> driver_;
+  std::vector<std::string> results_;
+  std::vector<Message> sent_;
+  std::vector<Member> members_;
+  std::vector<RaftId> leaders_;
+};
+
+TEST_F(DriverTest, GroupOfOneLeadsAtOnceAndApplies) {
+  bootstrap();
+  EXPECT_EQ(members_, (std::vector<Member>{{1, "n1", false}}));
+  EXPECT_EQ(leaders_, std::vector<RaftId>{1});
+  propose("a");
+  EXPECT_TRUE(results_.empty()) << "nothing is acknowledged before it is durable";
+  run(milliseconds(20));
+  ASSERT_EQ(results_.size(), 1U);
+  EXPECT_TRUE(results_[0].ends_with(":a"));
+}
+
+TEST_F(DriverTest, BootstrapNeedsAnEmptyStore) {
+  bootstrap();
+  driver_.reset();
+  make();
+  const Status again = driver_->bootstrap({1, "n1", false});
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, ErrorClass::kConflict);
+}
+
+TEST_F(DriverTest, RestartReplaysOnlyTheTail) {
+  bootstrap();
+  for (const char* command : {"a", "b", "c"}) propose(command);
+  run(milliseconds(50));
+  driver_.reset();
+  tables_.commands.pop_back();
+  tables_.applied = tables_.commands.back().first;
+  make();
+  ASSERT_TRUE(driver_->start());
+  run(milliseconds(50));
+  EXPECT_TRUE(driver_->is_leader());
+  ASSERT_EQ(tables_.commands.size(), 3U);
+  EXPECT_EQ(tables_.commands[2].second, "c");
+}
+
+TEST_F(DriverTest, SnapshotsCompactTheLogAndServeLostTables) {
+  config_.snapshot_entries = 10;
+  config_.keep_entries = 3;
+  bootstrap();
+  for (int i = 0; i < 25; ++i) {
+    propose("c" + std::to_string(i));
+    run(milliseconds(10));
+  }
+  run(milliseconds(50));
+  EXPECT_EQ(results_.size(), 25U);
+  EXPECT_GT(disk_.state.snapshot.index, 15U);
+  EXPECT_EQ(disk_.state.offset, disk_.state.snapshot.index - 3);
+  EXPECT_EQ(driver_->status().first_index, disk_.state.offset + 1);
+  driver_.reset();
+  const auto before = tables_.commands;
+  tables_ = {};
+  make();
+  ASSERT_TRUE(driver_->start());
+  run(milliseconds(50));
+  EXPECT_EQ(tables_.commands, before);
+}
+
+TEST_F(DriverTest, FullDiskStopsAcknowledgingAndRecovers) {
+  bootstrap();
+  disk_.full = true;
+  propose("lost?");
+  run(milliseconds(100));
+  ASSERT_EQ(results_.size(), 1U);
+  EXPECT_EQ(results_[0], "deadline_exceeded");
+  EXPECT_FALSE(driver_->is_leader());
+  EXPECT_NE(driver_->status().error.find("full"), std::string::npos);
+  EXPECT_EQ(leaders_.back(), 0U);
+  propose("refused");
+  EXPECT_EQ(results_.back(), "unavailable");
+  disk_.full = false;
+  run(seconds(6));
+  EXPECT_TRUE(driver_->is_leader());
+  EXPECT_EQ(driver_->status().error, "");
+  propose("works");
+  run(milliseconds(50));
+  EXPECT_TRUE(results_.back().ends_with(":works"));
+}
+
+TEST_F(DriverTest, EveryCallbackFiresOnStop) {
+  bootstrap();
+  propose("a");
+  int reads = 0;
+  driver_->read_index([&](const Status&) { ++reads; });
+  driver_->stop();
+  EXPECT_EQ(results_, std::vector<std::string>{"deadline_exceeded"});
+  EXPECT_EQ(reads, 1);
+  propose("b");
+  EXPECT_EQ(results_.back(), "unavailable");
+  run(seconds(1));
+  EXPECT_EQ(results_.size(), 2U);
+}
+
+TEST_F(DriverTest, CallbackMayProposeAgain) {
+  bootstrap();
+  int done = 0;
+  std::function<void()> next = [&] {
+    driver_->propose("x" + std::to_string(done), [&](const Result<std::string>& result) {
+      ASSERT_TRUE(result);
+      if (++done < 5) next();
+    });
+  };
+  next();
+  run(milliseconds(100));
+  EXPECT_EQ(done, 5);
+}
+
+TEST_F(DriverTest, ReadsOfAGroupOfOne) {
+  bootstrap();
+  propose("a");
+  run(milliseconds(20));
+  bool ok = false;
+  driver_->read_index([&](const Status& status) { ok = status.ok(); });
+  run(milliseconds(1));
+  EXPECT_TRUE(ok);
+}
+
+TEST_F(DriverTest, FollowerAnswersAfterItsSave) {
+  make();
+  ASSERT_TRUE(driver_->start());
+  Message append;
+  append.type = MessageType::kAppend;
+  append.from = 2;
+  append.to = 1;
+  append.term = 3;
+  append.entries = {{.term = 3, .index = 1, .type = EntryType::kNoop, .data = ""}};
+  driver_->receive(append);
+  EXPECT_TRUE(sent_.empty());
+  run(milliseconds(5));
+  ASSERT_EQ(sent_.size(), 1U);
+  EXPECT_EQ(sent_[0].type, MessageType::kAppendResp);
+  EXPECT_EQ(sent_[0].index, 1U);
+  EXPECT_EQ(disk_.state.entries.size(), 1U);
+}
+
+}  // namespace
+}  // namespace shoal::raft
