@@ -118,10 +118,12 @@ void Swim::on_alive(Member& member, const Claim& claim, Instant now) {
 }
 
 // A failed one came back: the network may have healed, so the other failed ones are asked now. If
-// most were failed here, it was this node's side that was cut, and the others hold it for alive or
-// will soon: only this node asks for them, so for a while it asks for all.
+// most were failed here, or nobody answered lately, it was this node's side that was cut, and the
+// others hold it for alive or will soon: only this node asks for them, so for a while it asks for
+// all.
 void Swim::on_return(Instant now) {
-  if (failed_.size() >= live_.size()) ask_all_until_ = now + kAskAllWindow;
+  const bool was_cut = failed_.size() >= live_.size() || awareness_ == config_.awareness_max - 1;
+  if (was_cut) ask_all_until_ = now + kAskAllWindow;
   if (now - last_burst_ < config_.reconnect_interval / 5) return;
   last_burst_ = now;
   next_reconnect_ = now;

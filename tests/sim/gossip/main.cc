@@ -43,7 +43,7 @@ int run_figures(const std::vector<size_t>& sizes) {
     std::fflush(stdout);
     const bool small = nodes <= 25;
     const bool good = f.failure.empty() && f.announce_ms < 100 &&
-                      f.failed_ms < (small ? 6000 : 12000) && f.healed_ms < (small ? 1000 : 10000);
+                      f.failed_ms < (small ? 6000 : 12000) && f.healed_ms < (small ? 1000 : 3000);
     if (!good) {
       std::printf("out of bounds %s\nreplay: gossip_sim --nodes %zu\n", f.failure.c_str(), nodes);
       result = 1;
