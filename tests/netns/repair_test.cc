@@ -194,6 +194,21 @@ TEST(RepairTest, TheUnderlaysMtuIsFollowed) {
       kRepairTime));
 }
 
+TEST(RepairTest, AnotherDataPathPortIsTakenUp) {
+  Pair pair;
+  for (int host = 1; host <= 2; ++host) {
+    pair.lab.stop(host);
+    worker::DataPlane& plane = pair.lab.start(host);
+    worker::WorkerState state = pair.topology.state_of(host);
+    ASSERT_EQ(set_state(plane, state).ops, 0U);
+    state.data_path_port = 4790;
+    EXPECT_TRUE(set_state(plane, state).endpoint_errors.empty());
+  }
+  EXPECT_TRUE(pair.all_reachable());
+  EXPECT_NE(pair.lab.in_overlay(1, pair.network, "ip -d link show vxlan0").find("dstport 4790"),
+            std::string::npos);
+}
+
 TEST(RepairTest, WhatIsNotOursIsLeftAlone) {
   Pair pair;
   pair.lab.in_overlay(1, pair.network, "ip link add foreign type bridge");

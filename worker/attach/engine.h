@@ -56,7 +56,7 @@ class Engine {
                          const vxlan::NamespaceState& seen, bool look) const;
   Result<OverlayHandle*> ensure_overlay(const NetworkId& network);
   // What is known without dumping tables: the links are dumped. With `space` also its entries.
-  static Result<vxlan::NamespaceState> believe(OverlayHandle& overlay, bool space);
+  Result<vxlan::NamespaceState> believe(OverlayHandle& overlay, bool space) const;
   Status pass_endpoint(const vxlan::DesiredEndpoint& wanted, OverlayHandle& overlay,
                        const vxlan::NamespaceState& seen, bool look, PassResult& result);
   Result<EndpointHandle*> ensure_endpoint(const EndpointId& endpoint);

@@ -93,11 +93,14 @@ Result<OverlayHandle*> Engine::ensure_overlay(const NetworkId& network) {
   return &found->second;
 }
 
-Result<vxlan::NamespaceState> Engine::believe(OverlayHandle& overlay, bool space) {
+Result<vxlan::NamespaceState> Engine::believe(OverlayHandle& overlay, bool space) const {
   vxlan::NamespaceState seen;
   if (space) seen = overlay.applied->space;
   seen.links = SHOAL_TRY(vxlan::dump_links(overlay.socket));
   for (const vxlan::DesiredEndpoint& endpoint : overlay.applied->endpoints) {
+    // One that failed half-way may lack its entry; it is put again.
+    const auto handle = endpoints_.find(endpoint.id);
+    if (handle == endpoints_.end() || !handle->second.applied) continue;
     std::string port = vxlan::port_name(endpoint.id);
     const vxlan::Link* const link = seen.find(port);
     if (link != nullptr && link->port) seen.fdb.push_back({std::move(port), endpoint.mac, {}});
