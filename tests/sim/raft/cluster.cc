@@ -45,7 +45,11 @@ Cluster::Cluster(uint64_t seed, bool trace) : seed_(seed), trace_(trace), rng_(s
   base_.core.max_append_bytes = 64 + rng_.below(2000);
   base_.core.max_inflight = 1 + rng_.below(16);
   base_.core.snapshot_timeout = seconds(5);
-  for (RaftId id = 1; id <= size_; ++id) nodes_.push_back(std::make_unique<Node>(*this, id));
+  for (RaftId id = 1; id <= size_; ++id) {
+    nodes_.push_back(std::make_unique<Node>(*this, id));
+    // Slow enough that crashes find saves under way.
+    nodes_.back()->disk().latency = milliseconds(1 + rng_.below(20));
+  }
 }
 
 Cluster::~Cluster() {
@@ -205,7 +209,7 @@ void Cluster::trouble() {
 }
 
 void Cluster::one_fault() {
-  switch (rng_.below(8)) {
+  switch (rng_.below(9)) {
     case 0:
     case 1: {
       Node& node = rng_.below(3) == 0 && leader() != nullptr ? *leader() : any();
@@ -226,9 +230,21 @@ void Cluster::one_fault() {
       return disk_fault();
     case 6:
       return membership_fault();
+    case 7:
+      return power_cut();
     default:
       if (Node* at = leader()) (void)at->driver().transfer(any().id());
   }
+}
+
+// Everything that was not synced is lost everywhere, with answers on their way.
+void Cluster::power_cut() {
+  note("power cut");
+  time_.run_until(time_.now() + milliseconds(rng_.below(20)));
+  for (auto& node : nodes_) {
+    if (node->up()) node->crash();
+  }
+  for (auto& node : nodes_) node->start(false);
 }
 
 void Cluster::cut_fault() {

@@ -106,6 +106,7 @@ class Cluster {
   void membership_fault();
   void disk_fault();
   void cut_fault();
+  void power_cut();
   void heal();
   void lose_leader();
   void client();

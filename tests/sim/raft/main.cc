@@ -1,4 +1,5 @@
 // raft_sim [--seeds=FIRST-LAST | --seed=N [--trace]]: runs one cluster per seed.
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -6,7 +7,21 @@
 
 #include "tests/sim/raft/cluster.h"
 
+namespace {
+
+volatile uint64_t running_seed = 0;
+
+// A failed SHOAL_CHECK must name its seed too.
+void name_seed(int) {
+  std::fprintf(stderr, "aborted in seed %llu: replay with --seed=%llu --trace\n",
+               static_cast<unsigned long long>(running_seed),
+               static_cast<unsigned long long>(running_seed));
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  std::signal(SIGABRT, name_seed);
   uint64_t first = 1;
   uint64_t last = 200;
   bool trace = false;
@@ -27,6 +42,7 @@ int main(int argc, char** argv) {
   int failed = 0;
   shoal::sim::Totals totals;
   for (uint64_t seed = first; seed <= last; ++seed) {
+    running_seed = seed;
     shoal::sim::Cluster cluster(seed, trace);
     const auto violation = cluster.run();
     totals.add(cluster.totals());
