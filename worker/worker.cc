@@ -71,13 +71,26 @@ void Worker::start(PersistedState state, std::optional<ClusterInfo> cluster,
   }));
   if (cluster) on_cluster(std::move(*cluster));
   adopted_ = locals_.empty();
-  if (!adopted_) {
-    adopt_timer_->wake_at(ports_.clock.now() + kAdoptGrace, guarded([this] {
-                            adopted_ = true;
-                            kernel_dirty();
-                          }));
-  }
+  if (!adopted_) adopt_later();
   kernel_dirty();
+}
+
+// A host that hears nobody cannot tell which peers are gone, so it keeps what it found.
+void Worker::adopt_later() {
+  adopt_timer_->wake_at(ports_.clock.now() + kAdoptGrace, guarded([this] {
+                          bool hears = catalogue_.nodes().size() <= 1;
+                          if (gossip_) {
+                            for (const gossip::MemberInfo& member : gossip_->members()) {
+                              hears = hears || member.state == gossip::MemberState::kAlive;
+                            }
+                          }
+                          if (!hears) {
+                            adopt_later();
+                            return;
+                          }
+                          adopted_ = true;
+                          kernel_dirty();
+                        }));
 }
 
 void Worker::stop() {

@@ -64,7 +64,8 @@ struct WorkerSnapshot {
 class Worker final : private gossip::Observer {
  public:
   // After a start the kernel holds what an earlier process left; peers come back by gossip. What is
-  // not known by then is removed: gossip needs a few rounds, and a left-over entry harms nobody.
+  // not known by then is removed, once another node is heard at all: gossip needs a few rounds, and
+  // a left-over entry harms nobody.
   static constexpr Duration kAdoptGrace = std::chrono::seconds(10);
   // Leases to give back are tried again this often.
   static constexpr Duration kReleaseRetry = std::chrono::seconds(2);
@@ -146,6 +147,7 @@ class Worker final : private gossip::Observer {
   // Desired state and what follows from it (worker.cc).
   WorkerState desired() const;
   void kernel_dirty();
+  void adopt_later();
   void refresh_kernel(std::function<void(PassResult)> done);
   Status sync_sandbox(const NamespaceRef& space);
   void announce(const Local& local);
