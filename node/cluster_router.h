@@ -1,0 +1,32 @@
+// ClusterRouter: who answers control.Cluster on the local socket: this node's manager, or, on a
+// worker, what the managers told it.
+#pragma once
+
+#include "base/runtime/strand.h"
+#include "manager/api/cluster_call.h"
+#include "manager/manager.h"
+#include "worker/worker.h"
+
+namespace shoal::node {
+
+class ClusterRouter final : public manager::ClusterHandler {
+ public:
+  explicit ClusterRouter(Strand& strand) : strand_(strand) {}
+
+  // On the strand; null when the node is not (any more) that.
+  void set_manager(manager::Manager* manager) { manager_ = manager; }
+  void set_worker(worker::Worker* worker) { worker_ = worker; }
+
+  // From any thread.
+  void handle(std::shared_ptr<manager::ClusterCall> call) override;
+
+ private:
+  Strand& strand_;
+  manager::Manager* manager_ = nullptr;
+  worker::Worker* worker_ = nullptr;
+};
+
+// A worker's answer: networks and its own endpoints; the rest is refused naming the managers.
+Status answer_as_worker(const worker::Worker& worker, const manager::ClusterCall& call);
+
+}  // namespace shoal::node

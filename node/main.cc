@@ -1,0 +1,128 @@
+// shoald: one per host. See node/README.md.
+#include <grpcpp/server_builder.h>
+#include <malloc.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include "base/runtime/files.h"
+#include "manager/api/cluster_service.h"
+#include "node/local_service.h"
+#include "node/options.h"
+#include "worker/attach/probe.h"
+
+namespace shoal::node {
+namespace {
+
+constexpr char kLog[] = "shoald";
+constexpr int kFailureExit = 1;
+constexpr mode_t kSocketMode = 0660;
+constexpr std::chrono::seconds kShutdownGrace{2};
+// Each malloc arena keeps what it once held; the daemon's threads share two.
+constexpr int kMallocArenas = 2;
+
+int fail(const Error& error) {
+  std::fprintf(stderr, "shoald: %s\n", error.message.c_str());
+  return kFailureExit;
+}
+
+std::string directory_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Node::Missing probe() {
+  Node::Missing out;
+  for (const worker::MissingFeature& feature : worker::probe_features()) {
+    log::warn(kLog, "{}", feature.sentence);
+    out.names.push_back(feature.name);
+    out.sentences.push_back(feature.sentence);
+  }
+  return out;
+}
+
+// The socket of an earlier daemon is in the way; the lock says that no daemon lives.
+Result<std::unique_ptr<grpc::Server>> serve(const std::string& socket, LocalService& local,
+                                            manager::ClusterService& cluster) {
+  if (socket.size() >= sizeof(sockaddr_un::sun_path)) {
+    return invalid_argument("--socket " + socket + " is longer than " +
+                            std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " characters");
+  }
+  SHOAL_TRY(make_directories(directory_of(socket)));
+  SHOAL_TRY(remove_file(socket));
+  grpc::ServerBuilder builder;
+  int bound = 0;
+  builder.AddListeningPort("unix:" + socket, grpc::InsecureServerCredentials(), &bound);
+  builder.RegisterService(&local);
+  builder.RegisterService(&cluster);
+  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (!server || bound == 0) return internal_error("cannot listen on " + socket);
+  if (chmod(socket.c_str(), kSocketMode) != 0) {
+    return internal_error("cannot restrict " + socket + " to root");
+  }
+  return server;
+}
+
+// Blocked in every thread; read by main alone.
+sigset_t block_signals() {
+  std::signal(SIGPIPE, SIG_IGN);
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+int run(const Options& options) {
+  const sigset_t signals = block_signals();
+  if (geteuid() != 0) return fail(permission_denied("shoald must be started as root"));
+  if (const Status made = make_directories(options.paths.state_dir); !made) {
+    return fail(made.error());
+  }
+  if (const Status made = make_directories(options.paths.run_dir); !made) {
+    return fail(made.error());
+  }
+  const Result<FileLock> lock = FileLock::acquire(options.paths.lock());
+  if (!lock) {
+    return fail(lock.error().wrap("two daemons on one state directory"));
+  }
+  SystemClock clock;
+  SystemRng rng;
+  Strand strand;
+  strand.start("shoal-strand");
+  Node node(options.paths, probe(), strand, clock, rng);
+  if (const Status started = node.start(); !started) return fail(started.error());
+  LocalService local(node);
+  manager::ClusterService cluster(node.cluster(), manager::Door::kLocal);
+  Result<std::unique_ptr<grpc::Server>> server = serve(options.paths.socket, local, cluster);
+  if (!server) return fail(server.error());
+  log::info(kLog, "version {} listens on {}", SHOAL_VERSION, options.paths.socket);
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  log::info(kLog, "stopping on {}; what is attached keeps working",
+            signal == SIGTERM ? "SIGTERM" : "SIGINT");
+  node.stop();
+  (*server)->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
+  server->reset();
+  const Status removed = remove_file(options.paths.socket);
+  return removed ? 0 : kFailureExit;
+}
+
+}  // namespace
+}  // namespace shoal::node
+
+int main(int argc, char** argv) {
+  mallopt(M_ARENA_MAX, shoal::node::kMallocArenas);
+  umask(0077);
+  int exit_code = 0;
+  const auto options = shoal::node::parse_options(argc, argv, exit_code);
+  if (!options) return exit_code;
+  shoal::log::set_level(options->log_level);
+  return shoal::node::run(*options);
+}

@@ -1,0 +1,105 @@
+#include "node/manager_part.h"
+
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/server_builder.h>
+
+#include <future>
+
+#include "base/runtime/log.h"
+#include "node/host.h"
+
+namespace shoal::node {
+namespace {
+
+constexpr int kMaxMessageBytes = 16 << 20;
+// Pings of clients (manager/security/credentials.cc) come every 2 s; they are not abuse.
+constexpr int kMinPingIntervalMs = 1'000;
+// What the cluster port may hold for messages under way.
+constexpr size_t kMemoryQuota = 64U << 20;
+constexpr std::chrono::seconds kShutdownGrace{2};
+
+}  // namespace
+
+Result<std::unique_ptr<ManagerPart>> ManagerPart::open(const Identity& identity, const Paths& paths,
+                                                       Strand& strand, Clock& clock, Rng& rng) {
+  SHOAL_TRY(check_port_free(identity.listen, true, false, "cluster"));
+  manager::ManagerConfig config;
+  config.state_dir = paths.manager_dir();
+  config.self = identity.node;
+  config.cluster = identity.cluster;
+  config.control_address = identity.advertise;
+  config.identity = identity_files(paths.state_dir);
+  std::unique_ptr<ManagerPart> part(
+      new ManagerPart(SHOAL_TRY(manager::Manager::open(config, strand, clock, rng)), strand));
+  SHOAL_TRY(part->serve(identity.listen, config.identity));
+  return part;
+}
+
+Status ManagerPart::serve(const HostPort& listen, const manager::IdentityFiles& files) {
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(listen.str(), manager::server_credentials(files), &port);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             kMinPingIntervalMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  grpc::ResourceQuota quota("cluster-port");
+  quota.Resize(kMemoryQuota);
+  builder.SetResourceQuota(quota);
+  for (grpc::Service* service : manager_->cluster_port_services()) {
+    builder.RegisterService(service);
+  }
+  server_ = builder.BuildAndStart();
+  if (!server_ || port == 0) {
+    return already_exists("the cluster port " + listen.str() + " cannot be listened on");
+  }
+  return ok_status();
+}
+
+ManagerPart::~ManagerPart() {
+  strand_.call([this] { manager_->stop(); });
+  if (server_) server_->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
+  server_.reset();
+  manager_.reset();
+}
+
+Status ManagerPart::await(std::function<void(manager::Manager::Done)> work,
+                          std::chrono::milliseconds timeout, const char* what) {
+  auto answer = std::make_shared<std::promise<Status>>();
+  std::future<Status> answered = answer->get_future();
+  strand_.post([answer, work = std::move(work)] {
+    work([answer](Status status) { answer->set_value(std::move(status)); });
+  });
+  if (answered.wait_for(timeout) == std::future_status::ready) return answered.get();
+  return deadline_exceeded(std::string(what) + " took more than " +
+                           std::to_string(timeout.count() / 1000) + " s");
+}
+
+Status ManagerPart::bootstrap(manager::InitCluster init, std::chrono::milliseconds timeout) {
+  return await([this, init = std::move(init)](
+                   manager::Manager::Done done) { manager_->bootstrap(init, std::move(done)); },
+               timeout, "making the cluster");
+}
+
+Status ManagerPart::join(std::vector<HostPort> managers, std::chrono::milliseconds timeout) {
+  return await(
+      [this, managers = std::move(managers), timeout](manager::Manager::Done done) {
+        manager_->join(managers, timeout, std::move(done));
+      },
+      timeout + std::chrono::seconds(5), "joining the managers");
+}
+
+Status ManagerPart::resume() {
+  return strand_.call([this] { return manager_->resume(); });
+}
+
+Status ManagerPart::leave(std::chrono::milliseconds timeout) {
+  return await(
+      [this, timeout](manager::Manager::Done done) {
+        manager_->leave_and_stop(timeout, std::move(done));
+      },
+      timeout + std::chrono::seconds(2), "leaving the managers");
+}
+
+}  // namespace shoal::node

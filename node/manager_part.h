@@ -1,0 +1,47 @@
+// ManagerPart: the manager of a node that is one: raft member and cluster port.
+//
+// Thread rule: everything here blocks and is not called on the strand, but for manager().
+#pragma once
+
+#include <grpcpp/server.h>
+
+#include <memory>
+#include <vector>
+
+#include "manager/manager.h"
+#include "node/identity.h"
+#include "node/paths.h"
+
+namespace shoal::node {
+
+class ManagerPart {
+ public:
+  // Opens the state and listens on the cluster port. kAlreadyExists when that is taken.
+  static Result<std::unique_ptr<ManagerPart>> open(const Identity& identity, const Paths& paths,
+                                                   Strand& strand, Clock& clock, Rng& rng);
+  // Stops; what is on disk stays.
+  ~ManagerPart();
+
+  Status bootstrap(manager::InitCluster init, std::chrono::milliseconds timeout);
+  Status join(std::vector<HostPort> managers, std::chrono::milliseconds timeout);
+  Status resume();
+  Status leave(std::chrono::milliseconds timeout);
+
+  // On the strand.
+  manager::Manager& manager() { return *manager_; }
+
+ private:
+  ManagerPart(std::unique_ptr<manager::Manager> manager, Strand& strand)
+      : manager_(std::move(manager)), strand_(strand) {}
+
+  Status serve(const HostPort& listen, const manager::IdentityFiles& files);
+  // Runs `work(done)` on the strand and waits for done.
+  Status await(std::function<void(manager::Manager::Done)> work, std::chrono::milliseconds timeout,
+               const char* what);
+
+  std::unique_ptr<manager::Manager> manager_;
+  Strand& strand_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace shoal::node

@@ -1,0 +1,272 @@
+#include "node/node.h"
+
+#include <future>
+
+#include "base/runtime/files.h"
+#include "base/runtime/log.h"
+#include "manager/security/x509.h"
+#include "manager/wire/common_wire.h"
+#include "node/host.h"
+
+namespace shoal::node {
+namespace {
+
+constexpr char kLog[] = "node";
+
+template <typename Work, typename Done>
+std::function<void()> job(Work work, Done done) {
+  return [work = std::move(work), done = std::move(done)] { done(work()); };
+}
+
+}  // namespace
+
+Node::Node(Paths paths, Missing missing, Strand& strand, Clock& clock, Rng& rng)
+    : paths_(std::move(paths)),
+      missing_(std::move(missing)),
+      description_(describe_host(missing_.names)),
+      strand_(strand),
+      clock_(clock),
+      rng_(rng),
+      router_(strand),
+      role_timer_(strand.make_timer()),
+      renew_timer_(strand.make_timer()),
+      lifecycle_("shoal-life") {}
+
+Node::~Node() { stop(); }
+
+Status Node::start() {
+  Result<Identity> identity = load_identity(paths_.state_dir);
+  if (!identity) {
+    if (identity.error().code != ErrorClass::kNotFound) return identity.error();
+    // An init or join that did not reach its commit point.
+    forget_everything();
+    return ok_status();
+  }
+  SHOAL_TRY(manager::check_key_matches(identity->certificate, identity->private_key));
+  SHOAL_TRY(write_identity_files(paths_.state_dir, *identity));
+  set_identity(*identity);
+  if (identity->role == manager::Role::kManager) {
+    SHOAL_TRY(open_manager(*identity));
+    if (manager::Manager::has_state(paths_.manager_dir())) {
+      SHOAL_TRY(manager_part_->resume());
+    } else {
+      // Stopped between its certificate and its membership.
+      strand_.call([this] { raft_join_pending_ = true; });
+    }
+  }
+  strand_.call([&] { wanted_role_ = identity->role; });  // until the managers say otherwise
+  SHOAL_TRY(start_worker(*identity));
+  strand_.call([this] { check_role(); });
+  schedule_renewal();
+  log::info(kLog, "node {} of cluster {} goes on as a {}", identity->node.str(),
+            identity->cluster.str(),
+            identity->role == manager::Role::kManager ? "manager" : "worker");
+  return ok_status();
+}
+
+void Node::stop() {
+  if (stopping_.exchange(true)) return;
+  strand_.call([this] {
+    role_timer_->cancel();
+    renew_timer_->cancel();
+  });
+  // Lets it finish what it is in: a half-made init must be undone by itself.
+  std::promise<void> drained;
+  lifecycle_.post([&drained] { drained.set_value(); });
+  drained.get_future().wait();
+  stop_worker();
+  stop_manager();
+}
+
+Status Node::require_running() const {
+  if (!stopping_) return ok_status();
+  return unavailable("shoald is stopping: try again when it runs");
+}
+
+void Node::later(std::function<void()> work) {
+  lifecycle_.post([this, work = std::move(work)] {
+    if (!stopping_) work();
+  });
+}
+
+void Node::init(control::InitRequest request, Done<control::InitResponse> done) {
+  lifecycle_.post(
+      job([this, request = std::move(request)] { return do_init(request); }, std::move(done)));
+}
+
+void Node::join(control::JoinRequest request, Done<control::JoinResponse> done) {
+  lifecycle_.post(
+      job([this, request = std::move(request)] { return do_join(request); }, std::move(done)));
+}
+
+void Node::leave(bool force, Done<control::LeaveResponse> done) {
+  lifecycle_.post(job(
+      [this, force]() -> Result<control::LeaveResponse> {
+        SHOAL_TRY(do_leave(force));
+        return control::LeaveResponse();
+      },
+      std::move(done)));
+}
+
+Status Node::require_inactive() const {
+  SHOAL_TRY(require_running());
+  if (!identity_) return ok_status();
+  return conflict("this node is already part of a cluster: use `shoal leave` first");
+}
+
+void Node::set_identity(std::optional<Identity> identity) {
+  identity_ = identity;
+  strand_.call([&] { view_ = identity; });
+}
+
+Status Node::start_worker(const Identity& identity) {
+  worker_part_ = SHOAL_TRY(
+      WorkerPart::start(identity, paths_, description_, strand_, clock_, rng_,
+                        [this](const worker::ClusterInfo& cluster) { on_cluster(cluster); }));
+  strand_.call([this] {
+    worker_view_ = worker_part_.get();
+    router_.set_worker(&worker_part_->worker());
+  });
+  return ok_status();
+}
+
+void Node::stop_worker() {
+  if (!worker_part_) return;
+  strand_.call([this] {
+    worker_view_ = nullptr;
+    router_.set_worker(nullptr);
+  });
+  worker_part_.reset();
+}
+
+Status Node::open_manager(const Identity& identity) {
+  manager_part_ = SHOAL_TRY(ManagerPart::open(identity, paths_, strand_, clock_, rng_));
+  strand_.call([this] {
+    manager_view_ = &manager_part_->manager();
+    router_.set_manager(manager_view_);
+    manager_view_->on_removed([this] {
+      log::warn(kLog, "the managers took this member out of their group");
+      wanted_role_ = manager::Role::kWorker;
+      check_role();
+    });
+  });
+  return ok_status();
+}
+
+void Node::stop_manager() {
+  if (!manager_part_) return;
+  strand_.call([this] {
+    manager_view_ = nullptr;
+    router_.set_manager(nullptr);
+  });
+  manager_part_.reset();
+}
+
+void Node::forget_everything() {
+  stop_worker();
+  stop_manager();
+  remove_identity(paths_.state_dir);
+  worker::StateDirectory::remove(paths_.state_dir);
+  const Status forgotten = manager::Manager::forget(paths_.manager_dir());
+  if (!forgotten) log::error(kLog, "{}", forgotten.error().message);
+  set_identity(std::nullopt);
+}
+
+Status Node::do_leave(bool force) {
+  SHOAL_TRY(require_running());
+  if (!identity_) return conflict("this node is not part of a cluster");
+  const bool is_manager = identity_->role == manager::Role::kManager;
+  if (is_manager && !force) {
+    return conflict(
+        "this node is a manager: demote it first (`shoal node demote self`), or use --force, which "
+        "may cost the cluster its quorum");
+  }
+  const size_t endpoints =
+      strand_.call([this] { return worker_part_->worker().endpoints().size(); });
+  if (endpoints > 0 && !force) {
+    return conflict(std::to_string(endpoints) +
+                    " endpoints are attached on this node: detach them first, or use --force");
+  }
+  strand_.call([this] {
+    role_timer_->cancel();
+    renew_timer_->cancel();
+    role_pending_ = false;
+  });
+  auto answer = std::make_shared<std::promise<Status>>();
+  std::future<Status> left = answer->get_future();
+  strand_.post([this, answer] {
+    worker_part_->worker().leave([answer](const Status& status) { answer->set_value(status); });
+  });
+  if (left.wait_for(kLeaveTimeout) != std::future_status::ready) {
+    log::warn(kLog,
+              "leaving took too long; what is left in the kernel is removed at the next start");
+  } else if (const Status status = left.get(); !status) {
+    log::error(kLog, "what is ours in the kernel could not be removed: {}", status.error().message);
+  }
+  if (manager_part_) {
+    const Status raft = manager_part_->leave(kRaftLeaveTimeout);
+    if (!raft) log::warn(kLog, "left without the managers' consent: {}", raft.error().message);
+  }
+  const std::string cluster = identity_->cluster.str();
+  forget_everything();
+  log::info(kLog, "left cluster {}", cluster);
+  return ok_status();
+}
+
+void Node::attach(control::AttachRequest request, Done<control::AttachResponse> done) {
+  strand_.post([this, request = std::move(request), done = std::move(done)] {
+    if (worker_view_ == nullptr) {
+      done(conflict("this node is not part of a cluster: use `shoal init` or `shoal join` first"));
+      return;
+    }
+    worker::AttachRequest out;
+    out.network = request.network();
+    out.ifname = request.ifname();
+    if (request.netns().empty() == (request.pid() == 0)) {
+      done(invalid_argument("name the namespace either by its path or by a process in it"));
+      return;
+    }
+    if (request.pid() < 0 || request.pid() > INT32_MAX) {
+      done(invalid_argument(std::to_string(request.pid()) + " is not a process id"));
+      return;
+    }
+    out.space.path = request.netns();
+    out.space.pid = static_cast<int32_t>(request.pid());
+    Result<manager::EndpointSpec> spec = manager::wire::from_wire(request.spec());
+    if (!spec) {
+      done(spec.error());
+      return;
+    }
+    out.spec = std::move(*spec);
+    worker_view_->worker().attach(std::move(out), [done](const Result<worker::Attached>& attached) {
+      if (!attached) {
+        done(attached.error());
+        return;
+      }
+      control::AttachResponse response;
+      *response.mutable_endpoint() = manager::wire::to_wire(attached->endpoint);
+      response.set_ifname(attached->ifname);
+      response.set_mtu(attached->mtu);
+      done(response);
+    });
+  });
+}
+
+void Node::detach(control::DetachRequest request, Done<control::DetachResponse> done) {
+  strand_.post([this, request = std::move(request), done = std::move(done)] {
+    if (worker_view_ == nullptr) {
+      done(conflict("this node is not part of a cluster: use `shoal init` or `shoal join` first"));
+      return;
+    }
+    worker_view_->worker().detach(request.network(), request.endpoint(), request.force(),
+                                  [done](const Status& detached) {
+                                    if (detached) {
+                                      done(control::DetachResponse());
+                                    } else {
+                                      done(detached.error());
+                                    }
+                                  });
+  });
+}
+
+}  // namespace shoal::node

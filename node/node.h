@@ -1,0 +1,131 @@
+// Node: this host's part in a cluster, from nothing to member and back.
+//
+//   inactive --init, join--> active (worker) <--promote, demote--> active (worker and manager)
+//       ^---------------------------leave------------------------------'
+//
+// Changes of this state run one after the other on a thread of their own (they block on disk and
+// managers). node.state is the commit point: what failed before it leaves nothing; what is found
+// without it at start is rubbish and removed.
+//
+// Thread rule: start(), stop() from main; init(), join(), leave() from any thread; status(),
+// attach(), detach() from any thread, answered on the strand.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/runtime/system_ports.h"
+#include "node/cluster_router.h"
+#include "node/manager_part.h"
+#include "node/worker_part.h"
+#include "proto/control.pb.h"
+
+namespace shoal::node {
+
+class Node {
+ public:
+  template <typename T>
+  using Done = std::function<void(Result<T>)>;
+
+  // From the certificate to a session with the leader.
+  static constexpr std::chrono::milliseconds kRegisterTimeout{15'000};
+  static constexpr std::chrono::milliseconds kBootstrapTimeout{30'000};
+  // Of a new raft member: it has to take over the cluster's state first.
+  static constexpr std::chrono::milliseconds kRaftJoinTimeout{30'000};
+  static constexpr std::chrono::milliseconds kRaftLeaveTimeout{10'000};
+  static constexpr std::chrono::milliseconds kLeaveTimeout{20'000};
+  // After a role change or renewal that failed.
+  static constexpr Duration kRoleRetry = std::chrono::seconds(2);
+  static constexpr Duration kRenewRetry = std::chrono::seconds(60);
+
+  // `missing`: kernel features that this host lacks, as sentences for status, and their names.
+  struct Missing {
+    std::vector<std::string> names;
+    std::vector<std::string> sentences;
+  };
+
+  Node(Paths paths, Missing missing, Strand& strand, Clock& clock, Rng& rng);
+  ~Node();
+
+  // Goes on from what is on disk. kDataLoss and the like: the daemon must not run on it.
+  Status start();
+  // Ends the node's parts; the data plane stays as it is.
+  void stop();
+
+  void init(control::InitRequest request, Done<control::InitResponse> done);
+  void join(control::JoinRequest request, Done<control::JoinResponse> done);
+  void leave(bool force, Done<control::LeaveResponse> done);
+  void status(Done<control::StatusResponse> done);
+  void attach(control::AttachRequest request, Done<control::AttachResponse> done);
+  void detach(control::DetachRequest request, Done<control::DetachResponse> done);
+
+  manager::ClusterHandler& cluster() { return router_; }
+
+ private:
+  // On the lifecycle thread (node_init.cc, node_join.cc, node_role.cc).
+  Result<control::InitResponse> do_init(const control::InitRequest& request);
+  Result<Identity> plan_init(const control::InitRequest& request,
+                             manager::InitCluster& cluster) const;
+  Result<control::JoinResponse> do_join(const control::JoinRequest& request);
+  Result<Identity> plan_join(const control::JoinRequest& request,
+                             const std::vector<HostPort>& remotes) const;
+  Status do_leave(bool force);
+  void follow_role(manager::Role wanted);
+  Status promote();
+  Status demote();
+  Status renew();
+  void schedule_renewal();
+
+  Status start_worker(const Identity& identity);
+  void stop_worker();
+  Status open_manager(const Identity& identity);
+  void stop_manager();
+  // Undoes a failed init or join: nothing of it is left.
+  void forget_everything();
+  void set_identity(std::optional<Identity> identity);
+  Status require_inactive() const;
+  Status require_running() const;
+  // Runs `work` on the lifecycle thread unless the daemon is stopping.
+  void later(std::function<void()> work);
+
+  // On the strand.
+  void on_cluster(const worker::ClusterInfo& cluster);
+  void fill_status(control::StatusResponse& out) const;
+  void fill_managers(control::StatusResponse& out) const;
+  void fill_raft(control::StatusResponse& out) const;
+  void check_role();
+
+  const Paths paths_;
+  const Missing missing_;
+  const manager::NodeDescription description_;
+  Strand& strand_;
+  Clock& clock_;
+  Rng& rng_;
+  ClusterRouter router_;
+
+  // Lifecycle thread only.
+  std::optional<Identity> identity_;
+  std::unique_ptr<WorkerPart> worker_part_;
+  std::unique_ptr<ManagerPart> manager_part_;
+
+  // Strand only: what the lifecycle thread has set up, for reading.
+  std::optional<Identity> view_;
+  WorkerPart* worker_view_ = nullptr;
+  manager::Manager* manager_view_ = nullptr;
+  std::string busy_;  // "joining", for status; empty when settled
+  std::string role_error_;
+  manager::Role wanted_role_ = manager::Role::kWorker;
+  bool role_pending_ = false;       // a change of role is under way
+  bool raft_join_pending_ = false;  // a manager by certificate, not yet a member
+  std::unique_ptr<Timer> role_timer_;
+  std::unique_ptr<Timer> renew_timer_;
+
+  std::atomic<bool> stopping_ = false;
+  WorkThread lifecycle_;  // last: joined first
+};
+
+}  // namespace shoal::node

@@ -1,0 +1,138 @@
+// Promotion, demotion and renewal of the certificate; see node.h.
+#include "base/runtime/log.h"
+#include "manager/security/x509.h"
+#include "node/certificates.h"
+#include "node/node.h"
+
+namespace shoal::node {
+namespace {
+
+constexpr char kLog[] = "node";
+// The part of its validity after which a certificate is renewed, drawn anew each time: nodes that
+// joined together do not renew together.
+constexpr uint64_t kRenewFromPercent = 50;
+constexpr uint64_t kRenewToPercent = 80;
+
+std::vector<HostPort> addresses_of_managers(const worker::ClusterInfo& cluster) {
+  std::vector<HostPort> out;
+  for (const manager::Node& node : cluster.managers) {
+    if (node.addresses.control) out.push_back(*node.addresses.control);
+  }
+  return out;
+}
+
+}  // namespace
+
+void Node::on_cluster(const worker::ClusterInfo& cluster) {
+  wanted_role_ = cluster.node.spec.role;
+  check_role();
+}
+
+// Strand. `view_` is absent while init or join are under way: those check when they are done.
+void Node::check_role() {
+  if (!view_ || role_pending_) return;
+  if (view_->role == wanted_role_ && !raft_join_pending_) return;
+  role_pending_ = true;
+  const manager::Role wanted = wanted_role_;
+  later([this, wanted] { follow_role(wanted); });
+}
+
+void Node::follow_role(manager::Role wanted) {
+  if (!identity_ || !worker_part_) return;
+  const bool to_manager = wanted == manager::Role::kManager;
+  const Status followed = to_manager ? promote() : demote();
+  if (followed) {
+    log::info(kLog, "this node is a {} now", to_manager ? "manager" : "worker");
+  } else {
+    log::error(kLog, "{} failed and is tried again: {}", to_manager ? "promotion" : "demotion",
+               followed.error().message);
+  }
+  strand_.call([&] {
+    role_pending_ = false;
+    role_error_ = followed ? std::string() : followed.error().message;
+    if (followed) {
+      raft_join_pending_ = false;
+      check_role();
+    } else {
+      role_timer_->wake_at(clock_.now() + kRoleRetry, [this] { check_role(); });
+    }
+  });
+}
+
+Status Node::renew() {
+  const std::vector<HostPort> managers = strand_.call([this] {
+    const auto& cluster = worker_part_->worker().cluster();
+    std::vector<HostPort> known = worker_part_->session().managers();
+    if (cluster) known = addresses_of_managers(*cluster);
+    if (const auto leader = worker_part_->session().manager()) known.insert(known.begin(), *leader);
+    return known;
+  });
+  const Renewed renewed =
+      SHOAL_TRY(renew_certificate(identity_files(paths_.state_dir), managers, clock_));
+  Identity identity = *identity_;
+  identity.certificate = renewed.certificate;
+  identity.private_key = renewed.private_key;
+  identity.root_certificate = renewed.root_certificate;
+  identity.role = renewed.role;
+  if (!managers.empty()) identity.managers = managers;
+  SHOAL_TRY(save_identity(paths_.state_dir, identity));
+  set_identity(identity);
+  schedule_renewal();
+  return ok_status();
+}
+
+Status Node::promote() {
+  if (identity_->role != manager::Role::kManager) SHOAL_TRY(renew());
+  if (identity_->role != manager::Role::kManager) {
+    return unavailable("the managers still give this node a worker's certificate");
+  }
+  if (!manager_part_) SHOAL_TRY(open_manager(*identity_));
+  // The members know this one's address from its registration.
+  strand_.call([this] { worker_part_->session().set_addresses(addresses_of(*identity_)); });
+  if (manager::Manager::has_state(paths_.manager_dir())) return ok_status();
+  return manager_part_->join(identity_->managers, kRaftJoinTimeout);
+}
+
+Status Node::demote() {
+  if (manager_part_) {
+    const Status left = manager_part_->leave(kRaftLeaveTimeout);
+    if (!left) log::warn(kLog, "left the managers' group with: {}", left.error().message);
+    stop_manager();
+    SHOAL_TRY(manager::Manager::forget(paths_.manager_dir()));
+  }
+  if (identity_->role != manager::Role::kWorker) SHOAL_TRY(renew());
+  strand_.call([this] { worker_part_->session().set_addresses(addresses_of(*identity_)); });
+  if (identity_->role != manager::Role::kWorker) {
+    return unavailable("the managers still give this node a manager's certificate");
+  }
+  return ok_status();
+}
+
+void Node::schedule_renewal() {
+  const Result<manager::CertificateInfo> info = manager::read_certificate(identity_->certificate);
+  if (!info) return;  // checked when it was stored
+  const Duration validity = info->not_after - info->not_before;
+  const auto percent =
+      static_cast<int64_t>(kRenewFromPercent + rng_.below(kRenewToPercent - kRenewFromPercent + 1));
+  const WallTime when = info->not_before + validity / 100 * percent;
+  const Duration wait = std::max<Duration>(when - clock_.wall(), std::chrono::seconds(1));
+  strand_.call([&] {
+    renew_timer_->wake_at(clock_.now() + wait, [this] {
+      later([this] {
+        if (!identity_ || !worker_part_) return;
+        const Status renewed = renew();
+        if (renewed) {
+          log::info(kLog, "renewed this node's certificate");
+          return;
+        }
+        log::warn(kLog, "the certificate is not renewed yet: {}", renewed.error().message);
+        strand_.call([this] {
+          renew_timer_->wake_at(clock_.now() + kRenewRetry,
+                                [this] { later([this] { schedule_renewal(); }); });
+        });
+      });
+    });
+  });
+}
+
+}  // namespace shoal::node

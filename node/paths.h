@@ -1,0 +1,18 @@
+// Where a daemon keeps its things.
+#pragma once
+
+#include <string>
+
+namespace shoal::node {
+
+struct Paths {
+  std::string state_dir = "/var/lib/shoal";
+  std::string run_dir = "/run/shoal";
+  std::string socket = "/run/shoal/shoal.sock";
+  std::string resolv_conf = "/etc/resolv.conf";
+
+  std::string manager_dir() const { return state_dir + "/manager"; }
+  std::string lock() const { return state_dir + "/lock"; }
+};
+
+}  // namespace shoal::node

@@ -1,0 +1,134 @@
+#include "node/worker_part.h"
+
+#include <algorithm>
+
+#include "base/runtime/log.h"
+
+namespace shoal::node {
+
+manager::NodeAddresses addresses_of(const Identity& identity) {
+  manager::NodeAddresses out;
+  if (identity.role == manager::Role::kManager) out.control = identity.advertise;
+  out.gossip = HostPort{identity.advertise.ip, identity.gossip_port};
+  out.data_path = identity.data_path;
+  return out;
+}
+
+Result<std::unique_ptr<WorkerPart>> WorkerPart::start(const Identity& identity, const Paths& paths,
+                                                      manager::NodeDescription description,
+                                                      Strand& strand, Clock& clock, Rng& rng,
+                                                      ClusterCallback on_cluster) {
+  worker::StateDirectory::Loaded loaded = SHOAL_TRY(worker::StateDirectory::load(paths.state_dir));
+  std::unique_ptr<WorkerPart> part(new WorkerPart(strand, std::move(on_cluster)));
+  WorkerPart* const raw = part.get();
+
+  worker::DataPlaneOptions options;
+  options.run_dir = paths.run_dir;
+  options.on_endpoint_gone = [raw, &strand](const EndpointId& id, const std::string& reason) {
+    strand.post([raw, id, reason] {
+      if (raw->worker_) raw->worker_->on_endpoint_gone(id, reason);
+    });
+  };
+  options.on_repair = [](size_t repairs) {
+    log::warn("data_plane", "repaired {} differences: something else changes what is ours",
+              repairs);
+  };
+  part->kernel_ = std::make_unique<worker::KernelAdapter>(
+      SHOAL_TRY(worker::DataPlane::start(std::move(options))), strand);
+
+  worker::SessionClientConfig session;
+  session.identity = identity_files(paths.state_dir);
+  session.description = std::move(description);
+  session.addresses = addresses_of(identity);
+  session.managers = identity.managers;
+  std::optional<worker::ClusterInfo> cluster;
+  worker::Assignments assignments;
+  if (loaded.cluster) {
+    cluster = std::move(loaded.cluster->cluster);
+    assignments = std::move(loaded.cluster->assignments);
+    for (const manager::Node& node : cluster->managers) {
+      const auto& control = node.addresses.control;
+      const bool known = !control || std::find(session.managers.begin(), session.managers.end(),
+                                               *control) != session.managers.end();
+      if (!known) session.managers.push_back(*control);
+    }
+  }
+  strand.call([&] {
+    part->disk_ = std::make_unique<worker::StateDirectory>(paths.state_dir, strand);
+    part->dns_ = std::make_unique<worker::dns::DnsServer>(strand, clock, rng);
+    part->dns_->follow_resolv_conf(paths.resolv_conf);
+    part->resolvers_ = std::make_unique<worker::ResolversAdapter>(*part->dns_);
+    part->session_ =
+        std::make_unique<worker::SessionClient>(std::move(session), strand, clock, rng, *part);
+    const auto start_gossip = [identity, &strand, &clock, &rng](gossip::KeyRing keys,
+                                                                uint64_t epoch,
+                                                                gossip::Observer& observer) {
+      gossip::Config config;
+      config.self = identity.node;
+      config.cluster = identity.cluster;
+      config.bind = {identity.listen.ip, identity.gossip_port};
+      config.advertise = {identity.advertise.ip, identity.gossip_port};
+      config.epoch = epoch;
+      return gossip::Gossip::start(config, std::move(keys), strand, clock, rng, observer);
+    };
+    part->worker_ = std::make_unique<worker::Worker>(
+        worker::WorkerConfig{identity.node, identity.data_path},
+        worker::Ports{*part->session_, *part->kernel_, *part->resolvers_, *part->disk_, clock, rng,
+                      [&strand](std::function<void()> work) { strand.post(std::move(work)); },
+                      [&strand] { return strand.make_timer(); }, start_gossip});
+    part->worker_->start(std::move(loaded.state), std::move(cluster), std::move(assignments));
+    part->session_->start();
+  });
+  return part;
+}
+
+WorkerPart::~WorkerPart() {
+  strand_.call([this] {
+    if (session_) session_->stop();
+    if (worker_) worker_->stop();
+    worker_.reset();
+    session_.reset();
+    resolvers_.reset();
+    dns_.reset();
+    disk_.reset();
+  });
+  kernel_.reset();
+  // What the data plane posted until its end refers to this object.
+  strand_.call([] {});
+}
+
+void WorkerPart::on_session(bool active, const HostPort& manager, const Error& error) {
+  session_error_ = active ? Error{} : error;
+  if (!active && session_error_.message.empty()) {
+    session_error_ = unavailable("no session with " + manager.str());
+  }
+  worker_->on_session(active);
+  if (!active) return;
+  {
+    const std::lock_guard lock(mutex_);
+    registered_ = true;
+  }
+  registered_changed_.notify_all();
+}
+
+void WorkerPart::on_cluster(worker::ClusterInfo cluster) {
+  worker_->on_cluster(cluster);
+  on_cluster_(cluster);
+}
+
+void WorkerPart::on_assignments(const worker::Assignments& assignments, Instant opened) {
+  worker_->on_assignments(assignments, opened);
+}
+
+bool WorkerPart::refused() const {
+  return session_error_.code == ErrorClass::kUnauthenticated ||
+         session_error_.code == ErrorClass::kPermissionDenied ||
+         session_error_.code == ErrorClass::kNotFound;
+}
+
+bool WorkerPart::wait_registered(std::chrono::milliseconds timeout) {
+  std::unique_lock lock(mutex_);
+  return registered_changed_.wait_for(lock, timeout, [this] { return registered_; });
+}
+
+}  // namespace shoal::node

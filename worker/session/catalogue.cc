@@ -1,0 +1,65 @@
+#include "worker/session/catalogue.h"
+
+namespace shoal::worker {
+namespace {
+
+template <typename Id, typename T>
+void merge(std::map<Id, T>& table, const std::vector<T>& changed, const std::vector<Id>& removed) {
+  for (const Id& id : removed) table.erase(id);
+  for (const T& object : changed) table.insert_or_assign(object.id, object);
+}
+
+template <typename Id, typename T>
+std::vector<T> values(const std::map<Id, T>& table) {
+  std::vector<T> out;
+  out.reserve(table.size());
+  for (const auto& [id, object] : table) out.push_back(object);
+  return out;
+}
+
+}  // namespace
+
+void Catalogue::apply(const Assignments& assignments) {
+  if (assignments.complete) {
+    networks_.clear();
+    endpoints_.clear();
+    nodes_.clear();
+  }
+  merge(networks_, assignments.networks, assignments.removed_networks);
+  merge(endpoints_, assignments.endpoints, assignments.removed_endpoints);
+  merge(nodes_, assignments.nodes, assignments.removed_nodes);
+}
+
+Result<manager::Network> Catalogue::find_network(std::string_view reference) const {
+  if (reference.empty()) return invalid_argument("name a network");
+  const auto exact = networks_.find(NetworkId(std::string(reference)));
+  if (exact != networks_.end()) return exact->second;
+  const manager::Network* by_prefix = nullptr;
+  size_t prefixes = 0;
+  for (const auto& [id, network] : networks_) {
+    if (network.spec.name == reference) return network;
+    if (!id.str().starts_with(reference)) continue;
+    by_prefix = &network;
+    ++prefixes;
+  }
+  const std::string quoted = "\"" + std::string(reference.substr(0, 64)) + "\"";
+  if (prefixes > 1) {
+    return invalid_argument("network " + quoted + " is ambiguous: " + std::to_string(prefixes) +
+                            " ids begin so");
+  }
+  if (by_prefix == nullptr) {
+    return not_found("there is no network " + quoted + ": see `shoal network ls`");
+  }
+  return *by_prefix;
+}
+
+Assignments Catalogue::complete() const {
+  Assignments out;
+  out.complete = true;
+  out.networks = values(networks_);
+  out.endpoints = values(endpoints_);
+  out.nodes = values(nodes_);
+  return out;
+}
+
+}  // namespace shoal::worker

@@ -1,0 +1,36 @@
+// Catalogue: what the assignments add up to. Every worker knows all networks and nodes, and its own
+// endpoints as the managers see them, and answers from it while managers are away.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "base/types/result.h"
+#include "worker/session/messages.h"
+
+namespace shoal::worker {
+
+class Catalogue {
+ public:
+  // A complete message replaces everything; a change adds, replaces and removes by id.
+  void apply(const Assignments& assignments);
+
+  const std::map<NetworkId, manager::Network>& networks() const { return networks_; }
+  const std::map<EndpointId, manager::Endpoint>& endpoints() const { return endpoints_; }
+  const std::map<NodeId, manager::Node>& nodes() const { return nodes_; }
+
+  // By id, name, or unique prefix of an id (in this order). kNotFound, or kInvalidArgument when
+  // several ids begin so.
+  Result<manager::Network> find_network(std::string_view reference) const;
+
+  // What apply() would need to arrive here: one complete message with `sequence` 0, for the disk.
+  Assignments complete() const;
+
+ private:
+  std::map<NetworkId, manager::Network> networks_;
+  std::map<EndpointId, manager::Endpoint> endpoints_;
+  std::map<NodeId, manager::Node> nodes_;
+};
+
+}  // namespace shoal::worker

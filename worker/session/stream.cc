@@ -1,0 +1,99 @@
+#include "worker/session/stream.h"
+
+#include "base/rpc/status.h"
+#include "worker/session/wire.h"
+
+namespace shoal::worker {
+
+std::optional<HostPort> leader_of(const grpc::ClientContext& context) {
+  const auto& metadata = context.GetServerTrailingMetadata();
+  const auto named = metadata.find("shoal-leader");
+  if (named == metadata.end()) return std::nullopt;
+  const Result<HostPort> leader =
+      HostPort::parse(std::string_view(named->second.data(), named->second.size()));
+  if (!leader) return std::nullopt;
+  return *leader;
+}
+
+Stream::Stream(std::shared_ptr<grpc::Channel> channel, Strand& strand,
+               std::function<void(Session::Input)> on_input)
+    : strand_(strand),
+      stub_(dispatch::Dispatcher::NewStub(channel)),
+      on_input_(std::move(on_input)) {}
+
+std::shared_ptr<Stream> Stream::open(std::shared_ptr<grpc::Channel> channel, Strand& strand,
+                                     dispatch::Register registration,
+                                     std::function<void(Session::Input)> on_input) {
+  std::shared_ptr<Stream> stream(new Stream(std::move(channel), strand, std::move(on_input)));
+  stream->self_ = stream;
+  *stream->out_.mutable_register_() = std::move(registration);
+  stream->stub_->async()->Session(&stream->context_, stream.get());
+  stream->AddHold();
+  stream->StartRead(&stream->in_);
+  stream->StartWrite(&stream->out_);
+  stream->StartCall();
+  return stream;
+}
+
+void Stream::deliver(Session::Input input) {
+  strand_.post([self = self_, input = std::move(input)]() mutable {
+    if (self->on_input_) self->on_input_(std::move(input));
+  });
+}
+
+void Stream::send_heartbeat() {
+  if (!holds_) return;
+  if (writing_) {
+    heartbeat_due_ = true;
+    return;
+  }
+  writing_ = true;
+  out_.Clear();
+  out_.mutable_heartbeat();
+  StartWrite(&out_);
+}
+
+void Stream::end_writing() {
+  if (!holds_) return;
+  holds_ = false;
+  RemoveHold();
+}
+
+void Stream::close() {
+  on_input_ = nullptr;
+  context_.TryCancel();
+  end_writing();
+}
+
+void Stream::OnReadDone(bool ok) {
+  if (!ok) {
+    strand_.post([self = self_] { self->end_writing(); });
+    return;
+  }
+  Result<std::optional<Session::Input>> input = from_wire(in_);
+  if (!input) {
+    deliver(Session::Closed{input.error().wrap("a message of the manager cannot be read"), {}});
+    context_.TryCancel();
+    return;
+  }
+  if (*input) deliver(std::move(**input));
+  in_.Clear();
+  StartRead(&in_);
+}
+
+void Stream::OnWriteDone(bool ok) {
+  if (!ok) return;  // the read side ends too and tells
+  strand_.post([self = self_] {
+    self->writing_ = false;
+    if (std::exchange(self->heartbeat_due_, false)) self->send_heartbeat();
+  });
+}
+
+void Stream::OnDone(const grpc::Status& status) {
+  const Error error =
+      status.ok() ? unavailable("the manager ended the session") : from_grpc(status);
+  deliver(Session::Closed{error, leader_of(context_)});
+  self_.reset();
+}
+
+}  // namespace shoal::worker

@@ -1,0 +1,32 @@
+// proto/dispatch.proto -> plain values, checked, for the worker's end of a session; and the bytes
+// of the cache file. Thread-safe: no state.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/codec/bytes.h"
+#include "proto/dispatch.pb.h"
+#include "worker/session/session.h"
+#include "worker/state/frame.h"
+
+namespace shoal::worker {
+
+// kInvalidArgument naming the field. A message without content (of a newer manager) is nothing.
+Result<std::optional<Session::Input>> from_wire(const dispatch::ManagerMessage& message);
+Result<ClusterInfo> from_wire(const dispatch::ClusterInfo& cluster);
+Result<Assignments> from_wire(const dispatch::Assignments& assignments);
+dispatch::ClusterInfo to_wire(const ClusterInfo& cluster);
+dispatch::Assignments to_wire(const Assignments& assignments);
+
+inline constexpr FrameKind kCacheKind{{'S', 'H', 'C', 'C'}, 1, "what the managers said last"};
+
+// The cache file: a frame holding both messages, each with its length.
+struct CachedCluster {
+  ClusterInfo cluster;
+  Assignments assignments;
+};
+Bytes encode_cache(const ClusterInfo& cluster, const Assignments& complete);
+Result<CachedCluster> decode_cache(ByteView file, const std::string& path);
+
+}  // namespace shoal::worker
