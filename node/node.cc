@@ -144,8 +144,10 @@ Status Node::open_manager(const Identity& identity) {
   strand_.call([this] {
     manager_view_ = &manager_part_->manager();
     router_.set_manager(manager_view_);
+    raft_removed_ = false;
     manager_view_->on_removed([this] {
       log::warn(kLog, "the managers took this member out of their group");
+      raft_removed_ = true;
       wanted_role_ = manager::Role::kWorker;
       check_role();
     });

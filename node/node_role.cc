@@ -95,8 +95,11 @@ Status Node::promote() {
 
 Status Node::demote() {
   if (manager_part_) {
-    const Status left = manager_part_->leave(kRaftLeaveTimeout);
-    if (!left) log::warn(kLog, "left the managers' group with: {}", left.error().message);
+    if (!strand_.call([this] { return raft_removed_; })) {
+      const Status left = manager_part_->leave(kRaftLeaveTimeout);
+      // Demotion by the managers took the member out already, and it may not ask any more.
+      if (!left) log::info(kLog, "stopping without leave: {}", left.error().message);
+    }
     stop_manager();
     SHOAL_TRY(manager::Manager::forget(paths_.manager_dir()));
   }
