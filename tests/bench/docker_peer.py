@@ -1,4 +1,4 @@
-"""The peer: Debian's Docker (package docker.io) as a two-node swarm, one network namespace per host."""
+"""The peer: Debian's Docker (package docker.io) as a two-node swarm, a network namespace per host."""
 
 import contextlib
 import os
@@ -35,7 +35,19 @@ def start(host):
     namespace = f"shoalb-dh{host}"
     run("ip", "netns", "add", namespace)
     run("ip", "-n", namespace, "link", "set", "lo", "up")
-    run("ip", "link", "add", f"shoalbu{host}", "type", "veth", "peer", "name", "eth0", "netns", namespace)
+    run(
+        "ip",
+        "link",
+        "add",
+        f"shoalbu{host}",
+        "type",
+        "veth",
+        "peer",
+        "name",
+        "eth0",
+        "netns",
+        namespace,
+    )
     run("ip", "link", "set", f"shoalbu{host}", "netns", "shoalb-dfabric")
     run("ip", "-n", "shoalb-dfabric", "link", "set", f"shoalbu{host}", "master", "br0", "up")
     run("ip", "-n", namespace, "addr", "add", f"192.168.78.{10 + host}/24", "dev", "eth0")
@@ -43,13 +55,20 @@ def start(host):
     run("ip", "-n", namespace, "route", "add", "default", "via", "192.168.78.1")
     home = DIRECTORY / f"h{host}"
     home.mkdir()
-    script = (f"mount --make-rprivate /; mount -t tmpfs tmpfs /run; mkdir -p /run/netns /run/docker; "
-              f"exec {DOCKERD} --data-root {home}/lib --exec-root {home}/exec -p {home}/pid "
-              f"-H unix://{home}/docker.sock --storage-driver overlay2")
+    script = (
+        f"mount --make-rprivate /; mount -t tmpfs tmpfs /run; mkdir -p /run/netns /run/docker; "
+        f"exec {DOCKERD} --data-root {home}/lib --exec-root {home}/exec -p {home}/pid "
+        f"-H unix://{home}/docker.sock --storage-driver overlay2"
+    )
     with open(home / "log", "w", encoding="utf-8") as log:
         # nsenter rather than `ip netns exec`, which hides the cgroups from dockerd.
-        return subprocess.Popen(["nsenter", f"--net=/run/netns/{namespace}", "unshare", "-m", "bash", "-c", script],
-                                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        return subprocess.Popen(
+            ["nsenter", f"--net=/run/netns/{namespace}", "unshare", "-m", "bash", "-c", script],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
 
 def remove(daemons):
@@ -81,7 +100,9 @@ class Swarm:
         return int(docker(host, "inspect", "-f", "{{.State.Pid}}", name))
 
     def place(self, host, name, pid):
-        address = docker(host, "inspect", "-f", "{{.NetworkSettings.Networks.peernet.IPAddress}}", name).strip()
+        address = docker(
+            host, "inspect", "-f", "{{.NetworkSettings.Networks.peernet.IPAddress}}", name
+        ).strip()
         return Place(["nsenter", f"--net=/proc/{pid}/ns/net"], address)
 
     def pids(self, host):

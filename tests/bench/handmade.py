@@ -1,5 +1,5 @@
-"""The yardstick: a VXLAN built by hand between two lab hosts, of the same parts as an overlay (a namespace with
-bridge and VXLAN device, a veth to the endpoint's namespace), with static forwarding entries."""
+"""The yardstick: a VXLAN built by hand between two lab hosts, of the same parts as an overlay (a
+namespace with bridge and VXLAN device, a veth to the endpoint's namespace), entries static."""
 
 import contextlib
 
@@ -24,20 +24,88 @@ def build(host, underlay):
     other = 3 - host
     run("ip", "netns", "add", overlay)
     run("ip", "netns", "add", endpoint)
-    run("ip", "-n", f"shoal-h{host}", "link", "add", "hbvx", "type", "vxlan", "id", VNI, "local",
-        underlay[host], "dstport", PORT, "nolearning", "proxy")
+    run(
+        "ip",
+        "-n",
+        f"shoal-h{host}",
+        "link",
+        "add",
+        "hbvx",
+        "type",
+        "vxlan",
+        "id",
+        VNI,
+        "local",
+        underlay[host],
+        "dstport",
+        PORT,
+        "nolearning",
+        "proxy",
+    )
     run("ip", "-n", f"shoal-h{host}", "link", "set", "hbvx", "netns", overlay)
     run("ip", "-n", overlay, "link", "add", "br0", "type", "bridge")
-    run("ip", "-n", overlay, "link", "add", "ep", "type", "veth", "peer", "name", "eth0", "netns", endpoint)
+    run(
+        "ip",
+        "-n",
+        overlay,
+        "link",
+        "add",
+        "ep",
+        "type",
+        "veth",
+        "peer",
+        "name",
+        "eth0",
+        "netns",
+        endpoint,
+    )
     for port in ("hbvx", "ep"):
         run("ip", "-n", overlay, "link", "set", port, "master", "br0", "mtu", 1450, "up")
     run("ip", "-n", overlay, "link", "set", "br0", "mtu", 1450, "up")
-    run("ip", "-n", endpoint, "link", "set", "eth0", "address", f"02:00:00:00:77:0{host}", "mtu", 1450, "up")
+    run(
+        "ip",
+        "-n",
+        endpoint,
+        "link",
+        "set",
+        "eth0",
+        "address",
+        f"02:00:00:00:77:0{host}",
+        "mtu",
+        1450,
+        "up",
+    )
     run("ip", "-n", endpoint, "addr", "add", f"10.77.0.{host}/24", "dev", "eth0")
     run("ip", "-n", endpoint, "link", "set", "lo", "up")
     mac = f"02:00:00:00:77:0{other}"
-    run("bridge", "-n", overlay, "fdb", "replace", mac, "dev", "hbvx", "dst", underlay[other], "self", "permanent")
-    run("ip", "-n", overlay, "neigh", "replace", f"10.77.0.{other}", "lladdr", mac, "dev", "hbvx", "nud", "permanent")
+    run(
+        "bridge",
+        "-n",
+        overlay,
+        "fdb",
+        "replace",
+        mac,
+        "dev",
+        "hbvx",
+        "dst",
+        underlay[other],
+        "self",
+        "permanent",
+    )
+    run(
+        "ip",
+        "-n",
+        overlay,
+        "neigh",
+        "replace",
+        f"10.77.0.{other}",
+        "lladdr",
+        mac,
+        "dev",
+        "hbvx",
+        "nud",
+        "permanent",
+    )
     return Place(["nsenter", f"--net=/run/netns/{endpoint}"], f"10.77.0.{host}")
 
 

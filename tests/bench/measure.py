@@ -16,11 +16,18 @@ LAB = str(REPO / "deploy" / "lab")
 
 def run(*command, timeout=120, check=True, **options):
     """Standard output of a command; a failure shows both of its streams."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
-                          timeout=timeout, stdin=subprocess.DEVNULL, **options)
+    done = subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        stdin=subprocess.DEVNULL,
+        **options,
+    )
     if check and done.returncode != 0:
-        raise RuntimeError(f"{' '.join(map(str, command))}: exit {done.returncode}\n"
-                           f"{done.stdout}{done.stderr}")
+        raise RuntimeError(
+            f"{' '.join(map(str, command))}: exit {done.returncode}\n" f"{done.stdout}{done.stderr}"
+        )
     return done.stdout
 
 
@@ -55,12 +62,14 @@ class Series:
         return ordered[min(len(ordered) - 1, int(len(ordered) * p / 100))]
 
     def text(self):
-        return (f"{self.median():.3g} {self.unit} "
-                f"({min(self.samples):.3g} to {max(self.samples):.3g}, n={len(self.samples)})")
+        return (
+            f"{self.median():.3g} {self.unit} "
+            f"({min(self.samples):.3g} to {max(self.samples):.3g}, n={len(self.samples)})"
+        )
 
 
 def ratio(ours, theirs):
-    """Median of the rounds' ratios, with the smallest and the largest: noise hits both sides of a round."""
+    """Median, smallest and largest of the rounds' ratios: noise hits both sides of a round."""
     ratios = [a / b for a, b in zip(ours.samples, theirs.samples)]
     return statistics.median(ratios), min(ratios), max(ratios)
 
@@ -72,8 +81,13 @@ class Place:
         self.prefix, self.address = [str(part) for part in prefix], address
 
     def popen(self, *command, **options):
-        return subprocess.Popen([*self.prefix, *map(str, command)], stdin=subprocess.DEVNULL,
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+        return subprocess.Popen(
+            [*self.prefix, *map(str, command)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            **options,
+        )
 
     def run(self, *command, **options):
         return run(*self.prefix, *command, **options)
@@ -84,8 +98,11 @@ def servers(place):
     """iperf3 and qperf listening in a place, ended afterwards."""
     started = [place.popen("iperf3", "-s"), place.popen("qperf")]
     try:
-        wait_until(lambda: {"5201", "19765"} <= set(
-            re.findall(r":(\d+)\s", place.run("ss", "-Hltn"))), 10, "iperf3 and qperf to listen")
+        wait_until(
+            lambda: {"5201", "19765"} <= set(re.findall(r":(\d+)\s", place.run("ss", "-Hltn"))),
+            10,
+            "iperf3 and qperf to listen",
+        )
         yield
     finally:
         for process in started:
@@ -94,14 +111,16 @@ def servers(place):
 
 
 def tcp_gbps(client, server, seconds):
-    report = json.loads(client.run("iperf3", "-J", "-c", server.address, "-t", str(seconds),
-                                   timeout=seconds + 30))
+    report = json.loads(
+        client.run("iperf3", "-J", "-c", server.address, "-t", str(seconds), timeout=seconds + 30)
+    )
     return report["end"]["sum_received"]["bits_per_second"] / 1e9
 
 
 def tcp_latency_us(client, server, seconds):
-    text = client.run("qperf", "-t", str(seconds), "-vu", server.address, "tcp_lat",
-                      timeout=seconds + 30)
+    text = client.run(
+        "qperf", "-t", str(seconds), "-vu", server.address, "tcp_lat", timeout=seconds + 30
+    )
     value, unit = re.search(r"latency\s*=\s*([\d.]+)\s*(ns|us|ms)", text).groups()
     return float(value) * {"ns": 1e-3, "us": 1, "ms": 1e3}[unit]
 

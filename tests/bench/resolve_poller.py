@@ -1,5 +1,5 @@
-"""Inside a namespace: for each "NAME" line on standard input, asks 127.0.0.11 for its A record until it has one
-and prints the monotonic time in seconds at which it came (or "timeout" after 20 s)."""
+"""Inside a namespace: for each NAME line on standard input, asks 127.0.0.11 for its A record until
+it has one and prints the monotonic time in seconds at which it came (or "timeout" after 20 s)."""
 
 import socket
 import struct
@@ -9,7 +9,12 @@ import time
 
 def query(name, identifier):
     labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
-    return struct.pack(">HHHHHH", identifier, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", 1, 1)
+    return (
+        struct.pack(">HHHHHH", identifier, 0x0100, 1, 0, 0, 0)
+        + labels
+        + b"\0"
+        + struct.pack(">HH", 1, 1)
+    )
 
 
 def resolve(name):
