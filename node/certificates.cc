@@ -4,7 +4,6 @@
 #include <deque>
 #include <thread>
 
-#include "base/rpc/status.h"
 #include "manager/security/token.h"
 #include "manager/security/x509.h"
 #include "manager/wire/common_wire.h"
@@ -41,7 +40,7 @@ Status ask_managers(std::vector<HostPort> managers, Clock& clock, Call call) {
     set_deadline(context);
     const grpc::Status status = call(next, context);
     if (status.ok()) return ok_status();
-    const Error error = from_grpc(status);
+    const Error error = worker::error_of(status);
     if (!worth_repeating(error)) return error;
     const auto leader = worker::leader_of(context);
     if (clock.now() >= deadline) {
@@ -62,8 +61,8 @@ Result<std::string> fetch_root(const std::vector<HostPort>& remotes) {
     ca::GetRootCertificateResponse response;
     const grpc::Status status = stub->GetRootCertificate(&context, {}, &response);
     if (status.ok()) return response.root_certificate();
-    errors.add(
-        unavailable("no manager answers at " + remote.str() + ": " + status.error_message()));
+    errors.add(unavailable("no manager answers at " + remote.str() + ": " +
+                           worker::error_of(status).message));
   }
   if (errors.empty()) return invalid_argument("name a manager to join: HOST:PORT");
   return errors.join();

@@ -2,7 +2,6 @@
 
 #include <set>
 
-#include "base/rpc/status.h"
 #include "base/runtime/log.h"
 #include "manager/wire/common_wire.h"
 #include "worker/session/stream.h"
@@ -247,7 +246,7 @@ void SessionClient::Impl::finished(const std::shared_ptr<C>& call, const grpc::S
       session_.hint_leader(*leader, clock_.now());
       turn_soon();
     }
-    const Error error = from_grpc(status);
+    const Error error = error_of(status);
     if (worth_repeating(error.code)) {
       again(call, error);
       return;

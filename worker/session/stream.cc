@@ -15,6 +15,14 @@ std::optional<HostPort> leader_of(const grpc::ClientContext& context) {
   return *leader;
 }
 
+Error error_of(const grpc::Status& status) {
+  constexpr std::string_view kReason = "last error: ";
+  Error error = from_grpc(status);
+  const size_t reason = error.message.find(kReason);
+  if (reason != std::string::npos) error.message.erase(0, reason + kReason.size());
+  return error;
+}
+
 Stream::Stream(std::shared_ptr<grpc::Channel> channel, Strand& strand,
                std::function<void(Session::Input)> on_input)
     : strand_(strand),
@@ -90,8 +98,7 @@ void Stream::OnWriteDone(bool ok) {
 }
 
 void Stream::OnDone(const grpc::Status& status) {
-  const Error error =
-      status.ok() ? unavailable("the manager ended the session") : from_grpc(status);
+  const Error error = status.ok() ? unavailable("the manager ended the session") : error_of(status);
   deliver(Session::Closed{error, leader_of(context_)});
   self_.reset();
 }

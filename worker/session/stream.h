@@ -19,6 +19,10 @@ namespace shoal::worker {
 // The address a follower named in its trailing metadata.
 std::optional<HostPort> leader_of(const grpc::ClientContext& context);
 
+// from_grpc() with the reason why nothing could be reached, without gRPC's words around it: those
+// are the command line's sign that its own daemon does not run.
+Error error_of(const grpc::Status& status);
+
 class Stream final
     : public grpc::ClientBidiReactor<dispatch::WorkerMessage, dispatch::ManagerMessage> {
  public:
