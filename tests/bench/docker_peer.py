@@ -1,4 +1,4 @@
-"""The peer: Debian's Docker (package docker.io) as a two-node swarm, a network namespace per host."""
+"""The peer: Debian's Docker (package docker.io), a two-node swarm, a network namespace per host."""
 
 import contextlib
 import os
