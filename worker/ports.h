@@ -64,7 +64,7 @@ class Resolvers {
 class Disk {
  public:
   virtual ~Disk() = default;
-  // Durable when `done` is called with ok.
+  // Outlives this process when `done` is called with ok.
   virtual void save(PersistedState state, std::function<void(Status)> done) = 0;
   // What the managers said last, to start from while they are away.
   virtual void save_cluster(const ClusterInfo& cluster, const Assignments& complete) = 0;
