@@ -292,6 +292,8 @@ void Worker::on_entry_removed(const NetworkId& network, const std::string& key,
 void Worker::on_member(const gossip::MemberInfo& member) {
   log::info(kLog, "node {} at {} is {}", member.id.str(), member.address.str(),
             gossip::to_string(member.state));
+  // After a long cut the session would wait some seconds for its next try.
+  if (member.state == gossip::MemberState::kAlive) ports_.managers.hurry();
 }
 
 std::vector<manager::Endpoint> Worker::endpoints() const {

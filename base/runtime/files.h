@@ -10,8 +10,8 @@ namespace shoal {
 // The whole file; kNotFound when absent, kInvalidArgument beyond `max_size` bytes.
 Result<std::string> read_file(const std::string& path, size_t max_size = 16U << 20);
 
-// What a written file outlives. The process: nothing is fsynced, and after a power loss the file may
-// be an older one, or empty. The power: file and directory are fsynced.
+// What a written file outlives. The process: nothing is fsynced, and after a power loss the file
+// may be an older one, or empty. The power: file and directory are fsynced.
 enum class Outlives { kPower, kProcess };
 
 // Replaces `path` in one step: written beside it and renamed. After a crash the file is the old one

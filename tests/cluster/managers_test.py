@@ -38,9 +38,10 @@ class OnlyManagerGone(ClusterTest):
         self.assertTrue(self.client.reaches(self.web.ip4()))
 
     def test_what_needs_a_manager_is_refused_with_a_reason(self):
+        second = Workload(self, "h2", "second")
         self.lab("kill", "h1")
         refused = self.lab.shoal("h2", "--timeout", 5, "attach", "shop", "--netns",
-                                 self.web.netns, "--name", "second", check=False)
+                                 second.netns, "--name", "second", check=False)
         self.assertIn(refused.returncode, (9, 10), refused.stderr)
         self.assertIn("manager", refused.stderr)
 

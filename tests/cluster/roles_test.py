@@ -61,9 +61,9 @@ class Roles(ClusterTest):
         self.wait_for_managers("h1", ["h1", "h2", "h3"])
 
     def test_a_manager_is_demoted_leaves_is_removed_and_joins_again(self):
-        kept = Workload(self, "h1", "kept")
         self.network("stays")
-        kept.attach("stays")
+        kept = Workload(self, "h1", "kept").attach("stays")
+        reader = Workload(self, "h4", "reader").attach("stays")
         self.lab.shoal("h1", "node", "demote", "h3")
         self.wait_for_own_role("h3", "worker")
         self.lab.shoal("h3", "leave")
@@ -74,6 +74,8 @@ class Roles(ClusterTest):
         token = self.lab.shoal("h1", "join-token", "manager", "-q").stdout.strip()
         self.lab.shoal("h3", "join", "--token", token, f"{self.lab.env('h1')['ADDRESS']}:2377")
         self.wait_for_managers("h3", ["h1", "h2", "h3"])
+        reader.wait_for_name("kept", [kept.ip4()])
+        reader.wait_to_reach(kept.ip4())
         self.works("h3", "h1")
 
     def test_all_managers_restart_at_once(self):

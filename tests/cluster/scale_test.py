@@ -17,12 +17,12 @@ SAMPLE = 20       # pairs that are tried
 # namespace it has there, without counters and indexes.
 KERNEL = r"""
 for space in host $(ls /run/shoal/netns 2>/dev/null); do
-  in() { if [ $space = host ]; then "$@"; else nsenter --net=/run/shoal/netns/$space "$@"; fi; }
+  there() { if [ $space = host ]; then "$@"; else nsenter --net=/run/shoal/netns/$space "$@"; fi; }
   echo "= $space"
-  in ip -o link | sed 's/^[0-9]*: //; s/@.*//' | sort
-  in bridge fdb | sort
-  in ip neigh | grep -v '^192\.\|^fd\|^fe80' | sort
-  in nft list ruleset
+  there ip -o link | sed 's/^[0-9]*: //; s/@.*//' | sort
+  there bridge fdb | sort
+  there ip neigh | grep -v '^192\.\|^fd\|^fe80' | sort
+  there nft list ruleset
 done
 """
 
@@ -62,7 +62,7 @@ class Scale(ClusterTest):
               f"{late:.2f} s after the last")
         self.assertLess(late, KNOWN)
         self.known_everywhere(watchers, addresses)
-        self.assertEqual(self.lab.endpoint_names("h2", "shop"),
+        self.assertEqual(self.lab.endpoint_names("h1", "shop"),
                          sorted([*addresses, *(w.name for w in watchers)]))
         chosen = random.Random(ENDPOINTS)
         for crowd in crowds:
