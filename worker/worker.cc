@@ -34,6 +34,7 @@ Worker::Worker(WorkerConfig config, Ports ports)
       sandboxes_(ports_.resolvers),
       peers_(ports_.resolvers.names(), config_.data_path),
       adopt_timer_(ports_.make_timer()),
+      return_timer_(ports_.make_timer()),
       release_timer_(ports_.make_timer()),
       gossip_timer_(ports_.make_timer()),
       cache_timer_(ports_.make_timer()) {}
@@ -97,8 +98,8 @@ void Worker::stop() {
   if (stopping_) return;
   stopping_ = true;
   alive_.reset();
-  for (const auto& timer :
-       {adopt_timer_.get(), release_timer_.get(), gossip_timer_.get(), cache_timer_.get()}) {
+  for (const auto& timer : {adopt_timer_.get(), return_timer_.get(), release_timer_.get(),
+                            gossip_timer_.get(), cache_timer_.get()}) {
     timer->cancel();
   }
   const Error stopping = unavailable("shoald is stopping: try again when it runs");
@@ -265,6 +266,9 @@ void Worker::on_cluster(ClusterInfo cluster) {
   if (gossip_) {
     for (const NodeId& node : cluster_->removed_nodes) gossip_->forget(node);
   }
+  for (const NodeId& node : cluster_->removed_nodes) {
+    if (peers_.drop_node(node)) kernel_dirty();
+  }
   if (cluster_->data_path_port != port_before) kernel_dirty();
   cache_soon();
 }
@@ -292,8 +296,25 @@ void Worker::on_entry_removed(const NetworkId& network, const std::string& key,
 void Worker::on_member(const gossip::MemberInfo& member) {
   log::info(kLog, "node {} at {} is {}", member.id.str(), member.address.str(),
             gossip::to_string(member.state));
-  // After a long cut the session would wait some seconds for its next try.
-  if (member.state == gossip::MemberState::kAlive) ports_.managers.hurry();
+  switch (member.state) {
+    case gossip::MemberState::kAlive:
+      // After a long cut the session would wait some seconds for its next try.
+      ports_.managers.hurry();
+      if (peers_.set_alive(member.id)) {
+        return_timer_->wake_at(ports_.clock.now() + kAdoptGrace, guarded([this] {
+                                 if (peers_.drop_hidden()) kernel_dirty();
+                               }));
+      }
+      break;
+    case gossip::MemberState::kFailed:
+      peers_.set_failed(member.id);
+      break;
+    case gossip::MemberState::kLeft:
+      if (peers_.drop_node(member.id)) kernel_dirty();
+      break;
+    case gossip::MemberState::kSuspect:
+      break;
+  }
 }
 
 std::vector<manager::Endpoint> Worker::endpoints() const {

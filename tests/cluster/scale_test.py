@@ -13,8 +13,8 @@ AT_ONCE = 8       # on each host
 KNOWN = 1         # seconds after the last attach until every name resolves everywhere
 SAMPLE = 20       # pairs that are tried
 
-# What Shoal may leave in a host: links, forwarding entries, neighbours, addresses and rules of every
-# namespace it has there, without counters and indexes.
+# What Shoal may leave in a host: links, forwarding entries, neighbours and rules of the host's own
+# and of every namespace it has there, without counters and indexes.
 KERNEL = r"""
 for space in host $(ls /run/shoal/netns 2>/dev/null); do
   there() { if [ $space = host ]; then "$@"; else nsenter --net=/run/shoal/netns/$space "$@"; fi; }
