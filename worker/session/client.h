@@ -55,7 +55,7 @@ class SessionClient final : public ManagerCalls {
   void set_addresses(manager::NodeAddresses addresses);
 
   void attach(const EndpointId& id, const std::string& network, const manager::EndpointSpec& spec,
-              std::function<void(Result<Lease>)> done) override;
+              Instant deadline, std::function<void(Result<Lease>)> done) override;
   void detach(const EndpointId& id, std::function<void(Status)> done) override;
   bool reachable() const override;
   void hurry() override;
