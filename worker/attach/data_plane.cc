@@ -29,6 +29,9 @@ constexpr Duration kSettleTime = std::chrono::milliseconds(50);
 // and then with the periodic pass.
 constexpr Duration kRetryTime = std::chrono::milliseconds(250);
 constexpr int kQuickRetries = 6;
+// A repair looks at every endpoint, a millisecond each; who attaches meanwhile does not wait for
+// that. In a row, or under a load of attaches nothing would ever be repaired.
+constexpr int kMostInterruptions = 5;
 
 }  // namespace
 
@@ -78,6 +81,7 @@ class DataPlane::Impl {
 
   void loop() {
     next_full_ = clock_.now();
+    engine_->set_hurried([this] { return interruptions_ < kMostInterruptions && has_news(); });
     while (!stopping_) {
       wait();
       run_jobs();
@@ -86,12 +90,17 @@ class DataPlane::Impl {
       if (!engine_->has_state()) {
         next_full_ = now + options_.full_pass_interval;
       } else if (now >= next_full_) {
-        repair(Engine::Look::kEverywhere);
-        next_full_ = clock_.now() + options_.full_pass_interval;
+        const bool whole = repair(Engine::Look::kEverywhere);
+        next_full_ = clock_.now() + (whole ? options_.full_pass_interval : Duration(0));
       } else if (stirred_at_ && now >= *stirred_at_ + kSettleTime) {
-        repair(Engine::Look::kStirred);
+        if (!repair(Engine::Look::kStirred)) stirred_at_ = clock_.now();
       }
     }
+  }
+
+  bool has_news() {
+    const std::lock_guard lock(mutex_);
+    return state_ || !jobs_.empty();
   }
 
   void wait() {
@@ -146,12 +155,15 @@ class DataPlane::Impl {
     stirred_at_ = clock_.now() + kRetryTime - kSettleTime;
   }
 
-  void repair(Engine::Look look) {
+  // False when it gave way to what is new.
+  bool repair(Engine::Look look) {
     stirred_at_.reset();
     const PassResult result = engine_->pass(look, true);
+    interruptions_ = result.interrupted ? interruptions_ + 1 : 0;
     plan_retry(result);
-    log_failures(result);
+    if (!result.interrupted) log_failures(result);
     if (result.ops > 0 && options_.on_repair) options_.on_repair(result.ops);
+    return !result.interrupted;
   }
 
   // A failure is logged when it appears, not every two seconds.
@@ -174,6 +186,7 @@ class DataPlane::Impl {
   const uint64_t wake_token_;
   Instant next_full_;
   std::optional<Instant> stirred_at_;  // the first notification since the last repair
+  int interruptions_ = 0;              // of repairs, in a row
   int quick_retries_ = 0;              // left since the last new state
   std::set<std::string> failures_;
 

@@ -39,6 +39,7 @@ struct PassResult {
   std::map<EndpointId, AttachedInterface> attached;
   std::map<EndpointId, Error> endpoint_errors;  // local endpoints that are not as they should be
   std::vector<Error> problems;                  // the rest: remote endpoints, other networks
+  bool interrupted = false;                     // a repair gave way before it had seen everything
 };
 
 struct DataPlaneOptions {

@@ -71,6 +71,7 @@ PassResult Engine::pass(Look look, bool repairing) {
   for (const auto& [id, gone] : gone_) result.endpoint_errors[id] = not_found(gone.reason);
   forget_undesired(wanted, result, everywhere);
   for (const vxlan::DesiredOverlay& overlay : wanted.overlays) {
+    if (result.interrupted) break;
     const Status done = pass_overlay(overlay, look, result);
     if (done.ok()) continue;
     result.problems.push_back(done.error());
@@ -79,7 +80,7 @@ PassResult Engine::pass(Look look, bool repairing) {
       result.endpoint_errors.emplace(endpoint.id, done.error());
     }
   }
-  if (look != Look::kBelieve) {
+  if (look != Look::kBelieve && !result.interrupted) {
     stirred_overlays_.clear();
     stirred_endpoints_.clear();
   }

@@ -31,6 +31,8 @@ class Engine {
   enum class Look { kBelieve, kStirred, kEverywhere };
   // `repairing`: no new state since the last pass, so every op is a repair and is logged.
   PassResult pass(Look look, bool repairing);
+  // Asked between two endpoints of a repair: true makes it give way (PassResult::interrupted).
+  void set_hurried(std::function<bool()> hurried) { hurried_ = std::move(hurried); }
 
   // Takes what became ready; true when a pass should follow. Unknown tokens are not ours.
   bool handle_event(uint64_t token);
@@ -79,6 +81,7 @@ class Engine {
   std::map<EndpointId, LocalEndpoint> local_;  // of state_
   bool complete_ = false;  // a complete state was seen: what is not desired may go
   bool repairing_ = false;
+  std::function<bool()> hurried_;
   size_t logged_ = 0;                 // repairs logged in this pass
   bool found_leftovers_ = false;      // namespaces of an earlier run were looked for
   std::optional<uint32_t> path_mtu_;  // of the link that holds the data-path address

@@ -137,17 +137,20 @@ Status Engine::pass_overlay(const vxlan::DesiredOverlay& wanted, Look how, PassR
   if (!ensured) return context(ensured.error());
   OverlayHandle& overlay = **ensured;
   const bool stirred = how == Look::kStirred && stirred_overlays_.contains(wanted.network);
-  const bool look = how == Look::kEverywhere || stirred || !overlay.applied;
+  const bool all = how == Look::kEverywhere || !overlay.applied;
+  const bool look = all || stirred;
   std::vector<const vxlan::DesiredEndpoint*> work;
+  std::vector<const vxlan::DesiredEndpoint*> settled;
   for (const vxlan::DesiredEndpoint& endpoint : wanted.endpoints) {
     const bool woken = how == Look::kStirred && stirred_endpoints_.contains(endpoint.id);
-    if (look || woken || !is_settled(endpoint)) {
-      work.push_back(&endpoint);
-    } else {
-      result.attached[endpoint.id] = {endpoints_.at(endpoint.id).ifname, endpoint.mtu};
-    }
+    (all || woken || !is_settled(endpoint) ? work : settled).push_back(&endpoint);
   }
-  if (!look && work.empty() && *overlay.applied == wanted) return ok_status();
+  if (!look && work.empty() && *overlay.applied == wanted) {
+    for (const vxlan::DesiredEndpoint* endpoint : settled) {
+      result.attached[endpoint->id] = {endpoints_.at(endpoint->id).ifname, endpoint->mtu};
+    }
+    return ok_status();
+  }
 
   Result<vxlan::NamespaceState> dumped =
       look ? vxlan::dump_overlay(overlay.socket)
@@ -162,7 +165,20 @@ Status Engine::pass_overlay(const vxlan::DesiredOverlay& wanted, Look how, PassR
   if (!done.ok()) return context(done.error());
   overlay.applied = wanted;
   announce_remote(plan, overlay);
+  for (const vxlan::DesiredEndpoint* endpoint : settled) {
+    const EndpointHandle& handle = endpoints_.at(endpoint->id);
+    // Its own namespace tells by itself; here is the other side.
+    if (stirred && handle.port != of_port(seen, vxlan::port_name(endpoint->id))) {
+      work.push_back(endpoint);
+    } else {
+      result.attached[endpoint->id] = {handle.ifname, endpoint->mtu};
+    }
+  }
   for (const vxlan::DesiredEndpoint* endpoint : work) {
+    if (repairing_ && hurried_ && hurried_()) {
+      result.interrupted = true;
+      return ok_status();
+    }
     const Status attached = pass_endpoint(*endpoint, overlay, seen, look, result);
     if (!attached.ok()) result.endpoint_errors.emplace(endpoint->id, attached.error());
   }
@@ -219,6 +235,7 @@ Status Engine::pass_endpoint(const vxlan::DesiredEndpoint& wanted, OverlayHandle
     return invalid_argument("the endpoint's namespace is this host's own");
   }
   handle.applied.reset();
+  handle.port.reset();
   const std::string alias = vxlan::endpoint_alias(wanted.id);
   vxlan::ObservedEndpoint observed;
   observed.inside = SHOAL_TRY(vxlan::dump_inside(handle.socket, alias));
@@ -241,6 +258,7 @@ Status Engine::pass_endpoint(const vxlan::DesiredEndpoint& wanted, OverlayHandle
   }
   SHOAL_TRY(pass_dns(local_.at(wanted.id), handle, look, result));
   handle.applied = wanted;
+  if (look && plan.empty()) handle.port = std::move(observed.overlay);
   result.attached[wanted.id] = {handle.ifname, wanted.mtu};
   return ok_status();
 }

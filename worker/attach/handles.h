@@ -43,9 +43,11 @@ class EndpointHandle {
   vxlan::UniqueFd announcer;                      // sends from the endpoint's interface
   vxlan::UniqueFd process;                        // a pidfd, when the namespace is named by process
   std::optional<vxlan::DesiredEndpoint> applied;  // as in OverlayHandle
-  std::string ifname;                             // as attached
-  uint16_t dns_port = 0;                          // led to since this handle was opened
-  int dns_unchecked = 0;                          // looks since the DNS rules were looked at
+  // Its side of the overlay namespace, when that was last looked at and nothing was to be done.
+  std::optional<vxlan::NamespaceState> port;
+  std::string ifname;     // as attached
+  uint16_t dns_port = 0;  // led to since this handle was opened
+  int dns_unchecked = 0;  // looks since the DNS rules were looked at
   uint64_t token = 0;
   uint64_t process_token = 0;
 };
