@@ -1,5 +1,8 @@
 #include "worker/peers.h"
 
+#include <algorithm>
+#include <set>
+
 namespace shoal::worker {
 namespace {
 
@@ -26,7 +29,8 @@ bool Peers::upsert(const NetworkId& network, const std::string& network_name,
   auto& table = networks_[network];
   const auto known = table.find(key);
   if (known != table.end() && known->second.owner == owner && known->second.record == record) {
-    return false;
+    if (known->second.hidden) names_.upsert(name_entry(network, network_name, key, record));
+    return std::exchange(known->second.hidden, false);
   }
   names_.upsert(name_entry(network, network_name, key, record));
   table.insert_or_assign(key, Known{owner, std::move(record)});
@@ -43,6 +47,24 @@ bool Peers::remove(const NetworkId& network, const std::string& key, const NodeI
   return true;
 }
 
+void Peers::hide(const NetworkId& network, const std::string& key, const NodeId& owner) {
+  const auto table = networks_.find(network);
+  if (table == networks_.end()) return;
+  const auto known = table->second.find(key);
+  if (known == table->second.end() || known->second.owner != owner) return;
+  names_.remove(network, key);
+  known->second.hidden = true;
+}
+
+bool Peers::drop_hidden(const NodeId& owner) {
+  size_t dropped = 0;
+  for (auto& [network, table] : networks_) {
+    dropped += std::erase_if(
+        table, [&](const auto& item) { return item.second.hidden && item.second.owner == owner; });
+  }
+  return dropped > 0;
+}
+
 void Peers::remove_network(const NetworkId& network) {
   networks_.erase(network);
   names_.remove_network(network);
@@ -52,7 +74,14 @@ std::vector<RemoteEndpoint> Peers::remotes() const {
   std::vector<RemoteEndpoint> out;
   out.reserve(size());
   for (const auto& [network, table] : networks_) {
+    std::set<Ip> shown;
     for (const auto& [key, known] : table) {
+      if (!known.hidden) shown.insert(known.record.ips.begin(), known.record.ips.end());
+    }
+    for (const auto& [key, known] : table) {
+      const auto& ips = known.record.ips;
+      const auto taken = [&](const Ip& ip) { return shown.contains(ip); };
+      if (known.hidden && std::any_of(ips.begin(), ips.end(), taken)) continue;
       out.push_back({network, known.record.ips, known.record.mac, known.record.vtep});
     }
   }

@@ -1,5 +1,10 @@
 // Peers: the endpoints of other nodes, as gossip tells them: fed into the name table and kept for
 // the data plane. Used on the strand only.
+//
+// An endpoint of a node that gossip lost is hidden: its names are gone, so that nobody is sent to a
+// host that is away, but its way in the data plane stays, because losing a daemon (killed,
+// upgraded) must not cut the traffic of its host. It ends when its owner is back without it, when
+// the managers remove the owner, or when another endpoint shows one of its addresses.
 #pragma once
 
 #include <map>
@@ -21,6 +26,9 @@ class Peers {
   bool upsert(const NetworkId& network, const std::string& network_name, const std::string& key,
               const NodeId& owner, EndpointRecord record);
   bool remove(const NetworkId& network, const std::string& key, const NodeId& owner);
+  void hide(const NetworkId& network, const std::string& key, const NodeId& owner);
+  // Forgets what is still hidden of `owner`. True when something changed for the data plane.
+  bool drop_hidden(const NodeId& owner);
   void remove_network(const NetworkId& network);
 
   std::vector<RemoteEndpoint> remotes() const;
@@ -30,6 +38,7 @@ class Peers {
   struct Known {
     NodeId owner;
     EndpointRecord record;
+    bool hidden = false;
   };
 
   dns::NameTable& names_;

@@ -106,6 +106,7 @@ void Worker::stop() {
   for (const auto& op : detaching_) op->done(stopping);
   attaching_.clear();
   detaching_.clear();
+  returning_.clear();
   if (gossip_) gossip_->stop();
   gossip_.reset();
   sandboxes_.stop_all();
@@ -265,6 +266,10 @@ void Worker::on_cluster(ClusterInfo cluster) {
   if (gossip_) {
     for (const NodeId& node : cluster_->removed_nodes) gossip_->forget(node);
   }
+  for (const NodeId& node : cluster_->removed_nodes) {
+    lost_.erase(node);
+    if (peers_.drop_hidden(node)) kernel_dirty();
+  }
   if (cluster_->data_path_port != port_before) kernel_dirty();
   cache_soon();
 }
@@ -286,12 +291,30 @@ void Worker::on_entry(const NetworkId& network, const std::string& key, const No
 void Worker::on_entry_removed(const NetworkId& network, const std::string& key,
                               const NodeId& owner) {
   if (owner == config_.self) return;
-  if (peers_.remove(network, key, owner)) kernel_dirty();
+  if (lost_.contains(owner)) {
+    peers_.hide(network, key, owner);
+  } else if (peers_.remove(network, key, owner)) {
+    kernel_dirty();
+  }
+}
+
+// What a node that is back has not shown again after kAdoptGrace is gone.
+void Worker::drop_hidden_later(const NodeId& owner) {
+  const auto [timer, added] = returning_.try_emplace(owner, ports_.make_timer());
+  timer->second->wake_at(ports_.clock.now() + kAdoptGrace, guarded([this, owner] {
+                           if (peers_.drop_hidden(owner)) kernel_dirty();
+                         }));
 }
 
 void Worker::on_member(const gossip::MemberInfo& member) {
   log::info(kLog, "node {} at {} is {}", member.id.str(), member.address.str(),
             gossip::to_string(member.state));
+  if (member.state == gossip::MemberState::kFailed) {
+    lost_.insert(member.id);
+    returning_.erase(member.id);
+  } else if (member.state == gossip::MemberState::kAlive && lost_.erase(member.id) > 0) {
+    drop_hidden_later(member.id);
+  }
 }
 
 std::vector<manager::Endpoint> Worker::endpoints() const {

@@ -148,6 +148,7 @@ class Worker final : private gossip::Observer {
   WorkerState desired() const;
   void kernel_dirty();
   void adopt_later();
+  void drop_hidden_later(const NodeId& owner);
   void refresh_kernel(std::function<void(PassResult)> done);
   Status sync_sandbox(const NamespaceRef& space);
   void announce(const Local& local);
@@ -182,6 +183,8 @@ class Worker final : private gossip::Observer {
   Serial serial_;
   Sandboxes sandboxes_;
   Peers peers_;
+  std::set<NodeId> lost_;                               // members that gossip declared failed
+  std::map<NodeId, std::unique_ptr<Timer>> returning_;  // were lost, may still show their entries
   std::unique_ptr<gossip::Gossip> gossip_;
   std::string gossip_error_;
   std::set<std::shared_ptr<AttachOp>> attaching_;

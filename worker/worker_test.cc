@@ -12,6 +12,7 @@ std::string id_text(const std::string& tail) {
 }
 const NodeId kSelf(id_text("self"));
 const NodeId kOther(id_text("other"));
+const NodeId kThird(id_text("third"));
 const Ip kVtep = Ip::v4(0xc0a85a0b);
 const Ip kOtherVtep = Ip::v4(0xc0a85a0c);
 
@@ -300,6 +301,41 @@ TEST(Worker, PeersComeAndGoWithGossip) {
   host.loop.run();
   EXPECT_TRUE(host.kernel.state.remote.empty());
   EXPECT_EQ(host.resolvers.names().size(), 1U);
+}
+
+TEST(Worker, ALostNodeLosesItsNamesAndKeepsItsTraffic) {
+  Host host;
+  ASSERT_TRUE(host.attach("front", "/ns/a", "web").ok());
+  const NetworkId front = network("front").id;
+  const auto show = [&](const char* key, uint32_t ip, const NodeId& owner) {
+    const EndpointRecord record{key, {}, {Ip::v4(ip)}, Mac::from_random(ip), kOtherVtep};
+    host.gossip.observer->on_entry(front, id_text(key), owner, encode_record(record));
+    host.loop.run();
+  };
+  const auto become = [&](gossip::MemberState state) {
+    host.gossip.observer->on_member({kOther, *HostPort::parse("192.0.2.2:7946"), state});
+  };
+  show("db", 0x0a000120, kOther);
+  show("cache", 0x0a000121, kOther);
+  become(gossip::MemberState::kFailed);
+  for (const char* key : {"db", "cache"}) {
+    host.gossip.observer->on_entry_removed(front, id_text(key), kOther);
+  }
+  host.loop.run();
+  EXPECT_EQ(host.resolvers.names().size(), 1U) << "only the own endpoint is found";
+  EXPECT_EQ(host.kernel.state.remote.size(), 2U) << "established traffic goes on";
+
+  show("web2", 0x0a000121, kThird);
+  EXPECT_EQ(host.kernel.state.remote.size(), 2U) << "who shows the address now has it";
+
+  become(gossip::MemberState::kAlive);
+  show("db", 0x0a000120, kOther);
+  EXPECT_EQ(host.resolvers.names().size(), 3U);
+  host.loop.advance(std::chrono::minutes(1));
+  ASSERT_EQ(host.kernel.state.remote.size(), 2U) << "what it did not show again is gone";
+  host.gossip.observer->on_entry_removed(front, id_text("db"), kOther);
+  host.loop.run();
+  EXPECT_EQ(host.kernel.state.remote.size(), 1U) << "a node that is here says what it removes";
 }
 
 TEST(Worker, AnEntryThatNamesThisHostsVtepIsALeftover) {
