@@ -34,6 +34,7 @@ Worker::Worker(WorkerConfig config, Ports ports)
       sandboxes_(ports_.resolvers),
       peers_(ports_.resolvers.names(), config_.data_path),
       adopt_timer_(ports_.make_timer()),
+      return_timer_(ports_.make_timer()),
       release_timer_(ports_.make_timer()),
       gossip_timer_(ports_.make_timer()),
       cache_timer_(ports_.make_timer()) {}
@@ -97,8 +98,8 @@ void Worker::stop() {
   if (stopping_) return;
   stopping_ = true;
   alive_.reset();
-  for (const auto& timer :
-       {adopt_timer_.get(), release_timer_.get(), gossip_timer_.get(), cache_timer_.get()}) {
+  for (const auto& timer : {adopt_timer_.get(), return_timer_.get(), release_timer_.get(),
+                            gossip_timer_.get(), cache_timer_.get()}) {
     timer->cancel();
   }
   const Error stopping = unavailable("shoald is stopping: try again when it runs");
@@ -106,7 +107,6 @@ void Worker::stop() {
   for (const auto& op : detaching_) op->done(stopping);
   attaching_.clear();
   detaching_.clear();
-  returning_.clear();
   if (gossip_) gossip_->stop();
   gossip_.reset();
   sandboxes_.stop_all();
@@ -267,8 +267,7 @@ void Worker::on_cluster(ClusterInfo cluster) {
     for (const NodeId& node : cluster_->removed_nodes) gossip_->forget(node);
   }
   for (const NodeId& node : cluster_->removed_nodes) {
-    lost_.erase(node);
-    if (peers_.drop_hidden(node)) kernel_dirty();
+    if (peers_.drop_node(node)) kernel_dirty();
   }
   if (cluster_->data_path_port != port_before) kernel_dirty();
   cache_soon();
@@ -291,29 +290,30 @@ void Worker::on_entry(const NetworkId& network, const std::string& key, const No
 void Worker::on_entry_removed(const NetworkId& network, const std::string& key,
                               const NodeId& owner) {
   if (owner == config_.self) return;
-  if (lost_.contains(owner)) {
-    peers_.hide(network, key, owner);
-  } else if (peers_.remove(network, key, owner)) {
-    kernel_dirty();
-  }
-}
-
-// What a node that is back has not shown again after kAdoptGrace is gone.
-void Worker::drop_hidden_later(const NodeId& owner) {
-  const auto [timer, added] = returning_.try_emplace(owner, ports_.make_timer());
-  timer->second->wake_at(ports_.clock.now() + kAdoptGrace, guarded([this, owner] {
-                           if (peers_.drop_hidden(owner)) kernel_dirty();
-                         }));
+  if (peers_.remove(network, key, owner)) kernel_dirty();
 }
 
 void Worker::on_member(const gossip::MemberInfo& member) {
   log::info(kLog, "node {} at {} is {}", member.id.str(), member.address.str(),
             gossip::to_string(member.state));
-  if (member.state == gossip::MemberState::kFailed) {
-    lost_.insert(member.id);
-    returning_.erase(member.id);
-  } else if (member.state == gossip::MemberState::kAlive && lost_.erase(member.id) > 0) {
-    drop_hidden_later(member.id);
+  switch (member.state) {
+    case gossip::MemberState::kAlive:
+      // After a long cut the session would wait some seconds for its next try.
+      ports_.managers.hurry();
+      if (peers_.set_alive(member.id)) {
+        return_timer_->wake_at(ports_.clock.now() + kAdoptGrace, guarded([this] {
+                                 if (peers_.drop_hidden()) kernel_dirty();
+                               }));
+      }
+      break;
+    case gossip::MemberState::kFailed:
+      peers_.set_failed(member.id);
+      break;
+    case gossip::MemberState::kLeft:
+      if (peers_.drop_node(member.id)) kernel_dirty();
+      break;
+    case gossip::MemberState::kSuspect:
+      break;
   }
 }
 

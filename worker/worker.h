@@ -65,7 +65,8 @@ class Worker final : private gossip::Observer {
  public:
   // After a start the kernel holds what an earlier process left; peers come back by gossip. What is
   // not known by then is removed, once another node is heard at all: gossip needs a few rounds, and
-  // a left-over entry harms nobody.
+  // a left-over entry harms nobody. A node that was failed and is back has as long to announce what
+  // it still has.
   static constexpr Duration kAdoptGrace = std::chrono::seconds(10);
   // Leases to give back are tried again this often.
   static constexpr Duration kReleaseRetry = std::chrono::seconds(2);
@@ -148,7 +149,6 @@ class Worker final : private gossip::Observer {
   WorkerState desired() const;
   void kernel_dirty();
   void adopt_later();
-  void drop_hidden_later(const NodeId& owner);
   void refresh_kernel(std::function<void(PassResult)> done);
   Status sync_sandbox(const NamespaceRef& space);
   void announce(const Local& local);
@@ -183,8 +183,6 @@ class Worker final : private gossip::Observer {
   Serial serial_;
   Sandboxes sandboxes_;
   Peers peers_;
-  std::set<NodeId> lost_;                               // members that gossip declared failed
-  std::map<NodeId, std::unique_ptr<Timer>> returning_;  // were lost, may still show their entries
   std::unique_ptr<gossip::Gossip> gossip_;
   std::string gossip_error_;
   std::set<std::shared_ptr<AttachOp>> attaching_;
@@ -200,6 +198,7 @@ class Worker final : private gossip::Observer {
   uint64_t orphans_ = 0;
   uint64_t bad_records_ = 0;
   std::unique_ptr<Timer> adopt_timer_;
+  std::unique_ptr<Timer> return_timer_;
   std::unique_ptr<Timer> release_timer_;
   std::unique_ptr<Timer> gossip_timer_;
   std::unique_ptr<Timer> cache_timer_;

@@ -134,6 +134,9 @@ void Worker::attach_leased(const std::shared_ptr<AttachOp>& op, Result<Lease> le
     return;
   }
   local.record.endpoint = lease->endpoint;
+  std::vector<Ip> ips;
+  for (const Prefix& address : lease->endpoint.addresses) ips.push_back(address.ip);
+  peers_.drop_taken(lease->network.id, op->id.str(), ips);
   local.record.network_name = lease->network.spec.name;
   local.leased = ports_.clock.now();
   // The answer may be here before the catalogue has a network that was made a moment ago.

@@ -86,6 +86,7 @@ class FakeManagers final : public ManagerCalls {
     loop_.post([done] { done(ok_status()); });
   }
   bool reachable() const override { return up; }
+  void hurry() override { ++hurries; }
 
   std::map<std::string, manager::Network> networks;  // by name
   std::map<EndpointId, manager::Endpoint> leases;
@@ -94,6 +95,7 @@ class FakeManagers final : public ManagerCalls {
   std::optional<Error> detach_error;
   int attach_calls = 0;
   int detach_calls = 0;
+  int hurries = 0;
 
  private:
   Result<Lease> lease(const EndpointId& id, const std::string& name,

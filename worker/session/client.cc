@@ -39,6 +39,11 @@ class SessionClient::Impl : public std::enable_shared_from_this<Impl> {
   }
   void stop();
   void set_addresses(manager::NodeAddresses addresses);
+  void hurry() {
+    if (stopped_) return;
+    session_.hurry(clock_.now());
+    turn_soon();
+  }
   template <typename Request, typename Response>
   void call(Request request,
             void (dispatch::Dispatcher::Stub::async::*method)(grpc::ClientContext*, const Request*,
@@ -283,6 +288,7 @@ void SessionClient::stop() { impl_->stop(); }
 void SessionClient::set_addresses(manager::NodeAddresses addresses) {
   impl_->set_addresses(std::move(addresses));
 }
+void SessionClient::hurry() { impl_->hurry(); }
 bool SessionClient::reachable() const { return impl_->session().active(); }
 std::optional<HostPort> SessionClient::manager() const {
   if (!reachable()) return std::nullopt;

@@ -58,6 +58,7 @@ class SessionClient final : public ManagerCalls {
               std::function<void(Result<Lease>)> done) override;
   void detach(const EndpointId& id, std::function<void(Status)> done) override;
   bool reachable() const override;
+  void hurry() override;
 
   // The manager of the active session.
   std::optional<HostPort> manager() const;
