@@ -40,6 +40,7 @@ class SessionClient::Impl : public std::enable_shared_from_this<Impl> {
   }
   void stop();
   void set_addresses(manager::NodeAddresses addresses);
+  void set_host_routes(std::vector<Prefix> routes);
   template <typename Request, typename Response>
   void call(Request request,
             void (dispatch::Dispatcher::Stub::async::*method)(grpc::ClientContext*, const Request*,
@@ -193,6 +194,11 @@ void SessionClient::Impl::set_addresses(manager::NodeAddresses addresses) {
   turn_soon();
 }
 
+void SessionClient::Impl::set_host_routes(std::vector<Prefix> routes) {
+  config_.description.host_routes = std::move(routes);
+  if (stream_) stream_->send_description(manager::wire::to_wire(config_.description));
+}
+
 template <typename Request, typename Response>
 void SessionClient::Impl::call(
     Request request,
@@ -283,6 +289,9 @@ void SessionClient::start() { impl_->start(); }
 void SessionClient::stop() { impl_->stop(); }
 void SessionClient::set_addresses(manager::NodeAddresses addresses) {
   impl_->set_addresses(std::move(addresses));
+}
+void SessionClient::set_host_routes(std::vector<Prefix> routes) {
+  impl_->set_host_routes(std::move(routes));
 }
 bool SessionClient::reachable() const { return impl_->session().active(); }
 std::optional<HostPort> SessionClient::manager() const {
