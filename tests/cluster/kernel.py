@@ -2,6 +2,8 @@
 import ipaddress
 import json
 
+from lab import Refused
+
 OVERLAYS = "/run/shoal/netns"  # on a host: its overlay namespaces
 
 
@@ -13,6 +15,17 @@ def overlays(lab, host):
 
 def inside(lab, host, path, *command, check=True):
     return lab.on(host, "nsenter", f"--net={path}", *command, check=check).stdout
+
+
+def same(before, after):
+    """For wait_until: True, or what differs."""
+    for old, new in zip(before, after, strict=True):
+        for key in old:
+            if old[key] != new[key]:
+                lost = [item for item in old[key] if item not in new[key]]
+                more = [item for item in new[key] if item not in old[key]]
+                raise Refused(f"{key}: missing {lost}, too many {more}, now {new[key]}")
+    return True
 
 
 def picture(lab, host, path="/proc/self/ns/net"):

@@ -106,7 +106,7 @@ class Alone(ClusterTest):
     def test_init_leave_init_restart(self):
         for _ in range(2):
             self.init()
-            self.network("shop")
+            self.lab.shoal("h1", "network", "create", "-d", "overlay", "--attachable", "shop")
             end = Workload(self, "h1", "end")
             end.run("true")
             bare = picture(self.lab, "h1", end.netns)
