@@ -168,6 +168,7 @@ void Node::forget_everything() {
   stop_worker();
   stop_manager();
   remove_identity(paths_.state_dir);
+  clear_host(paths_);  // also what a leave that was killed left; it reads the attachments
   worker::StateDirectory::remove(paths_.state_dir);
   const Status forgotten = manager::Manager::forget(paths_.manager_dir());
   if (!forgotten) log::error(kLog, "{}", forgotten.error().message);
@@ -200,8 +201,7 @@ Status Node::do_leave(bool force) {
     worker_part_->worker().leave([answer](const Status& status) { answer->set_value(status); });
   });
   if (left.wait_for(kLeaveTimeout) != std::future_status::ready) {
-    log::warn(kLog,
-              "leaving took too long; what is left in the kernel is removed at the next start");
+    log::warn(kLog, "leaving took too long; what is left in the kernel is removed now");
   } else if (const Status status = left.get(); !status) {
     log::error(kLog, "what is ours in the kernel could not be removed: {}", status.error().message);
   }

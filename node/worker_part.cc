@@ -1,6 +1,7 @@
 #include "node/worker_part.h"
 
 #include <algorithm>
+#include <future>
 
 #include "base/runtime/log.h"
 
@@ -12,6 +13,31 @@ manager::NodeAddresses addresses_of(const Identity& identity) {
   out.gossip = HostPort{identity.advertise.ip, identity.gossip_port};
   out.data_path = identity.data_path;
   return out;
+}
+
+void clear_host(const Paths& paths) {
+  worker::WorkerState nothing;
+  nothing.complete = true;
+  const auto loaded = worker::StateDirectory::load(paths.state_dir);
+  if (loaded) {
+    for (const auto& [id, attachment] : loaded->state.attachments) {
+      nothing.departed.push_back({id, attachment.endpoint.network_id, attachment.space});
+    }
+  }
+  worker::DataPlaneOptions options;
+  options.run_dir = paths.run_dir;
+  const auto data_plane = worker::DataPlane::start(std::move(options));
+  if (!data_plane) {
+    log::error("data_plane", "{}", data_plane.error().message);
+    return;
+  }
+  std::promise<worker::PassResult> passed;
+  (*data_plane)->set_state(std::move(nothing), [&passed](worker::PassResult result) {
+    passed.set_value(std::move(result));
+  });
+  for (const Error& problem : passed.get_future().get().problems) {
+    log::error("data_plane", "{}", problem.message);
+  }
 }
 
 Result<std::unique_ptr<WorkerPart>> WorkerPart::start(const Identity& identity, const Paths& paths,

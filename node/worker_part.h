@@ -64,6 +64,10 @@ class WorkerPart final : public worker::SessionObserver {
   bool registered_ = false;
 };
 
+// Takes out of the kernel what the worker of this state directory put there. Blocks, not on the
+// strand; no worker may run.
+void clear_host(const Paths& paths);
+
 // What this node tells others of where it is reached.
 manager::NodeAddresses addresses_of(const Identity& identity);
 

@@ -133,7 +133,9 @@ WorkerState Worker::desired() const {
     state.networks.push_back(overlay_of(known->second));
   }
   state.remote = peers_.remotes();
-  for (const auto& [id, attachment] : departed_) state.departed.push_back({id, attachment.space});
+  for (const auto& [id, attachment] : departed_) {
+    state.departed.push_back({id, attachment.endpoint.network_id, attachment.space});
+  }
   state.complete = adopted_;
   return state;
 }

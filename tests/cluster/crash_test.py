@@ -2,7 +2,7 @@
 """Daemons killed while traffic flows: nothing is lost, and a start adopts what it finds."""
 import signal
 
-from kernel import overlays, picture
+from kernel import overlays, picture, same
 from lab import ClusterTest, main, wait_until
 from workload import TRAFFIC, Workload, finish
 
@@ -53,7 +53,7 @@ class Crash(ClusterTest):
         self.client.wait_for_name("web", [self.web.ip4()])
         self.assertEqual([w.link()["ifindex"] for w in (self.web, self.client)], links)
         self.assertEqual(self.lab.endpoint_names("h1", "shop"), names)
-        self.assertEqual(self.pictures(), before)
+        self.assertTrue(same(before, self.pictures()))
         late = Workload(self, "h3", "late").attach("shop")
         late.wait_to_reach(self.web.ip4())
         self.client.wait_for_name("late", [late.ip4()])
@@ -75,7 +75,7 @@ class Crash(ClusterTest):
         self.lab("start", "all")
         self.client.wait_for_name("web", [self.web.ip4()])
         self.client.wait_to_reach(self.web.ip4())
-        wait_until(lambda: self.pictures() == before, "all is as before")
+        wait_until(lambda: same(before, self.pictures()), "all is as before")
         for end, (mac, addresses) in ends.items():
             self.assertEqual(end.link()["address"], mac)
             shown = end.run("ip", "-br", "addr", "show", end.ifname()).stdout

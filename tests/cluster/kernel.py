@@ -2,6 +2,8 @@
 import ipaddress
 import json
 
+from lab import Refused
+
 OVERLAYS = "/run/shoal/netns"  # on a host: its overlay namespaces
 
 
@@ -13,6 +15,17 @@ def overlays(lab, host):
 
 def inside(lab, host, path, *command, check=True):
     return lab.on(host, "nsenter", f"--net={path}", *command, check=check).stdout
+
+
+def same(before, after):
+    """For wait_until: True, or what differs."""
+    for old, new in zip(before, after, strict=True):
+        for key in old:
+            if old[key] != new[key]:
+                lost = [item for item in old[key] if item not in new[key]]
+                more = [item for item in new[key] if item not in old[key]]
+                raise Refused(f"{key}: missing {lost}, too many {more}, now {new[key]}")
+    return True
 
 
 def picture(lab, host, path="/proc/self/ns/net"):
@@ -34,8 +47,8 @@ def picture(lab, host, path="/proc/self/ns/net"):
         for link in ask("ip", "-j", "addr") for address in link["addr_info"]
         if not ipaddress.ip_address(address["local"]).is_link_local)
     shown["fdb"] = sorted(
-        (entry["ifname"], entry["mac"], entry.get("dst", "")) for entry in ask("bridge", "-j", "fdb")
-        if entry.get("state") in ("permanent", "static") and entry["mac"] not in own
+        (entry["ifname"], entry["mac"], entry.get("dst", ""))
+        for entry in ask("bridge", "-j", "fdb") if entry.get("state") in ("permanent", "static") and entry["mac"] not in own
         and int(entry["mac"][:2], 16) % 2 == 0)
     shown["neighbours"] = sorted((entry["dst"], entry["dev"], entry["lladdr"])
                                  for entry in ask("ip", "-j", "neigh")

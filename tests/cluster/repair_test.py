@@ -6,7 +6,7 @@ before, the daemon's log must tell of a repair, and traffic must flow.
 """
 from pathlib import Path
 
-from kernel import inside, overlays, picture
+from kernel import inside, overlays, picture, same
 from lab import ClusterTest, main, wait_until
 from workload import Workload
 
@@ -39,7 +39,7 @@ class Repair(ClusterTest):
 
     def assert_repaired(self):
         wait_until(self.repairs, "the log tells of a repair", deadline=REPAIR_SECONDS)
-        wait_until(lambda: self.pictures() == self.before, "all is as before",
+        wait_until(lambda: same(self.before, self.pictures()), "all is as before",
                    deadline=REPAIR_SECONDS)
         # The client asks for the addresses again, as one that never spoke to them would.
         self.client.run("ip", "neigh", "flush", "all")

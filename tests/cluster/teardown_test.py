@@ -42,12 +42,18 @@ class Teardown(ClusterTest):
     def test_a_namespace_that_is_deleted_is_detached(self):
         self.network("shop")
         before = self.hosts_pictures()
-        gone = Workload(self, "h2", "gone").attach("shop")
-        self.lab.on("h2", "ip", "netns", "del", "gone")
-        wait_until(lambda: not self.lab.endpoint_names("h1", "shop"), "the endpoint is detached")
-        gone.endpoints.clear()
-        self.lab.on("h2", "ip", "netns", "add", "gone")
-        self.assertEqual(self.hosts_pictures(), before)
+        for daemon_dead in (False, True):
+            with self.subTest(daemon_dead=daemon_dead):
+                self.lab.on("h2", "ip", "netns", "add", "gone")
+                self.lab.shoal("h2", "attach", "shop", "--netns", "/run/netns/gone",
+                               "--name", "gone")
+                if daemon_dead:
+                    self.lab("kill", "h2")
+                self.lab.on("h2", "ip", "netns", "del", "gone")
+                if daemon_dead:
+                    self.lab("start", "h2")
+                wait_until(lambda: not self.lab.endpoint_names("h1", "shop"), "it is detached")
+                self.assertEqual(self.hosts_pictures(), before)
 
     def test_leave_and_join_again(self):
         before = self.hosts_pictures()["h2"]
@@ -106,7 +112,7 @@ class Alone(ClusterTest):
     def test_init_leave_init_restart(self):
         for _ in range(2):
             self.init()
-            self.network("shop")
+            self.lab.shoal("h1", "network", "create", "-d", "overlay", "--attachable", "shop")
             end = Workload(self, "h1", "end")
             end.run("true")
             bare = picture(self.lab, "h1", end.netns)

@@ -152,11 +152,21 @@ void Engine::report_gone(const EndpointId& endpoint, const std::string& reason) 
 }
 
 void Engine::take_out_departed(PassResult& result) {
+  const auto used = [&](const NetworkId& network) {
+    return std::any_of(local_.begin(), local_.end(),
+                       [&](const auto& local) { return local.second.network == network; });
+  };
   std::erase_if(state_->departed, [&](const DepartedEndpoint& departed) {
     if (local_.contains(departed.id)) return true;
-    const Status done = take_out(departed, result);
+    Status done = take_out(departed, result);
     // A namespace that is gone took everything along.
-    if (!done.ok() && done.error().code != ErrorClass::kNotFound) {
+    if (!done.ok() && done.error().code == ErrorClass::kNotFound) done = ok_status();
+    // Once the state is complete that is forget_undesired()'s.
+    if (done.ok() && !complete_ && !departed.network.empty() && !used(departed.network)) {
+      ++result.ops;
+      done = remove_overlay(path_of(departed.network));
+    }
+    if (!done.ok()) {
       result.problems.push_back(done.error().wrap("endpoint " + departed.id.str()));
       return false;
     }

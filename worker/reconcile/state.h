@@ -58,6 +58,7 @@ struct LocalEndpoint {
 // An endpoint that was here and is not wanted any more, and the namespace it was in.
 struct DepartedEndpoint {
   EndpointId id;
+  NetworkId network;  // empty: it had no lease yet
   NamespaceRef space;
 
   friend bool operator==(const DepartedEndpoint&, const DepartedEndpoint&) = default;
