@@ -12,6 +12,15 @@ namespace shoal::node {
 namespace {
 
 constexpr char kLog[] = "node";
+// What an attach that fails needs before its caller stops waiting: it is undone, then answered.
+constexpr Duration kUndoTime = std::chrono::milliseconds(500);
+constexpr Duration kMostPatience = std::chrono::hours(1);  // of a caller without a deadline
+
+Duration patience_until(std::chrono::system_clock::time_point deadline) {
+  const auto now = std::chrono::system_clock::now();
+  if (deadline >= now + kMostPatience) return kMostPatience;
+  return std::chrono::duration_cast<Duration>(deadline - now) - kUndoTime;
+}
 
 template <typename Work, typename Done>
 std::function<void()> job(Work work, Done done) {
@@ -215,8 +224,9 @@ Status Node::do_leave(bool force) {
   return ok_status();
 }
 
-void Node::attach(control::AttachRequest request, Done<control::AttachResponse> done) {
-  strand_.post([this, request = std::move(request), done = std::move(done)] {
+void Node::attach(control::AttachRequest request, std::chrono::system_clock::time_point deadline,
+                  Done<control::AttachResponse> done) {
+  strand_.post([this, request = std::move(request), deadline, done = std::move(done)] {
     if (worker_view_ == nullptr) {
       done(conflict("this node is not part of a cluster: use `shoal init` or `shoal join` first"));
       return;
@@ -240,6 +250,7 @@ void Node::attach(control::AttachRequest request, Done<control::AttachResponse> 
       return;
     }
     out.spec = std::move(*spec);
+    out.deadline = clock_.now() + patience_until(deadline);
     worker_view_->worker().attach(std::move(out), [done](const Result<worker::Attached>& attached) {
       if (!attached) {
         done(attached.error());

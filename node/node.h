@@ -60,7 +60,9 @@ class Node {
   void join(control::JoinRequest request, Done<control::JoinResponse> done);
   void leave(bool force, Done<control::LeaveResponse> done);
   void status(Done<control::StatusResponse> done);
-  void attach(control::AttachRequest request, Done<control::AttachResponse> done);
+  // `deadline`: when the caller stops waiting.
+  void attach(control::AttachRequest request, std::chrono::system_clock::time_point deadline,
+              Done<control::AttachResponse> done);
   void detach(control::DetachRequest request, Done<control::DetachResponse> done);
 
   manager::ClusterHandler& cluster() { return router_; }

@@ -28,9 +28,10 @@ struct Lease {
 class ManagerCalls {
  public:
   virtual ~ManagerCalls() = default;
-  // Idempotent by id. kUnavailable and kDeadlineExceeded: it may have happened.
+  // Idempotent by id; answered by `deadline` at the latest. kUnavailable and kDeadlineExceeded: it
+  // may have happened.
   virtual void attach(const EndpointId& id, const std::string& network,
-                      const manager::EndpointSpec& spec,
+                      const manager::EndpointSpec& spec, Instant deadline,
                       std::function<void(Result<Lease>)> done) = 0;
   // Idempotent: what is gone is detached.
   virtual void detach(const EndpointId& id, std::function<void(Status)> done) = 0;

@@ -41,6 +41,8 @@ struct AttachRequest {
   NamespaceRef space;
   manager::EndpointSpec spec;
   std::string ifname;  // empty: the first free ethN
+  // When the caller stops waiting: it should have been told by then why it is not attached.
+  Instant deadline = Instant::max();
 };
 
 struct Attached {

@@ -70,8 +70,9 @@ class FakeManagers final : public ManagerCalls {
   explicit FakeManagers(FakeLoop& loop) : loop_(loop) {}
 
   void attach(const EndpointId& id, const std::string& network, const manager::EndpointSpec& spec,
-              std::function<void(Result<Lease>)> done) override {
+              Instant deadline, std::function<void(Result<Lease>)> done) override {
     ++attach_calls;
+    attach_deadline = deadline;
     std::optional<Error> error = attach_error;
     Result<Lease> answer = error ? Result<Lease>(*error) : Result<Lease>(lease(id, network, spec));
     loop_.post([done, answer] { done(answer); });
@@ -96,6 +97,7 @@ class FakeManagers final : public ManagerCalls {
   int attach_calls = 0;
   int detach_calls = 0;
   int hurries = 0;
+  Instant attach_deadline;
 
  private:
   Result<Lease> lease(const EndpointId& id, const std::string& name,

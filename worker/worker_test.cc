@@ -190,6 +190,20 @@ TEST(Worker, ALeaseThatMayHaveBeenGivenIsGivenBack) {
   EXPECT_TRUE(host.disk.saved.releases.empty());
 }
 
+TEST(Worker, WithoutManagersAFailedAttachIsAnsweredBeforeItsLeaseIsGivenBack) {
+  Host host;
+  host.managers.attach_error = unavailable("nobody");
+  host.managers.up = false;
+  EXPECT_EQ(host.attach("front", "/ns/a", "web").error().code, ErrorClass::kUnavailable);
+  EXPECT_EQ(host.managers.attach_deadline, Instant::max());
+  EXPECT_EQ(host.managers.detach_calls, 0);
+  EXPECT_EQ(host.disk.saved.releases.size(), 1U);
+  host.managers.up = true;
+  host.worker->on_session(true);
+  host.loop.run();
+  EXPECT_TRUE(host.disk.saved.releases.empty());
+}
+
 TEST(Worker, OneResolverForAllNetworksOfANamespace) {
   Host host;
   ASSERT_TRUE(host.attach("back", "/ns/a", "web").ok());

@@ -50,7 +50,7 @@ class SessionClient::Impl : public std::enable_shared_from_this<Impl> {
             void (dispatch::Dispatcher::Stub::async::*method)(grpc::ClientContext*, const Request*,
                                                               Response*,
                                                               std::function<void(grpc::Status)>),
-            std::function<void(Result<Response>)> done);
+            std::function<void(Result<Response>)> done, Instant deadline = Instant::max());
 
   Session& session() { return session_; }
   bool stopped() const { return stopped_; }
@@ -208,12 +208,12 @@ void SessionClient::Impl::call(
     Request request,
     void (dispatch::Dispatcher::Stub::async::*method)(grpc::ClientContext*, const Request*,
                                                       Response*, std::function<void(grpc::Status)>),
-    std::function<void(Result<Response>)> done) {
+    std::function<void(Result<Response>)> done, Instant deadline) {
   auto call = std::make_shared<Call<Request, Response>>();
   call->request = std::move(request);
   call->method = method;
   call->done = std::move(done);
-  call->deadline = clock_.now() + kCallDeadline;
+  call->deadline = std::min(clock_.now() + kCallDeadline, deadline);
   call->timer = strand_.make_timer();
   call->waiting = std::make_shared<Waiting>();
   call->waiting->fail = [weak = std::weak_ptr(call)](const Error& error) {
@@ -306,7 +306,7 @@ std::optional<HostPort> SessionClient::manager() const {
 const std::vector<HostPort>& SessionClient::managers() const { return impl_->session().managers(); }
 
 void SessionClient::attach(const EndpointId& id, const std::string& network,
-                           const manager::EndpointSpec& spec,
+                           const manager::EndpointSpec& spec, Instant deadline,
                            std::function<void(Result<Lease>)> done) {
   dispatch::AttachEndpointRequest request;
   request.set_endpoint_id(id.str());
@@ -332,7 +332,8 @@ void SessionClient::attach(const EndpointId& id, const std::string& network,
         } else {
           done(std::move(lease));
         }
-      });
+      },
+      deadline);
 }
 
 void SessionClient::detach(const EndpointId& id, std::function<void(Status)> done) {

@@ -57,7 +57,7 @@ class SessionClient final : public ManagerCalls {
   void set_host_routes(std::vector<Prefix> routes);
 
   void attach(const EndpointId& id, const std::string& network, const manager::EndpointSpec& spec,
-              std::function<void(Result<Lease>)> done) override;
+              Instant deadline, std::function<void(Result<Lease>)> done) override;
   void detach(const EndpointId& id, std::function<void(Status)> done) override;
   bool reachable() const override;
   void hurry() override;
