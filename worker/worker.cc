@@ -80,7 +80,8 @@ void Worker::start(PersistedState state, std::optional<ClusterInfo> cluster,
 // A host that hears nobody cannot tell which peers are gone, so it keeps what it found.
 void Worker::adopt_later() {
   adopt_timer_->wake_at(ports_.clock.now() + kAdoptGrace, guarded([this] {
-                          bool hears = catalogue_.nodes().size() <= 1;
+                          // Nor can it while it does not know the cluster (a lost cache).
+                          bool hears = cluster_ && catalogue_.nodes().size() == 1;
                           if (gossip_) {
                             for (const gossip::MemberInfo& member : gossip_->members()) {
                               hears = hears || member.state == gossip::MemberState::kAlive;
@@ -368,6 +369,11 @@ WorkerSnapshot Worker::snapshot() const {
     out.counters["gossip_packets_received_total"] = counters.packets_received;
     out.counters["gossip_suspicions_total"] = counters.suspicions;
     out.counters["gossip_failures_total"] = counters.failures;
+    out.counters["gossip_entries_refused_total"] = counters.entries_refused;
+    for (size_t i = 1; i < counters.dropped.size(); ++i) {
+      const std::string reason(gossip::to_string(static_cast<gossip::DropReason>(i)));
+      out.counters["gossip_dropped_" + reason + "_total"] = counters.dropped[i];
+    }
   }
   return out;
 }

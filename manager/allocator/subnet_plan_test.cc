@@ -72,9 +72,12 @@ TEST_F(SubnetPlanTest, TheSecondPoolServesWhenTheFirstIsFull) {
   EXPECT_EQ(plan(with({}))->at(0).prefix.str(), "172.20.0.0/24");
   index_.add(prefix("172.20.0.0/23"), "rest");
   const auto full = plan(with({}));
-  EXPECT_EQ(full.error(), resource_exhausted("the address pools (192.168.0.0/24, 172.20.0.0/23) "
-                                             "have no free /24: remove networks that are not used, "
-                                             "or give --subnet"));
+  EXPECT_EQ(full.error(),
+            resource_exhausted(
+                "the address pools (192.168.0.0/24, 172.20.0.0/23) "
+                "have no free /24 beside the cluster's networks and the routes of its hosts: "
+                "remove networks that are not used, "
+                "or give --subnet"));
   EXPECT_EQ(plan(with({}, true)).error().code, ErrorClass::kResourceExhausted);
 }
 
