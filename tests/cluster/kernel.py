@@ -48,7 +48,8 @@ def picture(lab, host, path="/proc/self/ns/net"):
         if not ipaddress.ip_address(address["local"]).is_link_local)
     shown["fdb"] = sorted(
         (entry["ifname"], entry["mac"], entry.get("dst", ""))
-        for entry in ask("bridge", "-j", "fdb") if entry.get("state") in ("permanent", "static") and entry["mac"] not in own
+        for entry in ask("bridge", "-j", "fdb")
+        if entry.get("state") in ("permanent", "static") and entry["mac"] not in own
         and int(entry["mac"][:2], 16) % 2 == 0)
     shown["neighbours"] = sorted((entry["dst"], entry["dev"], entry["lladdr"])
                                  for entry in ask("ip", "-j", "neigh")
