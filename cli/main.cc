@@ -16,7 +16,8 @@ int run(int argc, char** argv) {
     return message->exit_code;
   }
   const auto& invocation = std::get<cli::Invocation>(parsed);
-  cli::Client client(invocation.socket, invocation.timeout_seconds);
+  // Never destroyed: see main().
+  auto& client = *new cli::Client(invocation.socket, invocation.timeout_seconds);
   std::string out;
   const Status status = cli::execute(invocation, client, out);
   std::fputs(out.c_str(), stdout);

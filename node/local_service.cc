@@ -56,7 +56,7 @@ grpc::ServerUnaryReactor* LocalService::Attach(grpc::CallbackServerContext* cont
                                                const control::AttachRequest* request,
                                                control::AttachResponse* response) {
   auto* reactor = context->DefaultReactor();
-  node_.attach(*request, finish(reactor, response));
+  node_.attach(*request, context->deadline(), finish(reactor, response));
   return reactor;
 }
 

@@ -60,7 +60,9 @@ class Node {
   void join(control::JoinRequest request, Done<control::JoinResponse> done);
   void leave(bool force, Done<control::LeaveResponse> done);
   void status(Done<control::StatusResponse> done);
-  void attach(control::AttachRequest request, Done<control::AttachResponse> done);
+  // `deadline`: when the caller stops waiting.
+  void attach(control::AttachRequest request, std::chrono::system_clock::time_point deadline,
+              Done<control::AttachResponse> done);
   void detach(control::DetachRequest request, Done<control::DetachResponse> done);
 
   manager::ClusterHandler& cluster() { return router_; }
@@ -116,6 +118,7 @@ class Node {
   std::optional<Identity> view_;
   WorkerPart* worker_view_ = nullptr;
   manager::Manager* manager_view_ = nullptr;
+  const ManagerPart* manager_part_view_ = nullptr;
   std::string busy_;  // "joining", for status; empty when settled
   std::string role_error_;
   manager::Role wanted_role_ = manager::Role::kWorker;

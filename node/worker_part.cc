@@ -64,7 +64,9 @@ Result<std::unique_ptr<WorkerPart>> WorkerPart::start(const Identity& identity, 
 
   worker::SessionClientConfig session;
   session.identity = identity_files(paths.state_dir);
+  std::vector<Prefix> routes = SHOAL_TRY(worker::HostRouteWatch::read());
   session.description = std::move(description);
+  session.description.host_routes = routes;
   session.addresses = addresses_of(identity);
   session.managers = identity.managers;
   std::optional<worker::ClusterInfo> cluster;
@@ -79,7 +81,7 @@ Result<std::unique_ptr<WorkerPart>> WorkerPart::start(const Identity& identity, 
       if (!known) session.managers.push_back(*control);
     }
   }
-  strand.call([&] {
+  SHOAL_TRY(strand.call([&]() -> Status {
     part->disk_ = std::make_unique<worker::StateDirectory>(paths.state_dir, strand);
     part->dns_ = std::make_unique<worker::dns::DnsServer>(strand, clock, rng);
     part->dns_->follow_resolv_conf(paths.resolv_conf);
@@ -103,13 +105,18 @@ Result<std::unique_ptr<WorkerPart>> WorkerPart::start(const Identity& identity, 
                       [&strand](std::function<void()> work) { strand.post(std::move(work)); },
                       [&strand] { return strand.make_timer(); }, start_gossip});
     part->worker_->start(std::move(loaded.state), std::move(cluster), std::move(assignments));
+    part->routes_ = SHOAL_TRY(worker::HostRouteWatch::start(
+        strand, clock, std::move(routes),
+        [raw](std::vector<Prefix> now) { raw->session_->set_host_routes(std::move(now)); }));
     part->session_->start();
-  });
+    return ok_status();
+  }));
   return part;
 }
 
 WorkerPart::~WorkerPart() {
   strand_.call([this] {
+    routes_.reset();
     if (session_) session_->stop();
     if (worker_) worker_->stop();
     worker_.reset();

@@ -14,6 +14,7 @@
 #include "node/identity.h"
 #include "node/paths.h"
 #include "worker/adapters.h"
+#include "worker/attach/host_route_watch.h"
 #include "worker/session/client.h"
 #include "worker/worker.h"
 
@@ -56,6 +57,7 @@ class WorkerPart final : public worker::SessionObserver {
   std::unique_ptr<worker::ResolversAdapter> resolvers_;
   std::unique_ptr<worker::SessionClient> session_;
   std::unique_ptr<worker::Worker> worker_;
+  std::unique_ptr<worker::HostRouteWatch> routes_;
   Error session_error_;
   std::mutex mutex_;  // guards registered_
   std::condition_variable registered_changed_;

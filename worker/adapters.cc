@@ -56,7 +56,10 @@ Result<StateDirectory::Loaded> StateDirectory::load(const std::string& directory
   Loaded out;
   const std::string attachments = attachments_file(directory);
   const Result<std::string> state = read_file(attachments, kMaxStateFile);
-  if (state) {
+  if (state && state->empty()) {
+    log::warn("state", "{} is empty after a power loss: the managers name what to give back",
+              attachments);
+  } else if (state) {
     out.state = SHOAL_TRY(decode_state(as_bytes(*state), attachments));
   } else if (state.error().code != ErrorClass::kNotFound) {
     return state.error();
@@ -64,7 +67,13 @@ Result<StateDirectory::Loaded> StateDirectory::load(const std::string& directory
   const std::string cache = cache_file(directory);
   const Result<std::string> cluster = read_file(cache, kMaxStateFile);
   if (cluster) {
-    out.cluster = SHOAL_TRY(decode_cache(as_bytes(*cluster), cache));
+    auto decoded = decode_cache(as_bytes(*cluster), cache);
+    // The managers say it again; until then what is attached stays as it is.
+    if (!decoded) {
+      log::warn("state", "{} is damaged and not used: waiting for the managers", cache);
+    } else {
+      out.cluster = std::move(*decoded);
+    }
   } else if (cluster.error().code != ErrorClass::kNotFound) {
     return cluster.error();
   }
@@ -92,7 +101,8 @@ void StateDirectory::write_next() {
   auto dones = std::make_shared<Dones>(std::exchange(waiting_dones_, {}));
   thread_.post([this, state, dones, alive = std::weak_ptr<int>(alive_)] {
     const Bytes file = encode_state(*state);
-    const Status written = write_file_atomic(attachments_file(directory_), as_text(file));
+    const Status written =
+        write_file_atomic(attachments_file(directory_), as_text(file), 0600, Outlives::kProcess);
     strand_.post([this, dones, alive, written] {
       if (alive.expired()) return;
       writing_ = false;

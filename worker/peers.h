@@ -1,8 +1,13 @@
 // Peers: the endpoints of other nodes, as gossip tells them: fed into the name table and kept for
 // the data plane. Used on the strand only.
+//
+// A node that failed may be one whose daemon alone is gone while its endpoints go on. So their
+// names are hidden and the data plane keeps the way to them, until the node is back and has not
+// announced them again, has left or was removed, or somebody else has the address.
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,18 +28,32 @@ class Peers {
   bool remove(const NetworkId& network, const std::string& key, const NodeId& owner);
   void remove_network(const NetworkId& network);
 
+  // Told before the entries of that node are removed or come again.
+  void set_failed(const NodeId& owner) { failed_.insert(owner); }
+  // True when some of its endpoints are hidden; after a while, drop_hidden().
+  bool set_alive(const NodeId& owner);
+  // Forgets hidden endpoints: of a node that does not come back, of all that are not failed, or
+  // that have one of these addresses. True when something changed for the data plane.
+  bool drop_node(const NodeId& owner);
+  bool drop_hidden();
+  bool drop_taken(const NetworkId& network, const std::string& by, const std::vector<Ip>& ips);
+
   std::vector<RemoteEndpoint> remotes() const;
-  size_t size() const;
+  size_t size() const;  // those that are not hidden
 
  private:
   struct Known {
     NodeId owner;
     EndpointRecord record;
+    bool hidden = false;
   };
+  template <typename Condition>
+  bool drop_if(Condition condition);
 
   dns::NameTable& names_;
   Ip self_;
   std::map<NetworkId, std::map<std::string, Known>> networks_;
+  std::set<NodeId> failed_;
 };
 
 // The name table's entry of an endpoint whose gossip key is `key`.

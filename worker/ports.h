@@ -28,14 +28,17 @@ struct Lease {
 class ManagerCalls {
  public:
   virtual ~ManagerCalls() = default;
-  // Idempotent by id. kUnavailable and kDeadlineExceeded: it may have happened.
+  // Idempotent by id; answered by `deadline` at the latest. kUnavailable and kDeadlineExceeded: it
+  // may have happened.
   virtual void attach(const EndpointId& id, const std::string& network,
-                      const manager::EndpointSpec& spec,
+                      const manager::EndpointSpec& spec, Instant deadline,
                       std::function<void(Result<Lease>)> done) = 0;
   // Idempotent: what is gone is detached.
   virtual void detach(const EndpointId& id, std::function<void(Status)> done) = 0;
   // Whether a session with the leader is active now.
   virtual bool reachable() const = 0;
+  // Nodes are heard again: if no session is active, tries for one soon.
+  virtual void hurry() = 0;
 };
 
 // The data plane (worker/attach/data_plane.h).
@@ -64,7 +67,7 @@ class Resolvers {
 class Disk {
  public:
   virtual ~Disk() = default;
-  // Durable when `done` is called with ok.
+  // Outlives this process when `done` is called with ok.
   virtual void save(PersistedState state, std::function<void(Status)> done) = 0;
   // What the managers said last, to start from while they are away.
   virtual void save_cluster(const ClusterInfo& cluster, const Assignments& complete) = 0;

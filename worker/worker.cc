@@ -34,6 +34,7 @@ Worker::Worker(WorkerConfig config, Ports ports)
       sandboxes_(ports_.resolvers),
       peers_(ports_.resolvers.names(), config_.data_path),
       adopt_timer_(ports_.make_timer()),
+      return_timer_(ports_.make_timer()),
       release_timer_(ports_.make_timer()),
       gossip_timer_(ports_.make_timer()),
       cache_timer_(ports_.make_timer()) {}
@@ -79,7 +80,8 @@ void Worker::start(PersistedState state, std::optional<ClusterInfo> cluster,
 // A host that hears nobody cannot tell which peers are gone, so it keeps what it found.
 void Worker::adopt_later() {
   adopt_timer_->wake_at(ports_.clock.now() + kAdoptGrace, guarded([this] {
-                          bool hears = catalogue_.nodes().size() <= 1;
+                          // Nor can it while it does not know the cluster (a lost cache).
+                          bool hears = cluster_ && catalogue_.nodes().size() == 1;
                           if (gossip_) {
                             for (const gossip::MemberInfo& member : gossip_->members()) {
                               hears = hears || member.state == gossip::MemberState::kAlive;
@@ -98,8 +100,8 @@ void Worker::stop() {
   if (stopping_) return;
   stopping_ = true;
   alive_.reset();
-  for (const auto& timer :
-       {adopt_timer_.get(), release_timer_.get(), gossip_timer_.get(), cache_timer_.get()}) {
+  for (const auto& timer : {adopt_timer_.get(), return_timer_.get(), release_timer_.get(),
+                            gossip_timer_.get(), cache_timer_.get()}) {
     timer->cancel();
   }
   const Error stopping = unavailable("shoald is stopping: try again when it runs");
@@ -287,6 +289,9 @@ void Worker::on_cluster(ClusterInfo cluster) {
   if (gossip_) {
     for (const NodeId& node : cluster_->removed_nodes) gossip_->forget(node);
   }
+  for (const NodeId& node : cluster_->removed_nodes) {
+    if (peers_.drop_node(node)) kernel_dirty();
+  }
   if (cluster_->data_path_port != port_before) kernel_dirty();
   cache_soon();
 }
@@ -314,6 +319,25 @@ void Worker::on_entry_removed(const NetworkId& network, const std::string& key,
 void Worker::on_member(const gossip::MemberInfo& member) {
   log::info(kLog, "node {} at {} is {}", member.id.str(), member.address.str(),
             gossip::to_string(member.state));
+  switch (member.state) {
+    case gossip::MemberState::kAlive:
+      // After a long cut the session would wait some seconds for its next try.
+      ports_.managers.hurry();
+      if (peers_.set_alive(member.id)) {
+        return_timer_->wake_at(ports_.clock.now() + kAdoptGrace, guarded([this] {
+                                 if (peers_.drop_hidden()) kernel_dirty();
+                               }));
+      }
+      break;
+    case gossip::MemberState::kFailed:
+      peers_.set_failed(member.id);
+      break;
+    case gossip::MemberState::kLeft:
+      if (peers_.drop_node(member.id)) kernel_dirty();
+      break;
+    case gossip::MemberState::kSuspect:
+      break;
+  }
 }
 
 std::vector<manager::Endpoint> Worker::endpoints() const {
@@ -345,6 +369,11 @@ WorkerSnapshot Worker::snapshot() const {
     out.counters["gossip_packets_received_total"] = counters.packets_received;
     out.counters["gossip_suspicions_total"] = counters.suspicions;
     out.counters["gossip_failures_total"] = counters.failures;
+    out.counters["gossip_entries_refused_total"] = counters.entries_refused;
+    for (size_t i = 1; i < counters.dropped.size(); ++i) {
+      const std::string reason(gossip::to_string(static_cast<gossip::DropReason>(i)));
+      out.counters["gossip_dropped_" + reason + "_total"] = counters.dropped[i];
+    }
   }
   return out;
 }

@@ -41,6 +41,8 @@ struct AttachRequest {
   NamespaceRef space;
   manager::EndpointSpec spec;
   std::string ifname;  // empty: the first free ethN
+  // When the caller stops waiting: it should have been told by then why it is not attached.
+  Instant deadline = Instant::max();
 };
 
 struct Attached {
@@ -65,7 +67,8 @@ class Worker final : private gossip::Observer {
  public:
   // After a start the kernel holds what an earlier process left; peers come back by gossip. What is
   // not known by then is removed, once another node is heard at all: gossip needs a few rounds, and
-  // a left-over entry harms nobody.
+  // a left-over entry harms nobody. A node that was failed and is back has as long to announce what
+  // it still has.
   static constexpr Duration kAdoptGrace = std::chrono::seconds(10);
   // Leases to give back are tried again this often.
   static constexpr Duration kReleaseRetry = std::chrono::seconds(2);
@@ -206,6 +209,7 @@ class Worker final : private gossip::Observer {
   uint64_t orphans_ = 0;
   uint64_t bad_records_ = 0;
   std::unique_ptr<Timer> adopt_timer_;
+  std::unique_ptr<Timer> return_timer_;
   std::unique_ptr<Timer> release_timer_;
   std::unique_ptr<Timer> gossip_timer_;
   std::unique_ptr<Timer> cache_timer_;

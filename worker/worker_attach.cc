@@ -107,7 +107,7 @@ void Worker::attach_intent(const std::shared_ptr<AttachOp>& op) {
 
 void Worker::attach_lease(const std::shared_ptr<AttachOp>& op) {
   ports_.managers.attach(
-      op->id, op->request.network, op->request.spec,
+      op->id, op->request.network, op->request.spec, op->request.deadline,
       guarded([this, op](Result<Lease> lease) { attach_leased(op, std::move(lease)); }));
 }
 
@@ -134,6 +134,9 @@ void Worker::attach_leased(const std::shared_ptr<AttachOp>& op, Result<Lease> le
     return;
   }
   local.record.endpoint = lease->endpoint;
+  std::vector<Ip> ips;
+  for (const Prefix& address : lease->endpoint.addresses) ips.push_back(address.ip);
+  peers_.drop_taken(lease->network.id, op->id.str(), ips);
   local.record.network_name = lease->network.spec.name;
   local.leased = ports_.clock.now();
   // The answer may be here before the catalogue has a network that was made a moment ago.
@@ -198,6 +201,10 @@ void Worker::attach_undo(const std::shared_ptr<AttachOp>& op, Error error) {
   take_down(op->id, true, [this, op, error] {
     // The lease should be gone when the caller hears of the failure; if no manager answers it is
     // given back later.
+    if (!ports_.managers.reachable()) {
+      attach_answer(op, error);
+      return;
+    }
     release_one(op->id, [this, op, error] { attach_answer(op, error); });
   });
 }

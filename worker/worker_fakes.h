@@ -70,8 +70,9 @@ class FakeManagers final : public ManagerCalls {
   explicit FakeManagers(FakeLoop& loop) : loop_(loop) {}
 
   void attach(const EndpointId& id, const std::string& network, const manager::EndpointSpec& spec,
-              std::function<void(Result<Lease>)> done) override {
+              Instant deadline, std::function<void(Result<Lease>)> done) override {
     ++attach_calls;
+    attach_deadline = deadline;
     std::optional<Error> error = attach_error;
     Result<Lease> answer = error ? Result<Lease>(*error) : Result<Lease>(lease(id, network, spec));
     loop_.post([done, answer] { done(answer); });
@@ -86,6 +87,7 @@ class FakeManagers final : public ManagerCalls {
     loop_.post([done] { done(ok_status()); });
   }
   bool reachable() const override { return up; }
+  void hurry() override { ++hurries; }
 
   std::map<std::string, manager::Network> networks;  // by name
   std::map<EndpointId, manager::Endpoint> leases;
@@ -94,6 +96,8 @@ class FakeManagers final : public ManagerCalls {
   std::optional<Error> detach_error;
   int attach_calls = 0;
   int detach_calls = 0;
+  int hurries = 0;
+  Instant attach_deadline;
 
  private:
   Result<Lease> lease(const EndpointId& id, const std::string& name,

@@ -12,6 +12,7 @@ std::string id_text(const std::string& tail) {
 }
 const NodeId kSelf(id_text("self"));
 const NodeId kOther(id_text("other"));
+const NodeId kThird(id_text("third"));
 const Ip kVtep = Ip::v4(0xc0a85a0b);
 const Ip kOtherVtep = Ip::v4(0xc0a85a0c);
 
@@ -189,6 +190,20 @@ TEST(Worker, ALeaseThatMayHaveBeenGivenIsGivenBack) {
   EXPECT_TRUE(host.disk.saved.releases.empty());
 }
 
+TEST(Worker, WithoutManagersAFailedAttachIsAnsweredBeforeItsLeaseIsGivenBack) {
+  Host host;
+  host.managers.attach_error = unavailable("nobody");
+  host.managers.up = false;
+  EXPECT_EQ(host.attach("front", "/ns/a", "web").error().code, ErrorClass::kUnavailable);
+  EXPECT_EQ(host.managers.attach_deadline, Instant::max());
+  EXPECT_EQ(host.managers.detach_calls, 0);
+  EXPECT_EQ(host.disk.saved.releases.size(), 1U);
+  host.managers.up = true;
+  host.worker->on_session(true);
+  host.loop.run();
+  EXPECT_TRUE(host.disk.saved.releases.empty());
+}
+
 TEST(Worker, OneResolverForAllNetworksOfANamespace) {
   Host host;
   ASSERT_TRUE(host.attach("back", "/ns/a", "web").ok());
@@ -343,6 +358,47 @@ TEST(Worker, PeersComeAndGoWithGossip) {
   host.loop.run();
   EXPECT_TRUE(host.kernel.state.remote.empty());
   EXPECT_EQ(host.resolvers.names().size(), 1U);
+}
+
+// Its daemon may be all that is gone: the way to its endpoints stays, their names do not.
+TEST(Worker, EndpointsOfAFailedNodeAreHiddenAndStayReachable) {
+  Host host;
+  ASSERT_TRUE(host.attach("front", "/ns/a", "web").ok());
+  const NetworkId front = network("front").id;
+  const std::string key = id_text("peer");
+  const HostPort address{kOtherVtep, 7946};
+  EndpointRecord record{"db", {}, {Ip::v4(0x0a000120)}, Mac::from_random(5), kOtherVtep};
+  gossip::Observer& observer = *host.gossip.observer;
+  const auto fail = [&] {
+    observer.on_entry(front, key, kOther, encode_record(record));
+    observer.on_member({kOther, address, gossip::MemberState::kFailed});
+    observer.on_entry_removed(front, key, kOther);
+    host.loop.run();
+    ASSERT_EQ(host.kernel.state.remote.size(), 1U);
+    ASSERT_EQ(host.resolvers.names().size(), 1U);
+    ASSERT_EQ(host.worker->snapshot().peers, 0U);
+  };
+  fail();
+  observer.on_member({kOther, address, gossip::MemberState::kAlive});
+  observer.on_entry(front, key, kOther, encode_record(record));
+  host.loop.advance(Worker::kAdoptGrace * 2);
+  EXPECT_EQ(host.kernel.state.remote.size(), 1U) << "it is back";
+  EXPECT_EQ(host.resolvers.names().size(), 2U);
+
+  fail();
+  observer.on_member({kOther, address, gossip::MemberState::kAlive});
+  host.loop.advance(Worker::kAdoptGrace * 2);
+  EXPECT_TRUE(host.kernel.state.remote.empty()) << "the node is back and does not have it";
+
+  fail();
+  observer.on_member({kOther, address, gossip::MemberState::kLeft});
+  host.loop.run();
+  EXPECT_TRUE(host.kernel.state.remote.empty()) << "the node left";
+
+  fail();
+  observer.on_entry(front, id_text("heir"), kThird, encode_record(record));
+  host.loop.run();
+  EXPECT_EQ(host.kernel.state.remote.size(), 1U) << "the address is another's";
 }
 
 TEST(Worker, AnEntryThatNamesThisHostsVtepIsALeftover) {

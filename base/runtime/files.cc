@@ -69,13 +69,15 @@ Result<std::string> read_file(const std::string& path, size_t max_size) {
   return content;
 }
 
-Status write_file_atomic(const std::string& path, std::string_view content, unsigned mode) {
+Status write_file_atomic(const std::string& path, std::string_view content, unsigned mode,
+                         Outlives outlives) {
+  const bool synced = outlives == Outlives::kPower;
   const std::string temporary = path + ".new";
   const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
   if (fd < 0) return system_error("cannot create", temporary);
   Status status = write_all(fd, content, temporary);
   if (status.ok() && fchmod(fd, mode) != 0) status = system_error("cannot chmod", temporary);
-  if (status.ok() && fsync(fd) != 0) status = system_error("cannot sync", temporary);
+  if (status.ok() && synced && fsync(fd) != 0) status = system_error("cannot sync", temporary);
   close(fd);
   if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) {
     status = system_error("cannot rename to", path);
@@ -84,7 +86,7 @@ Status write_file_atomic(const std::string& path, std::string_view content, unsi
     unlink(temporary.c_str());
     return status;
   }
-  return sync_directory_of(path);
+  return synced ? sync_directory_of(path) : ok_status();
 }
 
 Status make_directories(const std::string& path) {

@@ -10,9 +10,14 @@ namespace shoal {
 // The whole file; kNotFound when absent, kInvalidArgument beyond `max_size` bytes.
 Result<std::string> read_file(const std::string& path, size_t max_size = 16U << 20);
 
-// Replaces `path` in one step: written beside it, fsynced, renamed, directory fsynced. After a
-// crash the file is the old one or the new one. `mode` as chmod's.
-Status write_file_atomic(const std::string& path, std::string_view content, unsigned mode = 0600);
+// What a written file outlives. The process: nothing is fsynced, and after a power loss the file
+// may be an older one, or empty. The power: file and directory are fsynced.
+enum class Outlives { kPower, kProcess };
+
+// Replaces `path` in one step: written beside it and renamed. After a crash the file is the old one
+// or the new one. `mode` as chmod's.
+Status write_file_atomic(const std::string& path, std::string_view content, unsigned mode = 0600,
+                         Outlives outlives = Outlives::kPower);
 
 // mkdir -p with mode 0700 for what is made.
 Status make_directories(const std::string& path);

@@ -34,6 +34,14 @@ TEST_F(Files, WriteReplacesWholeFileWithMode) {
   EXPECT_FALSE(std::filesystem::exists(path + ".new"));
 }
 
+TEST_F(Files, WriteWithoutSyncReplacesToo) {
+  const std::string path = directory_ + "/state";
+  ASSERT_TRUE(write_file_atomic(path, "one").ok());
+  ASSERT_TRUE(write_file_atomic(path, "two", 0600, Outlives::kProcess).ok());
+  EXPECT_EQ(read_file(path).value(), "two");
+  EXPECT_FALSE(std::filesystem::exists(path + ".new"));
+}
+
 TEST_F(Files, ReadSaysWhatIsWrong) {
   EXPECT_EQ(read_file(directory_ + "/absent").error().code, ErrorClass::kNotFound);
   ASSERT_TRUE(write_file_atomic(directory_ + "/big", std::string(100, 'x')).ok());

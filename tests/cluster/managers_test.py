@@ -1,7 +1,12 @@
 #!/usr/bin/env python3
 """Managers gone: workers serve on with what they know; a quorum that is left makes decisions."""
+import signal
+import time
+
 from lab import ClusterTest, main, wait_until
-from workload import Workload
+from workload import Workload, finish
+
+NOTICED = 12   # seconds after which every node has noticed that the others are gone
 
 
 class OnlyManagerGone(ClusterTest):
@@ -38,9 +43,10 @@ class OnlyManagerGone(ClusterTest):
         self.assertTrue(self.client.reaches(self.web.ip4()))
 
     def test_what_needs_a_manager_is_refused_with_a_reason(self):
+        second = Workload(self, "h2", "second")
         self.lab("kill", "h1")
         refused = self.lab.shoal("h2", "--timeout", 5, "attach", "shop", "--netns",
-                                 self.web.netns, "--name", "second", check=False)
+                                 second.netns, "--name", "second", check=False)
         self.assertIn(refused.returncode, (9, 10), refused.stderr)
         self.assertIn("manager", refused.stderr)
 
@@ -50,6 +56,71 @@ class OnlyManagerGone(ClusterTest):
         late = Workload(self, "h2", "late").attach("shop")
         self.client.wait_for_name("late", [late.ip4()])
         self.client.wait_to_reach(late.ip4())
+
+
+class AllManagersGone(ClusterTest):
+    HOSTS = 5
+    MANAGERS = 3
+
+    def setUp(self):
+        self.addCleanup(self.lab, "start", "all")
+        self.network("shop")
+        self.ends = [Workload(self, host, f"end{host[1:]}").attach("shop") for host in self.hosts]
+        for one in self.ends:
+            for other in self.ends:
+                one.wait_for_name(other.name, [other.ip4()])
+        self.addCleanup(self.back)
+
+    def back(self):
+        self.lab("start", "all")
+        for host in self.hosts:
+            wait_until(lambda: any(m["Connected"] for m in
+                                   self.lab.json(host, "status", "--json")["Managers"]),
+                       f"{host} has a session again")
+
+    def stream(self, one, other):
+        stream = one.stream(other.ip4(), 7)
+        self.assertEqual(stream.stdout.readline(), "ready\n")
+        return stream
+
+    def gone(self):
+        self.lab("kill", "h1", "h2", "h3")
+        killed = time.monotonic()
+        wait_until(lambda: time.monotonic() > killed + NOTICED, "it was noticed",
+                   deadline=NOTICED + 1)
+
+    def test_endpoints_of_workers_and_of_the_managers_hosts_go_on(self):
+        for end in self.ends:
+            end.serve("echo", 7)
+        manager1, manager2, _, worker4, worker5 = self.ends
+        pairs = [(worker4, worker5), (worker4, manager1), (manager2, worker5),
+                 (manager1, manager2)]
+        streams = [self.stream(*pair) for pair in pairs]
+        self.gone()
+        for one, other in pairs + [(other, one) for one, other in pairs]:
+            self.assertTrue(one.reaches(other.ip4()), f"{one.name} to {other.name}")
+        self.assertEqual(worker4.resolve("end5"), [worker5.ip4()])
+        self.assertEqual(worker5.resolve("end4"), [worker4.ip4()])
+        for stream in streams:
+            stream.send_signal(signal.SIGTERM)
+            self.assertLess(finish(stream)["longest_gap"], 1.0)
+        self.back()
+        for one in self.ends:
+            one.wait_for_name("end1", [manager1.ip4()])
+        late = Workload(self, "h4", "late").attach("shop")
+        manager1.wait_for_name("late", [late.ip4()])
+
+    def test_a_worker_restarted_meanwhile_serves_from_its_cache(self):
+        worker4, worker5 = self.ends[3:]
+        self.gone()
+        self.lab("restart", "h4")
+        worker4.wait_for_name("end5", [worker5.ip4()])
+        worker4.wait_for_name("end4", [worker4.ip4()])
+        worker5.wait_for_name("end4", [worker4.ip4()])
+        self.assertTrue(worker4.reaches(worker5.ip4()))
+        self.assertIn("shop", self.lab.shoal("h4", "network", "ls").stdout)
+        worker4.detach_by_force("shop")
+        worker5.wait_for_name("end4", [])
 
 
 class OneOfThreeManagersGone(ClusterTest):

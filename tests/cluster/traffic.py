@@ -9,6 +9,11 @@
                               after the first, and {"lines": n, "longest_gap": seconds} at the end
   probe ADDRESS PORT SECONDS  a TCP connection: {"result": "open"|"refused"|"lost"}
   ping ADDRESS SIZE           ICMP echo, an IP packet of SIZE bytes, not to be fragmented
+  names SECONDS NAME=[ADDRESS|?]...  asks 127.0.0.11 until every name has that IPv4 address, any
+                              one, or none:
+                              {"at": monotonic time of the last, "left": [names that have not]};
+                              prints "ready" first, as `reach` does
+  reach SECONDS ADDRESS       tries connections until one gets an answer: {"at": time or null}
 """
 import errno
 import hashlib
@@ -198,6 +203,58 @@ def ping(address, size):
     return {"result": "lost"}
 
 
+def ask(resolver, name):
+    """The IPv4 addresses of a name; None when no answer came."""
+    number = os.urandom(2)
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    question = labels + b"\0\0\1\0\1"
+    try:
+        resolver.send(number + b"\1\0\0\1\0\0\0\0\0\0" + question)
+        answer = resolver.recv(4096)
+        while answer[:2] != number:
+            answer = resolver.recv(4096)
+    except OSError:
+        return None
+    addresses, at = set(), 12 + len(question)
+    for _ in range(struct.unpack(">H", answer[6:8])[0]):
+        while answer[at] and answer[at] < 0xc0:
+            at += 1 + answer[at]
+        at += 2 if answer[at] else 1
+        kind, length = struct.unpack(">H6xH", answer[at:at + 10])
+        if kind == 1:
+            addresses.add(socket.inet_ntoa(answer[at + 10:at + 14]))
+        at += 10 + length
+    return addresses
+
+
+def names(seconds, wanted):
+    left = dict(pair.split("=") for pair in wanted)
+    print("ready", flush=True)
+    end = time.monotonic() + seconds
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as resolver:
+        resolver.settimeout(0.2)
+        resolver.connect(("127.0.0.11", 53))
+        while True:
+            for name, address in list(left.items()):
+                found = ask(resolver, name)
+                if len(found or ()) == 1 if address == "?" else \
+                        found == ({address} if address else set()):
+                    del left[name]
+            now = time.monotonic()
+            if not left or now > end:
+                return {"at": now, "left": sorted(left)}
+            time.sleep(0.02)
+
+
+def reach(seconds, address):
+    print("ready", flush=True)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if probe(address, 9, 0.2)["result"] != "lost":
+            return {"at": time.monotonic()}
+    return {"at": None}
+
+
 def main():
     kind, arguments = sys.argv[1], sys.argv[2:]
     if kind == "echo":
@@ -214,6 +271,10 @@ def main():
         print(json.dumps(probe(arguments[0], int(arguments[1]), float(arguments[2]))))
     elif kind == "ping":
         print(json.dumps(ping(arguments[0], int(arguments[1]))))
+    elif kind == "names":
+        print(json.dumps(names(float(arguments[0]), arguments[1:])))
+    elif kind == "reach":
+        print(json.dumps(reach(float(arguments[0]), arguments[1])))
     else:
         sys.exit(__doc__)
 

@@ -27,6 +27,11 @@ class Workload:
         self.lab.shoal(self.host, "detach", network, self.name)
         del self.endpoints[network]
 
+    def detach_by_force(self, network):
+        """While no manager answers."""
+        self.lab.shoal(self.host, "detach", "--force", network, self.name)
+        del self.endpoints[network]
+
     def close(self):
         for process in self.processes:
             process.kill()

@@ -49,9 +49,12 @@ Result<bool> apply_dns_redirect(const NamespaceFd& space, uint16_t port) {
   bool changed = false;
   SHOAL_TRY(run_in_namespace(space, [&]() -> Status {
     const Context context = SHOAL_TRY(make_context());
-    if (shows_dns_redirect(list_table(context.get()), port)) return ok_status();
+    const std::string listed = list_table(context.get());
+    if (shows_dns_redirect(listed, port)) return ok_status();
     changed = true;
-    return run_script(context.get(), render_dns_redirect(port));
+    // A removal makes the kernel wait, ten milliseconds and more, for all that may use what goes.
+    return run_script(context.get(),
+                      listed.empty() ? render_dns_table(port) : render_dns_redirect(port));
   }));
   return changed;
 }

@@ -29,15 +29,18 @@ std::string render_dns_removal() {
   return table + "\ndelete " + table + "\n";
 }
 
-std::string render_dns_redirect(uint16_t port) {
-  std::string script = render_dns_removal();
-  script += "table inet " + std::string(kDnsTable) + " {\n";
+std::string render_dns_table(uint16_t port) {
+  std::string script = "table inet " + std::string(kDnsTable) + " {\n";
   // Before any other program's translation of the same packets.
   script += "  chain output {\n    type nat hook output priority -110; policy accept;\n";
   for (const std::string_view protocol : kProtocols) {
     script += "    " + rule(protocol, port) + "\n";
   }
   return script + "  }\n}\n";
+}
+
+std::string render_dns_redirect(uint16_t port) {
+  return render_dns_removal() + render_dns_table(port);
 }
 
 bool shows_dns_redirect(std::string_view listing, uint16_t port) {

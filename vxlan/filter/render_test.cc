@@ -5,10 +5,8 @@
 namespace shoal::vxlan {
 namespace {
 
-// What "nft list table" prints of the table, without the script's first two lines.
-std::string listing(uint16_t port) {
-  return render_dns_redirect(port).substr(render_dns_removal().size());
-}
+// What "nft list table" prints of the table.
+std::string listing(uint16_t port) { return render_dns_table(port); }
 
 TEST(RenderDns, IsRecognisedForItsPortOnly) {
   EXPECT_TRUE(shows_dns_redirect(listing(5300), 5300));
@@ -28,8 +26,8 @@ TEST(RenderDns, AMissingOrAddedRuleIsNoticed) {
 }
 
 TEST(RenderDns, ReplacesInOneTransaction) {
-  EXPECT_EQ(render_dns_redirect(5300).find("table inet shoal-dns\ndelete table inet shoal-dns\n"),
-            0U);
+  EXPECT_EQ(render_dns_redirect(5300),
+            "table inet shoal-dns\ndelete table inet shoal-dns\n" + render_dns_table(5300));
 }
 
 }  // namespace

@@ -39,12 +39,18 @@ class SessionClient::Impl : public std::enable_shared_from_this<Impl> {
   }
   void stop();
   void set_addresses(manager::NodeAddresses addresses);
+  void hurry() {
+    if (stopped_) return;
+    session_.hurry(clock_.now());
+    turn_soon();
+  }
+  void set_host_routes(std::vector<Prefix> routes);
   template <typename Request, typename Response>
   void call(Request request,
             void (dispatch::Dispatcher::Stub::async::*method)(grpc::ClientContext*, const Request*,
                                                               Response*,
                                                               std::function<void(grpc::Status)>),
-            std::function<void(Result<Response>)> done);
+            std::function<void(Result<Response>)> done, Instant deadline = Instant::max());
 
   Session& session() { return session_; }
   bool stopped() const { return stopped_; }
@@ -192,17 +198,22 @@ void SessionClient::Impl::set_addresses(manager::NodeAddresses addresses) {
   turn_soon();
 }
 
+void SessionClient::Impl::set_host_routes(std::vector<Prefix> routes) {
+  config_.description.host_routes = std::move(routes);
+  if (stream_) stream_->send_description(manager::wire::to_wire(config_.description));
+}
+
 template <typename Request, typename Response>
 void SessionClient::Impl::call(
     Request request,
     void (dispatch::Dispatcher::Stub::async::*method)(grpc::ClientContext*, const Request*,
                                                       Response*, std::function<void(grpc::Status)>),
-    std::function<void(Result<Response>)> done) {
+    std::function<void(Result<Response>)> done, Instant deadline) {
   auto call = std::make_shared<Call<Request, Response>>();
   call->request = std::move(request);
   call->method = method;
   call->done = std::move(done);
-  call->deadline = clock_.now() + kCallDeadline;
+  call->deadline = std::min(clock_.now() + kCallDeadline, deadline);
   call->timer = strand_.make_timer();
   call->waiting = std::make_shared<Waiting>();
   call->waiting->fail = [weak = std::weak_ptr(call)](const Error& error) {
@@ -283,6 +294,10 @@ void SessionClient::stop() { impl_->stop(); }
 void SessionClient::set_addresses(manager::NodeAddresses addresses) {
   impl_->set_addresses(std::move(addresses));
 }
+void SessionClient::hurry() { impl_->hurry(); }
+void SessionClient::set_host_routes(std::vector<Prefix> routes) {
+  impl_->set_host_routes(std::move(routes));
+}
 bool SessionClient::reachable() const { return impl_->session().active(); }
 std::optional<HostPort> SessionClient::manager() const {
   if (!reachable()) return std::nullopt;
@@ -291,7 +306,7 @@ std::optional<HostPort> SessionClient::manager() const {
 const std::vector<HostPort>& SessionClient::managers() const { return impl_->session().managers(); }
 
 void SessionClient::attach(const EndpointId& id, const std::string& network,
-                           const manager::EndpointSpec& spec,
+                           const manager::EndpointSpec& spec, Instant deadline,
                            std::function<void(Result<Lease>)> done) {
   dispatch::AttachEndpointRequest request;
   request.set_endpoint_id(id.str());
@@ -317,7 +332,8 @@ void SessionClient::attach(const EndpointId& id, const std::string& network,
         } else {
           done(std::move(lease));
         }
-      });
+      },
+      deadline);
 }
 
 void SessionClient::detach(const EndpointId& id, std::function<void(Status)> done) {

@@ -40,6 +40,12 @@ void Session::hint_leader(const HostPort& manager, Instant now) {
   if (state_ == State::kWaiting) deadline_ = std::min(deadline_, now);
 }
 
+void Session::hurry(Instant now) {
+  if (state_ != State::kWaiting && state_ != State::kOpening) return;
+  backoff_ = kBackoffMin;
+  if (state_ == State::kWaiting) deadline_ = std::min(deadline_, now + jittered(kQuickRetry));
+}
+
 Duration Session::jittered(Duration delay) {
   const auto half = static_cast<uint64_t>(delay.count()) / 2;
   return Duration(static_cast<int64_t>(half + rng_.below(half + 1)));

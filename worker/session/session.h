@@ -8,6 +8,7 @@
 //     (half to whole). Redirected, or just bereft of an active session, it tries again at once and
 //     then within kQuickRetry, kQuickTries times: an election takes about a second and nobody wants
 //     to wait longer than it. Followers may go on naming a dead leader, hence the bound.
+//   - hurry() ends a long wait: something says that managers can be reached again.
 //   - Active: a heartbeat each period; a stream whose leader has not spoken for kSilentPeriods
 //     periods, or whose assignments skip a sequence number, is closed and opened anew.
 //   - Every stream has a number; what arrives from an older one is ignored.
@@ -90,6 +91,8 @@ class Session {
   std::optional<HostPort> leader() const;
   // A unary call was redirected there: try it before the others. Ignored while active.
   void hint_leader(const HostPort& manager, Instant now);
+  // The network seems to be back: tries again within kQuickRetry, and quickly from there on.
+  void hurry(Instant now);
   // To be remembered on disk.
   const std::vector<HostPort>& managers() const { return managers_; }
 

@@ -123,6 +123,25 @@ TEST(Session, RetriesQuicklyWhenTheLeaderIsLost) {
   EXPECT_GT(h.fail(), Session::kQuickRetry / 2);
 }
 
+TEST(Session, AHurryEndsALongWait) {
+  Harness h(2);
+  Duration waited{};
+  for (int i = 0; i < 12; ++i) waited = h.fail();
+  ASSERT_GT(waited, seconds(2));
+  h.give(Session::Closed{unavailable("no"), {}});
+  const int before = h.opened;
+  h.session.hurry(h.now);
+  EXPECT_LE(h.session.next_deadline() - h.now, Session::kQuickRetry);
+  h.now = h.session.next_deadline();
+  h.settle();
+  EXPECT_EQ(h.opened, before + 1);
+  EXPECT_LE(h.fail(), Session::kBackoffMin);
+  h.activate();
+  h.session.hurry(h.now);  // changes nothing
+  EXPECT_TRUE(h.session.active());
+  EXPECT_EQ(h.closed, 0);
+}
+
 TEST(Session, HeartbeatsAndNoticesSilence) {
   Harness h(2);
   h.activate();

@@ -2,6 +2,9 @@
 //
 // An attachment is written down before its lease is asked for (kIntent) and again once its
 // interface stands (kAttached). After a crash an intent is undone and an attachment restored.
+// The file outlives the process, not the power: a namespace does neither, and leases whose record
+// was lost are among the managers' assignments, which this host then gives back. So an attach does
+// not wait for the disk.
 // Codec: big-endian, in a frame of kind kAttachmentsKind; every list is bounded.
 #pragma once
 
