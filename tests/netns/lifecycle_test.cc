@@ -106,6 +106,7 @@ TEST(TeardownTest, TheDepartedOfAnEarlierRunAreTakenOutBeforeTheStateIsComplete)
   const EndpointId e1 = topology.add_endpoint(1, 1, one, {"10.0.1.1/24"});
   const EndpointId e2 = topology.add_endpoint(2, 1, two, {"10.0.2.1/24"});
   const EndpointId e3 = topology.add_endpoint(3, 1, two, {"10.0.2.2/24"});
+  for (const std::string space : {"e1", "e2"}) lab.in(space, "ip link set lo up");
   const std::string bare = lab.in("e1", "ip -j link; nft list ruleset");
   for (const EndpointId& id : {e1, e2, e3}) topology.endpoint(id).dns_port = 5353;
   topology.apply(1);
