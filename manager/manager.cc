@@ -12,6 +12,23 @@ namespace {
 std::string raft_path(const std::string& state_dir) { return state_dir + "/raft"; }
 std::string tables_path(const std::string& state_dir) { return state_dir + "/tables"; }
 
+// There while a state is being forgotten.
+std::string forgotten_path(const std::string& state_dir) { return state_dir + "/forgotten"; }
+
+// A member has applied something only after its raft_member was written.
+Status check_not_lost(const std::string& state_dir) {
+  std::error_code error;
+  const std::string tables = tables_path(state_dir);
+  const bool forgotten = std::filesystem::exists(forgotten_path(state_dir), error);
+  if (forgotten || !std::filesystem::exists(tables, error)) return ok_status();
+  const auto content = SHOAL_TRY(SHOAL_TRY(Tables::open(tables))->load());
+  if (content.applied_index == 0) return ok_status();
+  return data_loss("the file " + raft_member_path(state_dir) +
+                   " is lost and this manager's state beside it is not: restore the file from a "
+                   "backup, or remove " +
+                   state_dir + " to join the managers anew");
+}
+
 Status remove_databases(const std::string& state_dir) {
   for (const std::string& path : {raft_path(state_dir), tables_path(state_dir)}) {
     std::error_code error;
@@ -31,8 +48,12 @@ bool Manager::has_state(const std::string& state_dir) {
 Result<std::unique_ptr<Manager>> Manager::open(ManagerConfig config, Strand& strand, Clock& clock,
                                                Rng& rng) {
   SHOAL_TRY(make_directories(config.state_dir));
-  // What an interrupted bootstrap left: its raft id is never used again, so nobody misses it.
-  if (!has_state(config.state_dir)) SHOAL_TRY(remove_databases(config.state_dir));
+  if (!has_state(config.state_dir)) {
+    SHOAL_TRY(check_not_lost(config.state_dir));
+    // What an interrupted join left: its raft id is never used again, so nobody misses it.
+    SHOAL_TRY(remove_databases(config.state_dir));
+    SHOAL_TRY(remove_file(forgotten_path(config.state_dir)));
+  }
   auto log = SHOAL_TRY(raft::RocksLogStore::open(raft_path(config.state_dir), strand));
   auto tables = SHOAL_TRY(Tables::open(tables_path(config.state_dir)));
   auto machine = SHOAL_TRY(StateMachine::open(std::move(tables)));
@@ -41,9 +62,13 @@ Result<std::unique_ptr<Manager>> Manager::open(ManagerConfig config, Strand& str
 }
 
 Status Manager::forget(const std::string& state_dir) {
-  // The file first: without it the rest does not count.
+  std::error_code error;
+  if (!std::filesystem::exists(state_dir, error)) return ok_status();
+  // First of all it is written down that the rest does not count any more.
+  SHOAL_TRY(write_file_atomic(forgotten_path(state_dir), ""));
   SHOAL_TRY(remove_file(raft_member_path(state_dir)));
-  return remove_databases(state_dir);
+  SHOAL_TRY(remove_databases(state_dir));
+  return remove_file(forgotten_path(state_dir));
 }
 
 }  // namespace shoal::manager

@@ -18,6 +18,7 @@
 #include <grpcpp/impl/service_type.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,6 +59,7 @@ struct ManagerStatus {
   uint64_t commit_index = 0;
   uint64_t applied_index = 0;
   std::vector<Member> members;
+  std::map<std::string, uint64_t> counters;  // by the names of the metrics
 };
 
 class Manager {

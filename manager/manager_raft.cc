@@ -49,6 +49,7 @@ bool ManagerImpl::reachable(uint64_t raft_id) const {
 ManagerStatus ManagerImpl::status() const {
   ManagerStatus out;
   out.raft_id = raft_id_;
+  out.counters = ca_service_->counters();
   if (!driver_) return out;
   const auto raft = driver_->status();
   out.is_leader = driver_->is_leader();

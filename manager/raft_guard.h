@@ -27,7 +27,7 @@ class RaftGuard {
     const std::lock_guard lock(mutex_);
     refused_.clear();
     if (const Cluster* cluster = store.cluster()) {
-      refused_.insert(cluster->removed_nodes.begin(), cluster->removed_nodes.end());
+      for (const RemovedNode& node : cluster->removed_nodes) refused_.insert(node.id);
     }
     for (const Node* node : store.nodes()) {
       if (node->spec.role != Role::kManager) refused_.insert(node->id);

@@ -52,6 +52,19 @@ Status ask_managers(std::vector<HostPort> managers, Clock& clock, Call call) {
   }
 }
 
+// What gRPC says of a failed connection, in few words.
+std::string reason_of(const grpc::Status& status) {
+  const std::string& text = status.error_message();
+  const auto says = [&text](const char* words) { return text.find(words) != std::string::npos; };
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) return "no answer in time";
+  if (says("Connection refused")) return "connection refused";
+  if (says("unreachable")) return "the host cannot be reached";
+  if (says("handshake") || says("SSL") || says("Socket closed")) {
+    return "what listens there is not a manager of Shoal";
+  }
+  return text;
+}
+
 Result<std::string> fetch_root(const std::vector<HostPort>& remotes) {
   ErrorList errors;
   for (const HostPort& remote : remotes) {
@@ -61,8 +74,9 @@ Result<std::string> fetch_root(const std::vector<HostPort>& remotes) {
     ca::GetRootCertificateResponse response;
     const grpc::Status status = stub->GetRootCertificate(&context, {}, &response);
     if (status.ok()) return response.root_certificate();
-    errors.add(unavailable("no manager answers at " + remote.str() + ": " +
-                           worker::error_of(status).message));
+    errors.add(unavailable(
+        "no manager answers at " + remote.str() + " (" + reason_of(status) +
+        "): is shoald running there as a manager, and does no firewall drop the port?"));
   }
   if (errors.empty()) return invalid_argument("name a manager to join: HOST:PORT");
   return errors.join();

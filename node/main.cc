@@ -1,6 +1,8 @@
 // shoald: one per host. See node/README.md.
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
 #include <malloc.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -21,6 +23,10 @@ namespace {
 constexpr char kLog[] = "shoald";
 constexpr int kFailureExit = 1;
 constexpr mode_t kSocketMode = 0660;
+// What clients of the local socket may have under way: they are root, and may be wrong.
+constexpr int kMaxLocalMessageBytes = 4 << 20;
+constexpr size_t kLocalMemoryQuota = 64U << 20;
+constexpr int kIdleTimeoutMs = 120'000;
 constexpr std::chrono::seconds kShutdownGrace{2};
 // Each malloc arena keeps what it once held; the daemon's threads share two.
 constexpr int kMallocArenas = 2;
@@ -57,6 +63,11 @@ Result<std::unique_ptr<grpc::Server>> serve(const std::string& socket, LocalServ
   grpc::ServerBuilder builder;
   int bound = 0;
   builder.AddListeningPort("unix:" + socket, grpc::InsecureServerCredentials(), &bound);
+  builder.SetMaxReceiveMessageSize(kMaxLocalMessageBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleTimeoutMs);
+  grpc::ResourceQuota quota("local-socket");
+  quota.Resize(kLocalMemoryQuota);
+  builder.SetResourceQuota(quota);
   builder.RegisterService(&local);
   builder.RegisterService(&cluster);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
@@ -65,6 +76,17 @@ Result<std::unique_ptr<grpc::Server>> serve(const std::string& socket, LocalServ
     return internal_error("cannot restrict " + socket + " to root");
   }
   return server;
+}
+
+// Each connection, namespace and timer is a descriptor; the usual soft limit of 1024 is for
+// programs that select().
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    log::warn(kLog, "the limit of open files cannot be raised to {}", limit.rlim_max);
+  }
 }
 
 // Blocked in every thread; read by main alone.
@@ -80,6 +102,7 @@ sigset_t block_signals() {
 
 int run(const Options& options) {
   const sigset_t signals = block_signals();
+  raise_descriptor_limit();
   if (geteuid() != 0) return fail(permission_denied("shoald must be started as root"));
   if (const Status made = make_directories(options.paths.state_dir); !made) {
     return fail(made.error());

@@ -16,6 +16,10 @@ constexpr int kMaxMessageBytes = 16 << 20;
 constexpr int kMinPingIntervalMs = 1'000;
 // What the cluster port may hold for messages under way.
 constexpr size_t kMemoryQuota = 64U << 20;
+// Whoever connects and says nothing holds memory and a descriptor; a handshake takes milliseconds.
+constexpr int kHandshakeTimeoutMs = 5'000;
+// Sessions and raft streams are calls under way, and never idle.
+constexpr int kIdleTimeoutMs = 120'000;
 constexpr std::chrono::seconds kShutdownGrace{2};
 
 }  // namespace
@@ -37,12 +41,15 @@ Result<std::unique_ptr<ManagerPart>> ManagerPart::open(const Identity& identity,
 
 Status ManagerPart::serve(const HostPort& listen, const manager::IdentityFiles& files) {
   grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort(listen.str(), manager::server_credentials(files), &port);
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  listener_ = SHOAL_TRY(ClusterListener::open(listen));
+  auto acceptor = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      manager::server_credentials(files));
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kMinPingIntervalMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleTimeoutMs);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   grpc::ResourceQuota quota("cluster-port");
   quota.Resize(kMemoryQuota);
@@ -51,14 +58,14 @@ Status ManagerPart::serve(const HostPort& listen, const manager::IdentityFiles& 
     builder.RegisterService(service);
   }
   server_ = builder.BuildAndStart();
-  if (!server_ || port == 0) {
-    return already_exists("the cluster port " + listen.str() + " cannot be listened on");
-  }
+  if (!server_) return internal_error("the cluster port " + listen.str() + " cannot be served");
+  listener_->start(std::move(acceptor));
   return ok_status();
 }
 
 ManagerPart::~ManagerPart() {
   strand_.call([this] { manager_->stop(); });
+  if (listener_) listener_->stop();
   if (server_) server_->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
   server_.reset();
   manager_.reset();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "manager/manager.h"
+#include "node/cluster_listener.h"
 #include "node/identity.h"
 #include "node/paths.h"
 
@@ -30,6 +31,9 @@ class ManagerPart {
   // On the strand.
   manager::Manager& manager() { return *manager_; }
 
+  // Any thread.
+  uint64_t connections_refused() const { return listener_->refused(); }
+
  private:
   ManagerPart(std::unique_ptr<manager::Manager> manager, Strand& strand)
       : manager_(std::move(manager)), strand_(strand) {}
@@ -42,6 +46,7 @@ class ManagerPart {
   std::unique_ptr<manager::Manager> manager_;
   Strand& strand_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<ClusterListener> listener_;
 };
 
 }  // namespace shoal::node

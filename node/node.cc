@@ -1,5 +1,6 @@
 #include "node/node.h"
 
+#include <filesystem>
 #include <future>
 
 #include "base/runtime/files.h"
@@ -20,6 +21,22 @@ Duration patience_until(std::chrono::system_clock::time_point deadline) {
   const auto now = std::chrono::system_clock::now();
   if (deadline >= now + kMostPatience) return kMostPatience;
   return std::chrono::duration_cast<Duration>(deadline - now) - kUndoTime;
+}
+
+// Without its identity a node's other files are the rest of something unfinished, and removed. Is
+// nothing unfinished, the identity was lost, and a manager's state is too dear to go with it.
+Status check_not_lost(const Paths& paths) {
+  std::error_code error;
+  if (std::filesystem::exists(paths.unfinished(), error)) return ok_status();
+  for (const std::string& rest :
+       {paths.state_dir + "/attachments", paths.manager_dir() + "/raft_member"}) {
+    if (!std::filesystem::exists(rest, error)) continue;
+    return data_loss(paths.state_dir + "/node.state (the identity of this node) is lost and " +
+                     rest +
+                     " is still there: restore it from a backup, or empty the state directory and "
+                     "let this node join again");
+  }
+  return ok_status();
 }
 
 template <typename Work, typename Done>
@@ -47,6 +64,7 @@ Status Node::start() {
   Result<Identity> identity = load_identity(paths_.state_dir);
   if (!identity) {
     if (identity.error().code != ErrorClass::kNotFound) return identity.error();
+    SHOAL_TRY(check_not_lost(paths_));
     // An init or join that did not reach its commit point.
     forget_everything();
     return ok_status();
@@ -152,6 +170,7 @@ Status Node::open_manager(const Identity& identity) {
   manager_part_ = SHOAL_TRY(ManagerPart::open(identity, paths_, strand_, clock_, rng_));
   strand_.call([this] {
     manager_view_ = &manager_part_->manager();
+    manager_part_view_ = manager_part_.get();
     router_.set_manager(manager_view_);
     raft_removed_ = false;
     manager_view_->on_removed([this] {
@@ -168,6 +187,7 @@ void Node::stop_manager() {
   if (!manager_part_) return;
   strand_.call([this] {
     manager_view_ = nullptr;
+    manager_part_view_ = nullptr;
     router_.set_manager(nullptr);
   });
   manager_part_.reset();
@@ -176,10 +196,15 @@ void Node::stop_manager() {
 void Node::forget_everything() {
   stop_worker();
   stop_manager();
+  const Status noted = write_file_atomic(paths_.unfinished(), "");
+  if (!noted) log::error(kLog, "{}", noted.error().message);
   remove_identity(paths_.state_dir);
+  clear_host(paths_);  // also what a leave that was killed left; it reads the attachments
   worker::StateDirectory::remove(paths_.state_dir);
   const Status forgotten = manager::Manager::forget(paths_.manager_dir());
   if (!forgotten) log::error(kLog, "{}", forgotten.error().message);
+  const Status finished = remove_file(paths_.unfinished());
+  if (!finished) log::error(kLog, "{}", finished.error().message);
   set_identity(std::nullopt);
 }
 
@@ -209,8 +234,7 @@ Status Node::do_leave(bool force) {
     worker_part_->worker().leave([answer](const Status& status) { answer->set_value(status); });
   });
   if (left.wait_for(kLeaveTimeout) != std::future_status::ready) {
-    log::warn(kLog,
-              "leaving took too long; what is left in the kernel is removed at the next start");
+    log::warn(kLog, "leaving took too long; what is left in the kernel is removed now");
   } else if (const Status status = left.get(); !status) {
     log::error(kLog, "what is ours in the kernel could not be removed: {}", status.error().message);
   }

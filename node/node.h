@@ -118,6 +118,7 @@ class Node {
   std::optional<Identity> view_;
   WorkerPart* worker_view_ = nullptr;
   manager::Manager* manager_view_ = nullptr;
+  const ManagerPart* manager_part_view_ = nullptr;
   std::string busy_;  // "joining", for status; empty when settled
   std::string role_error_;
   manager::Role wanted_role_ = manager::Role::kWorker;

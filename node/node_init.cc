@@ -133,6 +133,7 @@ Result<control::InitResponse> Node::do_init(const control::InitRequest& request)
   const std::string token =
       manager::format_token(init.cluster.root_certificate, init.cluster.worker_secret);
   const auto make = [&]() -> Status {
+    SHOAL_TRY(write_file_atomic(paths_.unfinished(), ""));
     SHOAL_TRY(write_identity_files(paths_.state_dir, identity));
     SHOAL_TRY(open_manager(identity));
     SHOAL_TRY(manager_part_->bootstrap(init, kBootstrapTimeout));
@@ -142,7 +143,8 @@ Result<control::InitResponse> Node::do_init(const control::InitRequest& request)
                                identity.advertise.str() +
                                ": can this host reach its advertised address?");
     }
-    return save_identity(paths_.state_dir, identity);
+    SHOAL_TRY(save_identity(paths_.state_dir, identity));
+    return remove_file(paths_.unfinished());
   };
   if (const Status made = make(); !made) {
     forget_everything();

@@ -1,6 +1,7 @@
 // join: a node of an existing cluster; see node.h.
 #include <algorithm>
 
+#include "base/runtime/files.h"
 #include "base/runtime/log.h"
 #include "manager/security/token.h"
 #include "manager/wire/common_wire.h"
@@ -40,6 +41,7 @@ Result<control::JoinResponse> Node::do_join(const control::JoinRequest& request)
   identity.data_path_port = issued.data_path_port;
 
   const auto make = [&]() -> Status {
+    SHOAL_TRY(write_file_atomic(paths_.unfinished(), ""));
     SHOAL_TRY(write_identity_files(paths_.state_dir, identity));
     if (identity.role == manager::Role::kManager) SHOAL_TRY(open_manager(identity));
     SHOAL_TRY(start_worker(identity));
@@ -51,7 +53,8 @@ Result<control::JoinResponse> Node::do_join(const control::JoinRequest& request)
     if (identity.role == manager::Role::kManager) {
       SHOAL_TRY(manager_part_->join(identity.managers, kRaftJoinTimeout));
     }
-    return save_identity(paths_.state_dir, identity);
+    SHOAL_TRY(save_identity(paths_.state_dir, identity));
+    return remove_file(paths_.unfinished());
   };
   if (const Status made = make(); !made) {
     forget_everything();

@@ -86,6 +86,9 @@ void Node::fill_raft(control::StatusResponse& out) const {
   raft.set_term(status.term);
   raft.set_commit_index(status.commit_index);
   raft.set_applied_index(status.applied_index);
+  (*out.mutable_counters())["cluster_port_connections_refused_total"] =
+      manager_part_view_->connections_refused();
+  for (const auto& [name, value] : status.counters) (*out.mutable_counters())[name] = value;
   if (status.leader.empty()) {
     out.add_warnings(
         "the managers have no leader: nothing can be changed until most of them are up");

@@ -12,6 +12,8 @@ struct Paths {
   std::string resolv_conf = "/etc/resolv.conf";
 
   std::string manager_dir() const { return state_dir + "/manager"; }
+  // There from the start of an init, join or clean-up to its end.
+  std::string unfinished() const { return state_dir + "/unfinished"; }
   std::string lock() const { return state_dir + "/lock"; }
 };
 

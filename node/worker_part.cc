@@ -1,6 +1,7 @@
 #include "node/worker_part.h"
 
 #include <algorithm>
+#include <future>
 
 #include "base/runtime/log.h"
 
@@ -12,6 +13,31 @@ manager::NodeAddresses addresses_of(const Identity& identity) {
   out.gossip = HostPort{identity.advertise.ip, identity.gossip_port};
   out.data_path = identity.data_path;
   return out;
+}
+
+void clear_host(const Paths& paths) {
+  worker::WorkerState nothing;
+  nothing.complete = true;
+  const auto loaded = worker::StateDirectory::load(paths.state_dir);
+  if (loaded) {
+    for (const auto& [id, attachment] : loaded->state.attachments) {
+      nothing.departed.push_back({id, attachment.endpoint.network_id, attachment.space});
+    }
+  }
+  worker::DataPlaneOptions options;
+  options.run_dir = paths.run_dir;
+  const auto data_plane = worker::DataPlane::start(std::move(options));
+  if (!data_plane) {
+    log::error("data_plane", "{}", data_plane.error().message);
+    return;
+  }
+  std::promise<worker::PassResult> passed;
+  (*data_plane)->set_state(std::move(nothing), [&passed](worker::PassResult result) {
+    passed.set_value(std::move(result));
+  });
+  for (const Error& problem : passed.get_future().get().problems) {
+    log::error("data_plane", "{}", problem.message);
+  }
 }
 
 Result<std::unique_ptr<WorkerPart>> WorkerPart::start(const Identity& identity, const Paths& paths,
@@ -38,7 +64,9 @@ Result<std::unique_ptr<WorkerPart>> WorkerPart::start(const Identity& identity, 
 
   worker::SessionClientConfig session;
   session.identity = identity_files(paths.state_dir);
+  std::vector<Prefix> routes = SHOAL_TRY(worker::HostRouteWatch::read());
   session.description = std::move(description);
+  session.description.host_routes = routes;
   session.addresses = addresses_of(identity);
   session.managers = identity.managers;
   std::optional<worker::ClusterInfo> cluster;
@@ -53,7 +81,7 @@ Result<std::unique_ptr<WorkerPart>> WorkerPart::start(const Identity& identity, 
       if (!known) session.managers.push_back(*control);
     }
   }
-  strand.call([&] {
+  SHOAL_TRY(strand.call([&]() -> Status {
     part->disk_ = std::make_unique<worker::StateDirectory>(paths.state_dir, strand);
     part->dns_ = std::make_unique<worker::dns::DnsServer>(strand, clock, rng);
     part->dns_->follow_resolv_conf(paths.resolv_conf);
@@ -77,13 +105,18 @@ Result<std::unique_ptr<WorkerPart>> WorkerPart::start(const Identity& identity, 
                       [&strand](std::function<void()> work) { strand.post(std::move(work)); },
                       [&strand] { return strand.make_timer(); }, start_gossip});
     part->worker_->start(std::move(loaded.state), std::move(cluster), std::move(assignments));
+    part->routes_ = SHOAL_TRY(worker::HostRouteWatch::start(
+        strand, clock, std::move(routes),
+        [raw](std::vector<Prefix> now) { raw->session_->set_host_routes(std::move(now)); }));
     part->session_->start();
-  });
+    return ok_status();
+  }));
   return part;
 }
 
 WorkerPart::~WorkerPart() {
   strand_.call([this] {
+    routes_.reset();
     if (session_) session_->stop();
     if (worker_) worker_->stop();
     worker_.reset();

@@ -14,6 +14,7 @@
 #include "node/identity.h"
 #include "node/paths.h"
 #include "worker/adapters.h"
+#include "worker/attach/host_route_watch.h"
 #include "worker/session/client.h"
 #include "worker/worker.h"
 
@@ -56,11 +57,16 @@ class WorkerPart final : public worker::SessionObserver {
   std::unique_ptr<worker::ResolversAdapter> resolvers_;
   std::unique_ptr<worker::SessionClient> session_;
   std::unique_ptr<worker::Worker> worker_;
+  std::unique_ptr<worker::HostRouteWatch> routes_;
   Error session_error_;
   std::mutex mutex_;  // guards registered_
   std::condition_variable registered_changed_;
   bool registered_ = false;
 };
+
+// Takes out of the kernel what the worker of this state directory put there. Blocks, not on the
+// strand; no worker may run.
+void clear_host(const Paths& paths);
 
 // What this node tells others of where it is reached.
 manager::NodeAddresses addresses_of(const Identity& identity);

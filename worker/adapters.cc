@@ -67,7 +67,13 @@ Result<StateDirectory::Loaded> StateDirectory::load(const std::string& directory
   const std::string cache = cache_file(directory);
   const Result<std::string> cluster = read_file(cache, kMaxStateFile);
   if (cluster) {
-    out.cluster = SHOAL_TRY(decode_cache(as_bytes(*cluster), cache));
+    auto decoded = decode_cache(as_bytes(*cluster), cache);
+    // The managers say it again; until then what is attached stays as it is.
+    if (!decoded) {
+      log::warn("state", "{} is damaged and not used: waiting for the managers", cache);
+    } else {
+      out.cluster = std::move(*decoded);
+    }
   } else if (cluster.error().code != ErrorClass::kNotFound) {
     return cluster.error();
   }

@@ -17,6 +17,7 @@ struct Worker::DetachOp {
   EndpointId id;
   std::function<void(Status)> done;
   std::function<void()> over;
+  std::unique_ptr<Timer> patience;  // set while it waits for a manager
 };
 
 EndpointRecord record_of(const Attachment& attachment, const Ip& vtep);

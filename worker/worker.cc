@@ -52,6 +52,7 @@ void Worker::start(PersistedState state, std::optional<ClusterInfo> cluster,
     if (attachment.phase == Attachment::Phase::kIntent) {
       log::info(kLog, "undoing the attach that was under way endpoint={}", id.str());
       releases_.insert(id);
+      departed_.emplace(id, std::move(attachment));
       continue;
     }
     Local local;
@@ -79,7 +80,8 @@ void Worker::start(PersistedState state, std::optional<ClusterInfo> cluster,
 // A host that hears nobody cannot tell which peers are gone, so it keeps what it found.
 void Worker::adopt_later() {
   adopt_timer_->wake_at(ports_.clock.now() + kAdoptGrace, guarded([this] {
-                          bool hears = catalogue_.nodes().size() <= 1;
+                          // Nor can it while it does not know the cluster (a lost cache).
+                          bool hears = cluster_ && catalogue_.nodes().size() == 1;
                           if (gossip_) {
                             for (const gossip::MemberInfo& member : gossip_->members()) {
                               hears = hears || member.state == gossip::MemberState::kAlive;
@@ -132,6 +134,9 @@ WorkerState Worker::desired() const {
     state.networks.push_back(overlay_of(known->second));
   }
   state.remote = peers_.remotes();
+  for (const auto& [id, attachment] : departed_) {
+    state.departed.push_back({id, attachment.endpoint.network_id, attachment.space});
+  }
   state.complete = adopted_;
   return state;
 }
@@ -155,8 +160,23 @@ void Worker::refresh_kernel(std::function<void(PassResult)> done) {
                             for (const auto& [id, error] : pass.endpoint_errors) {
                               kernel_problems_.push_back(error.message);
                             }
+                            forget_departed(pass.departed);
                             done(pass);
                           }));
+}
+
+void Worker::forget_departed(const std::set<EndpointId>& ids) {
+  bool on_disk = false;
+  for (const EndpointId& id : ids) {
+    const auto found = departed_.find(id);
+    if (found == departed_.end()) continue;
+    on_disk = on_disk || found->second.phase == Attachment::Phase::kIntent;
+    departed_.erase(found);
+  }
+  if (!on_disk) return;
+  save(guarded([](const Status& saved) {
+    if (!saved) log::error(kLog, "{}", saved.error().message);
+  }));
 }
 
 Status Worker::sync_sandbox(const NamespaceRef& space) {
@@ -214,6 +234,9 @@ void Worker::withdraw(const Local& local) {
 PersistedState Worker::persisted() const {
   PersistedState state;
   for (const auto& [id, local] : locals_) state.attachments.emplace(id, local.record);
+  for (const auto& [id, attachment] : departed_) {
+    if (attachment.phase == Attachment::Phase::kIntent) state.attachments.emplace(id, attachment);
+  }
   state.releases = releases_;
   state.epoch = epoch_;
   return state;
@@ -346,6 +369,11 @@ WorkerSnapshot Worker::snapshot() const {
     out.counters["gossip_packets_received_total"] = counters.packets_received;
     out.counters["gossip_suspicions_total"] = counters.suspicions;
     out.counters["gossip_failures_total"] = counters.failures;
+    out.counters["gossip_entries_refused_total"] = counters.entries_refused;
+    for (size_t i = 1; i < counters.dropped.size(); ++i) {
+      const std::string reason(gossip::to_string(static_cast<gossip::DropReason>(i)));
+      out.counters["gossip_dropped_" + reason + "_total"] = counters.dropped[i];
+    }
   }
   return out;
 }

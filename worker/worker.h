@@ -75,6 +75,8 @@ class Worker final : private gossip::Observer {
   static constexpr Duration kGossipRetry = std::chrono::seconds(5);
   // The cache of what managers say is written this long after a change: bursts cost one write.
   static constexpr Duration kCacheDelay = std::chrono::milliseconds(500);
+  // A detach waits this long for a manager: an election and a session with its winner.
+  static constexpr Duration kManagerPatience = std::chrono::seconds(10);
   // Releases asked for at the same time: enough to hide latency, too few to crowd the leader.
   static constexpr size_t kReleasesAtOnce = 16;
 
@@ -88,7 +90,7 @@ class Worker final : private gossip::Observer {
 
   void attach(AttachRequest request, std::function<void(Result<Attached>)> done);
   // `endpoint`: name or id, of this node. `network` may be empty when that is unique. kNotFound;
-  // without `force` kUnavailable while no manager answers.
+  // without `force` kUnavailable when no manager answers within kManagerPatience.
   void detach(std::string network, std::string endpoint, bool force,
               std::function<void(Status)> done);
   // Takes everything down, says good-bye, removes all of ours from the kernel. Leases are given
@@ -139,6 +141,9 @@ class Worker final : private gossip::Observer {
   Local* find_attached(const NetworkId& network, const NamespaceRef& space);
 
   // Detach and releases (worker_detach.cc).
+  void detach_wait(const std::shared_ptr<DetachOp>& op);
+  void detach_begin(const std::shared_ptr<DetachOp>& op);
+  void detach_answer(const std::shared_ptr<DetachOp>& op, const Status& status);
   Result<EndpointId> find_local(const std::string& network, const std::string& endpoint) const;
   // Removes the endpoint from this host; `done` once the kernel and the disk know. `release`: its
   // lease is put among those to be given back.
@@ -151,6 +156,7 @@ class Worker final : private gossip::Observer {
   WorkerState desired() const;
   void kernel_dirty();
   void adopt_later();
+  void forget_departed(const std::set<EndpointId>& ids);
   void refresh_kernel(std::function<void(PassResult)> done);
   Status sync_sandbox(const NamespaceRef& space);
   void announce(const Local& local);
@@ -180,6 +186,9 @@ class Worker final : private gossip::Observer {
   std::map<EndpointId, Local> locals_;
   std::set<EndpointId> releases_;
   std::set<EndpointId> releasing_;
+  // Taken down here, and the kernel does not know yet. An intent among them stays on disk till
+  // then.
+  std::map<EndpointId, Attachment> departed_;
   uint64_t epoch_ = 0;
 
   Serial serial_;

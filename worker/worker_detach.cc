@@ -67,31 +67,47 @@ void Worker::detach(std::string network, std::string endpoint, bool force,
   const std::string key = space_key(locals_.at(*id).record.space);
   serial_.run(key, [this, op, force](std::function<void()> over) {
     op->over = std::move(over);
-    const auto answer = [this, op](const Status& status) {
-      detaching_.erase(op);
-      op->over();
-      op->done(status);
-    };
     if (!locals_.contains(op->id)) {
-      answer(ok_status());  // another detach, or the end of its namespace, was first
-      return;
+      detach_answer(op, ok_status());  // another detach, or the end of its namespace, was first
+    } else if (force || ports_.managers.reachable()) {
+      detach_begin(op);
+    } else {
+      detach_wait(op);
     }
-    if (!force && !ports_.managers.reachable()) {
-      answer(
-          unavailable("no manager answers, so the address cannot be given back: try again, or "
-                      "use --force to detach here now (it is given back when one answers)"));
-      return;
-    }
-    ++detaches_;
-    take_down(op->id, true, [this, op, answer] {
-      log::info(kLog, "detached endpoint={}", op->id.str());
-      if (!ports_.managers.reachable()) {
-        answer(ok_status());
-        return;
-      }
-      release_one(op->id, [answer] { answer(ok_status()); });
-    });
   });
+}
+
+// Leaders change and daemons start: on_session() goes on as soon as there is one.
+void Worker::detach_wait(const std::shared_ptr<DetachOp>& op) {
+  op->patience = ports_.make_timer();
+  op->patience->wake_at(
+      ports_.clock.now() + kManagerPatience, guarded([this, weak = std::weak_ptr(op)] {
+        const auto waiting = weak.lock();
+        if (!waiting || !waiting->patience) return;
+        detach_answer(waiting,
+                      unavailable("no manager answers, so the address cannot be given back: try "
+                                  "again, or use --force to detach here now (it is given back "
+                                  "when one answers)"));
+      }));
+}
+
+void Worker::detach_begin(const std::shared_ptr<DetachOp>& op) {
+  op->patience.reset();
+  ++detaches_;
+  take_down(op->id, true, [this, op] {
+    log::info(kLog, "detached endpoint={}", op->id.str());
+    if (!ports_.managers.reachable()) {
+      detach_answer(op, ok_status());
+      return;
+    }
+    release_one(op->id, [this, op] { detach_answer(op, ok_status()); });
+  });
+}
+
+void Worker::detach_answer(const std::shared_ptr<DetachOp>& op, const Status& status) {
+  detaching_.erase(op);
+  op->over();
+  op->done(status);
 }
 
 void Worker::take_down(const EndpointId& id, bool release, std::function<void()> done) {
@@ -130,6 +146,7 @@ void Worker::take_down(const EndpointId& id, bool release, std::function<void()>
     finish();
     return;
   }
+  departed_.emplace(id, local.record);
   refresh_kernel([finish = std::move(finish)](const PassResult&) { finish(); });
 }
 
@@ -171,7 +188,12 @@ void Worker::release_soon() {
 }
 
 void Worker::on_session(bool active) {
-  if (active) release_soon();
+  if (!active) return;
+  const auto detaching = detaching_;
+  for (const auto& op : detaching) {
+    if (op->patience) detach_begin(op);
+  }
+  release_soon();
 }
 
 void Worker::on_assignments(const Assignments& assignments, Instant opened) {

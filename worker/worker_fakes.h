@@ -135,6 +135,11 @@ class FakeKernel final : public Kernel {
         result.attached[local.id] = {local.ifname.empty() ? "eth0" : local.ifname, 1450};
       }
     }
+    for (const DepartedEndpoint& departed : state.departed) {
+      if (departed_error) continue;
+      result.departed.insert(departed.id);
+      taken_out[departed.id] = departed.space;
+    }
     loop_.post([done, result] { done(result); });
   }
   void check_namespace(NamespaceRef ref, std::string,
@@ -157,6 +162,8 @@ class FakeKernel final : public Kernel {
   std::map<std::string, uint64_t> spaces;  // path -> inode
   WorkerState state;
   std::optional<Error> endpoint_error;
+  bool departed_error = false;
+  std::map<EndpointId, NamespaceRef> taken_out;
   int passes = 0;
   bool removed_all = false;
 

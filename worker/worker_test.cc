@@ -93,6 +93,7 @@ struct Host {
     std::optional<Status> answer;
     worker->detach("", name, force, [&](Status got) { answer = std::move(got); });
     loop.run();
+    if (!answer) loop.advance(Worker::kManagerPatience);
     EXPECT_TRUE(answer.has_value()) << "the detach was not answered";
     return answer ? *answer : Status(internal_error("not answered"));
   }
@@ -251,15 +252,57 @@ TEST(Worker, ComesBackFromDiskWithoutManagers) {
   EXPECT_EQ(host.managers.leases.size(), 1U);
 }
 
+TEST(Worker, DetachWaitsForAManagerToAnswer) {
+  Host host;
+  ASSERT_TRUE(host.attach("front", "/ns/a", "web").ok());
+  host.managers.up = false;
+  std::optional<Status> answer;
+  host.worker->detach("", "web", false, [&](Status got) { answer = std::move(got); });
+  host.loop.advance(Worker::kManagerPatience / 2);
+  EXPECT_FALSE(answer.has_value());
+  EXPECT_EQ(host.kernel.state.local.size(), 1U);
+  host.connect();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_TRUE(answer->ok());
+  host.expect_clean();
+  host.loop.advance(Worker::kManagerPatience);
+}
+
 TEST(Worker, AnIntentFoundAtStartIsUndone) {
   Host host;
   PersistedState state;
   Attachment intent;
   intent.endpoint.id = EndpointId(id_text("intent"));
+  intent.space.path = "/ns/a";
   state.attachments[intent.endpoint.id] = intent;
   host.managers.leases[intent.endpoint.id] = intent.endpoint;
   host.boot(state, true);
   host.expect_clean();
+  EXPECT_EQ(host.kernel.taken_out.at(intent.endpoint.id).path, "/ns/a");
+}
+
+TEST(Worker, WhatTheKernelMayStillHoldOfAnIntentIsNotForgotten) {
+  Host host;
+  PersistedState state;
+  Attachment intent;
+  intent.endpoint.id = EndpointId(id_text("intent"));
+  state.attachments[intent.endpoint.id] = intent;
+  host.kernel.departed_error = true;
+  host.boot(state, true);
+  EXPECT_EQ(host.disk.saved.attachments.count(intent.endpoint.id), 1U);
+  host.kernel.departed_error = false;
+  host.connect();
+  host.expect_clean();
+}
+
+TEST(Worker, ADetachTakesTheEndpointOutBeforeTheStateIsComplete) {
+  Host host;
+  const auto attached = host.attach("front", "/ns/a", "web");
+  ASSERT_TRUE(attached.ok());
+  host.boot(host.disk.saved, true);
+  ASSERT_TRUE(host.detach("web").ok());
+  EXPECT_FALSE(host.kernel.state.complete);
+  EXPECT_EQ(host.kernel.taken_out.count(attached->endpoint.id), 1U);
 }
 
 TEST(Worker, AnEndpointOnlyTheManagersKnowIsGivenBack) {

@@ -41,7 +41,7 @@ void Client::set_deadline(grpc::ClientContext& context) const {
 Error Client::explain(const grpc::Status& status) const {
   Error error = from_grpc(status);
   if (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
-      status.error_message().find("failed to connect to all addresses") != std::string::npos) {
+      status.error_message().starts_with("failed to connect to all addresses")) {
     error.message = "nothing answers at " + socket_ + ": the daemon is not running";
   }
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED &&

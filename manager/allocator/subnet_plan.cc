@@ -143,7 +143,8 @@ Result<Prefix> draw(Family family, std::optional<uint8_t> length, const Pools& p
   }
   return resource_exhausted("the address pools (" + names + ") have no free /" +
                             std::to_string(wanted) +
-                            ": remove networks that are not used, or give --subnet");
+                            " beside the cluster's networks and the routes of its hosts: remove "
+                            "networks that are not used, or give --subnet");
 }
 
 }  // namespace
@@ -213,13 +214,13 @@ bool draws_subnets(const NetworkSpec& spec) {
          !given(Family::kV4) || (spec.ipv6 && !given(Family::kV6));
 }
 
-Status check_overlap_with_routes(const NetworkSpec& spec, std::span<const Prefix> routes) {
+Status check_overlap_with_routes(const NetworkSpec& spec, std::span<const HostRoute> routes) {
   for (const SubnetSpec& subnet : spec.subnets) {
     if (is_size_request(subnet)) continue;
-    for (const Prefix& route : routes) {
+    for (const auto& [route, node] : routes) {
       if (!route_takes_addresses(route) || !route.overlaps(*subnet.subnet)) continue;
       return conflict("subnet " + subnet.subnet->str() + " overlaps the route " + route.str() +
-                      " of a host of the cluster: take another, or none to have one drawn");
+                      " of node " + node + ": take another, or none to have one drawn");
     }
   }
   return ok_status();

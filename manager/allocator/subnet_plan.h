@@ -35,6 +35,12 @@ struct Pools {
   uint8_t mask_length_v6 = kDefaultMaskLengthV6;
 };
 
+// What the networking of a node's host uses.
+struct HostRoute {
+  Prefix prefix;
+  std::string node;  // its name, for people
+};
+
 // 10.0.0.0/8, and fdXX:XXXX:XXXX::/48 with 40 random bits (RFC 4193).
 Prefix default_pool_v4();
 Prefix random_ula_pool(Rng& rng);
@@ -48,9 +54,9 @@ Status check_subnet_specs(const NetworkSpec& spec);
 // Whether any of its subnets comes from the pools.
 bool draws_subnets(const NetworkSpec& spec);
 
-// The first overlap of a subnet asked for with a route: kConflict naming both. Default routes are
-// ignored.
-Status check_overlap_with_routes(const NetworkSpec& spec, std::span<const Prefix> routes);
+// The first overlap of a subnet asked for with a route: kConflict naming both and the node. Default
+// routes are ignored.
+Status check_overlap_with_routes(const NetworkSpec& spec, std::span<const HostRoute> routes);
 
 // kInvalidArgument as check_subnet_specs, kConflict (overlap, naming the network and its subnet),
 // kResourceExhausted (no free subnet in the pools).

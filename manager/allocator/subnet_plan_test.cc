@@ -72,9 +72,12 @@ TEST_F(SubnetPlanTest, TheSecondPoolServesWhenTheFirstIsFull) {
   EXPECT_EQ(plan(with({}))->at(0).prefix.str(), "172.20.0.0/24");
   index_.add(prefix("172.20.0.0/23"), "rest");
   const auto full = plan(with({}));
-  EXPECT_EQ(full.error(), resource_exhausted("the address pools (192.168.0.0/24, 172.20.0.0/23) "
-                                             "have no free /24: remove networks that are not used, "
-                                             "or give --subnet"));
+  EXPECT_EQ(full.error(),
+            resource_exhausted(
+                "the address pools (192.168.0.0/24, 172.20.0.0/23) "
+                "have no free /24 beside the cluster's networks and the routes of its hosts: "
+                "remove networks that are not used, "
+                "or give --subnet"));
   EXPECT_EQ(plan(with({}, true)).error().code, ErrorClass::kResourceExhausted);
 }
 
@@ -164,9 +167,10 @@ TEST_F(SubnetPlanTest, ReservedAddressesSayWhy) {
 }
 
 TEST_F(SubnetPlanTest, RoutesOfHosts) {
-  const std::vector<Prefix> routes{prefix("0.0.0.0/0"), prefix("0.0.0.0/1"), prefix("10.7.0.0/16")};
+  const std::vector<HostRoute> routes{
+      {prefix("0.0.0.0/0"), "h1"}, {prefix("0.0.0.0/1"), "h1"}, {prefix("10.7.0.0/16"), "h2"}};
   EXPECT_EQ(check_overlap_with_routes(with({subnet("10.7.1.0/24")}), routes).error(),
-            conflict("subnet 10.7.1.0/24 overlaps the route 10.7.0.0/16 of a host of the cluster: "
+            conflict("subnet 10.7.1.0/24 overlaps the route 10.7.0.0/16 of node h2: "
                      "take another, or none to have one drawn"));
   EXPECT_TRUE(check_overlap_with_routes(with({subnet("10.8.1.0/24")}), routes).ok());
   EXPECT_TRUE(check_overlap_with_routes(with({subnet("0.0.0.0/24")}), routes).ok());

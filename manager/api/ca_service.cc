@@ -27,6 +27,12 @@ void CaService::post(grpc::ServerUnaryReactor* reactor, std::function<void()> wo
   });
 }
 
+std::map<std::string, uint64_t> CaService::counters() const {
+  return {{"ca_requests_flooded_total", flooded_},
+          {"ca_requests_ill_formed_total", ill_formed_},
+          {"ca_bad_tokens_total", bad_tokens_}};
+}
+
 grpc::ServerUnaryReactor* CaService::GetRootCertificate(grpc::CallbackServerContext* context,
                                                         const ca::GetRootCertificateRequest*,
                                                         ca::GetRootCertificateResponse* response) {
@@ -63,9 +69,11 @@ grpc::ServerUnaryReactor* CaService::IssueCertificate(grpc::CallbackServerContex
   post(reactor, [this, reactor, request, call = std::move(call)] {
     // A forwarded call was counted where it came in.
     if (!call.forwarded && !issues_.allow(clock_.now())) {
+      ++flooded_;
       return finish(reactor, resource_exhausted("too many hosts are joining at once: try again"));
     }
     if (const Status well_formed = check_issue(*request); !well_formed) {
+      ++ill_formed_;
       return finish(reactor, well_formed);
     }
     calls_.start(call);
@@ -91,7 +99,7 @@ Result<Role> CaService::role_of_token(const std::string& text) const {
   const Cluster* cluster = replica_.store().cluster();
   if (cluster == nullptr) return unavailable("the cluster is being made: try again");
   if (!token_names_root(token, cluster->root_certificate)) {
-    return permission_denied(
+    return unauthenticated(
         "invalid join token: it is of another cluster; get this one's with `shoal join-token` on a "
         "manager");
   }
@@ -100,7 +108,7 @@ Result<Role> CaService::role_of_token(const std::string& text) const {
   const bool manager = same_secret(token.secret, cluster->manager_secret);
   if (manager) return Role::kManager;
   if (worker) return Role::kWorker;
-  return permission_denied(
+  return unauthenticated(
       "invalid join token: it was rotated or mistyped; get the present one with `shoal join-token` "
       "on a manager");
 }
@@ -130,6 +138,7 @@ void CaService::issue(const ca::IssueCertificateRequest& request,
       return done(role ? sign_joiner(request.csr(), id, *response) : Status(role.error()));
     }
     change(replica_, build, [this, id, &request, response, done](const Result<Answer>& answer) {
+      if (!answer && answer.error().code == ErrorClass::kUnauthenticated) ++bad_tokens_;
       done(answer ? sign_joiner(request.csr(), id, *response) : Status(answer.error()));
     });
   });

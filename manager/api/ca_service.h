@@ -9,7 +9,9 @@
 // node's id (believed from managers only).
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
 
 #include "base/runtime/strand.h"
 #include "manager/api/leader_calls.h"
@@ -34,6 +36,9 @@ class CaService final : public ca::Ca::CallbackService {
         replica_(replica),
         calls_(calls),
         issues_(kIssuesPerSecond, kIssueBurst) {}
+
+  // What was refused, by the names of the metrics. On the strand.
+  std::map<std::string, uint64_t> counters() const;
 
   grpc::ServerUnaryReactor* GetRootCertificate(grpc::CallbackServerContext* context,
                                                const ca::GetRootCertificateRequest* request,
@@ -62,6 +67,9 @@ class CaService final : public ca::Ca::CallbackService {
   Replica& replica_;
   LeaderCalls& calls_;
   RateLimit issues_;
+  uint64_t flooded_ = 0;     // refused before anything was computed
+  uint64_t ill_formed_ = 0;  // not a request at all
+  uint64_t bad_tokens_ = 0;  // well-formed and not of this cluster, or void
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 

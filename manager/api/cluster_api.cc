@@ -134,8 +134,9 @@ void ClusterApi::create_network(const CallPtr& call, const std::string& request_
       // This very call, carried out by an earlier try: apply answers with what it made.
       return Command{replica_.wall(), replica_.rng().next(), CreateNetwork{id, made->spec, {}}};
     }
+    const auto routes = control::host_routes(replica_.store());
     auto command =
-        SHOAL_TRY(control::create_network(replica_.store(), std::move(spec), {}, draw()));
+        SHOAL_TRY(control::create_network(replica_.store(), std::move(spec), routes, draw()));
     std::get<CreateNetwork>(command.operation).id = id;
     return command;
   };

@@ -1,7 +1,5 @@
 #include "manager/api/replica.h"
 
-#include <algorithm>
-
 namespace shoal::manager {
 
 void change(Replica& replica, std::function<Result<Command>()> build, AnswerDone done) {
@@ -26,8 +24,7 @@ Status admit(const Store& store, const Caller& caller, Method method) {
     return permission_denied("the certificate of node " + caller.node.str() +
                              " is of another cluster");
   }
-  const auto& removed = cluster->removed_nodes;
-  if (std::find(removed.begin(), removed.end(), caller.node) != removed.end()) {
+  if (store.was_removed(caller.node)) {
     return permission_denied("node " + caller.node.str() +
                              " was removed from the cluster: run `shoal leave --force` on it, and "
                              "join it again");

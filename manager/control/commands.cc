@@ -4,7 +4,6 @@
 #include <array>
 #include <set>
 
-#include "manager/allocator/subnet_plan.h"
 #include "manager/control/network_spec.h"
 #include "manager/control/queries.h"
 
@@ -62,7 +61,7 @@ Result<Command> init_cluster(const Store& store, Cluster cluster, Node node, Dra
 }
 
 Result<Command> create_network(const Store& store, NetworkSpec spec,
-                               std::span<const Prefix> host_routes, Draw draw) {
+                               std::span<const HostRoute> host_routes, Draw draw) {
   CreateNetwork op;
   op.id = random_id<NetworkId>(draw.rng);
   op.spec = SHOAL_TRY(normalise(std::move(spec)));

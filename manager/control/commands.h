@@ -12,6 +12,7 @@
 
 #include "base/ports/ports.h"
 #include "base/types/result.h"
+#include "manager/allocator/subnet_plan.h"
 #include "manager/model/command.h"
 #include "manager/store/store.h"
 
@@ -31,10 +32,10 @@ Result<Command> propose(const Store& store, Operation operation, Draw draw);
 // /48). `node` is the first manager.
 Result<Command> init_cluster(const Store& store, Cluster cluster, Node node, Draw draw);
 
-// `host_routes`: routes of the nodes' hosts; a subnet asked for that overlaps one is refused, drawn
-// ones avoid them.
+// `host_routes` (queries.h): a subnet asked for that overlaps one is refused, drawn ones avoid
+// them.
 Result<Command> create_network(const Store& store, NetworkSpec spec,
-                               std::span<const Prefix> host_routes, Draw draw);
+                               std::span<const HostRoute> host_routes, Draw draw);
 Result<Command> remove_network(const Store& store, std::string_view network, Draw draw);
 
 // `id` empty: a new one; a retry must give the id of the first try. An empty spec.name becomes the

@@ -57,8 +57,11 @@ TEST_F(ControlTest, InitKeepsWhatIsGiven) {
 }
 
 TEST_F(ControlTest, ANetworkAvoidsHostRoutes) {
-  const std::vector<Prefix> routes{prefix("0.0.0.0/0"), prefix("10.0.0.0/23"),
-                                   prefix("192.168.0.0/16")};
+  Node router = test_node("h9");
+  router.description.host_routes = {prefix("0.0.0.0/0"), prefix("10.0.0.0/23"),
+                                    prefix("192.168.0.0/16")};
+  accept(create_node(store_, router, draw()));
+  const std::vector<HostRoute> routes = host_routes(store_);
   const auto command = create_network(store_, spec("shop"), routes, draw());
   EXPECT_EQ(std::get<CreateNetwork>(command->operation).avoid, std::vector{prefix("10.0.0.0/23")});
   accept(command);
@@ -67,8 +70,8 @@ TEST_F(ControlTest, ANetworkAvoidsHostRoutes) {
   NetworkSpec given = spec("bank");
   given.subnets.emplace_back().subnet = prefix("192.168.7.0/24");
   EXPECT_EQ(create_network(store_, given, routes, draw()).error(),
-            conflict("subnet 192.168.7.0/24 overlaps the route 192.168.0.0/16 of a host of the "
-                     "cluster: take another, or none to have one drawn"));
+            conflict("subnet 192.168.7.0/24 overlaps the route 192.168.0.0/16 of node h9: take "
+                     "another, or none to have one drawn"));
   given.subnets[0].subnet = prefix("172.16.0.0/24");
   const auto accepted = create_network(store_, given, routes, draw());
   EXPECT_TRUE(std::get<CreateNetwork>(accepted->operation).avoid.empty());

@@ -58,13 +58,14 @@ Result<NetworkSpec> normalise(NetworkSpec spec) {
   return spec;
 }
 
-Result<std::vector<Prefix>> routes_to_avoid(std::span<const Prefix> routes,
+Result<std::vector<Prefix>> routes_to_avoid(std::span<const HostRoute> routes,
                                             std::span<const Prefix> pools) {
   std::vector<Prefix> result;
-  for (const Prefix& route : routes) {
-    const bool matters = route_takes_addresses(route) &&
-                         std::any_of(pools.begin(), pools.end(),
-                                     [&](const Prefix& pool) { return pool.overlaps(route); });
+  for (const auto& [route, node] : routes) {
+    const bool matters =
+        route_takes_addresses(route) &&
+        std::any_of(pools.begin(), pools.end(),
+                    [&, &route = route](const Prefix& pool) { return pool.overlaps(route); });
     if (matters) result.push_back(route.network());
   }
   // By address, the shorter first: what is inside another comes right after it.

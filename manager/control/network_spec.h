@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/types/result.h"
+#include "manager/allocator/subnet_plan.h"
 #include "manager/model/objects.h"
 
 namespace shoal::manager::control {
@@ -19,7 +20,7 @@ Result<NetworkSpec> normalise(NetworkSpec spec);
 
 // Of the routes those that overlap a pool, each once, without default routes and without those
 // inside others, sorted. kResourceExhausted beyond kMaxAvoid.
-Result<std::vector<Prefix>> routes_to_avoid(std::span<const Prefix> routes,
+Result<std::vector<Prefix>> routes_to_avoid(std::span<const HostRoute> routes,
                                             std::span<const Prefix> pools);
 
 }  // namespace shoal::manager::control

@@ -46,23 +46,24 @@ TEST(NetworkSpecTest, IngressAndIpv6) {
 
 TEST(NetworkSpecTest, RoutesAreReducedToThoseThatMatter) {
   const std::vector<Prefix> pools{prefix("10.0.0.0/8"), prefix("fd00::/48")};
-  const std::vector<Prefix> routes{prefix("10.1.2.0/24"),    prefix("0.0.0.0/0"),
-                                   prefix("10.1.0.0/16"),    prefix("10.1.2.0/24"),
-                                   prefix("192.168.0.0/16"), prefix("10.0.0.7/32"),
-                                   prefix("fd00::/64"),      prefix("10.9.9.9/24")};
+  std::vector<HostRoute> routes;
+  for (const char* route : {"10.1.2.0/24", "0.0.0.0/0", "10.1.0.0/16", "10.1.2.0/24",
+                            "192.168.0.0/16", "10.0.0.7/32", "fd00::/64", "10.9.9.9/24"}) {
+    routes.push_back({prefix(route), "h1"});
+  }
   EXPECT_THAT(*routes_to_avoid(routes, pools),
               ElementsAre(prefix("10.0.0.7/32"), prefix("10.1.0.0/16"), prefix("10.9.9.0/24"),
                           prefix("fd00::/64")));
 }
 
 TEST(NetworkSpecTest, TooManyRoutesAreARefusal) {
-  std::vector<Prefix> routes;
+  std::vector<HostRoute> routes;
   for (size_t i = 0; i < kMaxAvoid; ++i) {
-    routes.push_back({Ip::v4(static_cast<uint32_t>(0x0a000000 + i * 2)), 32});
+    routes.push_back({{Ip::v4(static_cast<uint32_t>(0x0a000000 + i * 2)), 32}, "h1"});
   }
   const std::vector<Prefix> pools{prefix("10.0.0.0/8")};
   EXPECT_EQ(routes_to_avoid(routes, pools)->size(), kMaxAvoid);
-  routes.push_back(prefix("10.200.0.0/24"));
+  routes.push_back({prefix("10.200.0.0/24"), "h1"});
   EXPECT_THAT(routes_to_avoid(routes, pools).error().message,
               HasSubstr("4097 routes inside the address pools"));
 }

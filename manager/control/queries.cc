@@ -36,6 +36,16 @@ Result<EndpointView> inspect_endpoint(const Store& store, std::string_view netwo
 
 std::vector<Node> list_nodes(const Store& store) { return values(store.nodes()); }
 
+std::vector<HostRoute> host_routes(const Store& store) {
+  std::vector<HostRoute> result;
+  for (const Node* node : store.nodes()) {
+    for (const Prefix& route : node->description.host_routes) {
+      result.push_back({route, store.node_name(node->id)});
+    }
+  }
+  return result;
+}
+
 Result<Node> inspect_node(const Store& store, std::string_view node, const NodeId& self) {
   if (node != "self") return *SHOAL_TRY(store.find_node(node));
   const Node* found = store.node(self);

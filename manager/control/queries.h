@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/types/result.h"
+#include "manager/allocator/subnet_plan.h"
 #include "manager/store/store.h"
 
 namespace shoal::manager::control {
@@ -27,6 +28,8 @@ Result<std::vector<Endpoint>> list_endpoints(const Store& store, std::string_vie
 Result<EndpointView> inspect_endpoint(const Store& store, std::string_view network,
                                       std::string_view endpoint);
 std::vector<Node> list_nodes(const Store& store);
+// What the nodes told of their hosts, for create_network.
+std::vector<HostRoute> host_routes(const Store& store);
 // "self" is `self`.
 Result<Node> inspect_node(const Store& store, std::string_view node, const NodeId& self);
 

@@ -87,9 +87,10 @@ void Dispatcher::refresh_common() {
   info.gossip_keys = cluster->gossip_keys;
   info.data_path_port = cluster->data_path_port;
   const auto& removed = cluster->removed_nodes;
-  info.removed_nodes.assign(
-      removed.end() - static_cast<ptrdiff_t>(std::min(removed.size(), kMaxRemovedNodesTold)),
-      removed.end());
+  for (size_t i = removed.size() - std::min(removed.size(), kMaxRemovedNodesTold);
+       i < removed.size(); ++i) {
+    info.removed_nodes.push_back(removed[i].id);
+  }
   std::vector<HostPort> extra;
   for (const Node* node : store_.nodes()) {
     if (node->spec.role == Role::kManager) {

@@ -114,6 +114,20 @@ void Dispatcher::registered(StreamId stream, NodeDescription description, NodeAd
   wishes_.insert(node);
 }
 
+void Dispatcher::described(StreamId stream, NodeDescription description, Instant now) {
+  (void)now;
+  const auto it = sessions_.find(stream);
+  if (it == sessions_.end()) return;
+  if (!it->second.registered) {
+    close(stream, invalid_argument("a session begins with Register"));
+    return;
+  }
+  Health& health = health_.at(it->second.node);
+  health.description = std::move(description);
+  health.proposed = false;
+  wishes_.insert(it->second.node);
+}
+
 void Dispatcher::heartbeat(StreamId stream, Instant now) {
   const auto it = sessions_.find(stream);
   if (it == sessions_.end()) return;

@@ -74,6 +74,8 @@ class Dispatcher {
   void opened(StreamId stream, const NodeId& node, Instant now);
   void registered(StreamId stream, NodeDescription description, NodeAddresses addresses,
                   Instant now);
+  // What the node says of itself has changed.
+  void described(StreamId stream, NodeDescription description, Instant now);
   void heartbeat(StreamId stream, Instant now);
   void written(StreamId stream, Instant now);
   void closed(StreamId stream, Instant now);

@@ -283,6 +283,27 @@ TEST_F(DispatcherTest, OnlyDifferencesAreProposedAndUntilTheyShow) {
   EXPECT_EQ(proposed_, 3U) << "nothing differs";
 }
 
+TEST_F(DispatcherTest, AChangedDescriptionIsStoredAndDisturbsNoSession) {
+  add_node('a');
+  register_node(1, 'a');
+  const size_t assignments = told<Assignments>(1).size();
+  NodeDescription description = store_.node(node_id('a'))->description;
+  description.host_routes = {*Prefix::parse("10.7.0.0/16")};
+  dispatcher_.described(1, description, now_);
+  pump();
+  EXPECT_EQ(store_.node(node_id('a'))->description, description);
+  EXPECT_EQ(told<Assignments>(1).size(), assignments);
+  const size_t proposed = proposed_;
+  dispatcher_.described(1, description, now_);  // nothing new
+  pump();
+  EXPECT_EQ(proposed_, proposed);
+
+  dispatcher_.opened(2, node_id('a'), now_);
+  dispatcher_.described(2, description, now_);
+  pump();
+  EXPECT_EQ(closed_[2], invalid_argument("a session begins with Register"));
+}
+
 TEST_F(DispatcherTest, ARemovedNodeIsRefused) {
   add_node('a');
   register_node(1, 'a');

@@ -83,6 +83,10 @@ void DispatcherServer::receive(StreamId id, const dispatch::WorkerMessage& messa
     }
     core_.registered(id, std::move(registration->description), std::move(registration->addresses),
                      clock_.now());
+  } else if (message.has_description()) {
+    auto description = wire::from_wire(message.description());
+    if (!description) return stream->second->finish(to_grpc(description.error()), "", false);
+    core_.described(id, std::move(*description), clock_.now());
   } else if (message.has_heartbeat()) {
     core_.heartbeat(id, clock_.now());
   }

@@ -71,7 +71,7 @@ struct Network {
 };
 
 struct EndpointSpec {
-  std::string name;  // unique in its network
+  std::string name;  // unique in its network, whatever the case of its letters
   std::vector<std::string> aliases;
   std::vector<Ip> addresses;  // asked for; at most one of each family
 
@@ -99,6 +99,9 @@ struct NodeSpec {
   friend bool operator==(const NodeSpec&, const NodeSpec&) = default;
 };
 
+// Of one node. Hosts have a handful; of a router's the widest are told.
+inline constexpr size_t kMaxHostRoutes = 128;
+
 struct NodeDescription {
   std::string hostname;
   std::string os;
@@ -106,6 +109,7 @@ struct NodeDescription {
   std::string version;
   std::string kernel;
   std::vector<std::string> features;
+  std::vector<Prefix> host_routes;  // what its own networking uses; no overlay may overlap it
 
   friend bool operator==(const NodeDescription&, const NodeDescription&) = default;
 };
@@ -153,6 +157,15 @@ struct GossipKeyRing {
   friend bool operator==(const GossipKeyRing&, const GossipKeyRing&) = default;
 };
 
+// A node whose certificates are refused.
+struct RemovedNode {
+  NodeId id;
+  // No certificate of it is valid after this. 0: not known, written by an earlier version.
+  WallTime expires_at;
+
+  friend bool operator==(const RemovedNode&, const RemovedNode&) = default;
+};
+
 struct Cluster {
   ClusterId id;
   std::string root_certificate;  // PEM
@@ -167,7 +180,7 @@ struct Cluster {
   Duration heartbeat_period = std::chrono::seconds(5);
   Duration node_certificate_validity = std::chrono::hours(2160);
   WallTime created_at;
-  std::vector<NodeId> removed_nodes;
+  std::vector<RemovedNode> removed_nodes;  // in the order of their removal
   Vni next_vni{4096};
   uint64_t version = 0;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/types/check.h"
+#include "manager/store/rules.h"
 #include "manager/store/store.h"
 
 namespace shoal::manager {
@@ -27,9 +28,10 @@ Store::NetworkState& Store::state_of(const NetworkId& id) {
 }
 
 void Store::put(const Cluster& cluster) {
-  // Removed ids are only ever appended, and may be many.
+  // May be many; one change either appends to them or takes some away.
+  if (cluster.removed_nodes.size() < removed_nodes_.size()) removed_nodes_.clear();
   for (size_t i = removed_nodes_.size(); i < cluster.removed_nodes.size(); ++i) {
-    removed_nodes_.insert(cluster.removed_nodes[i]);
+    removed_nodes_.insert(cluster.removed_nodes[i].id);
   }
   cluster_ = cluster;
 }
@@ -59,6 +61,7 @@ void Store::put(const Endpoint& endpoint) {
   NetworkState& state = state_of(endpoint.network_id);
   for (const Prefix& address : endpoint.addresses) state.addresses.take(address.ip, &it->second);
   state.endpoints.emplace(endpoint.spec.name, &it->second);
+  state.folded_names.emplace(folded(endpoint.spec.name), &it->second);
   state.macs.insert(endpoint.mac);
   endpoint_names_.emplace(endpoint.spec.name, endpoint.id);
   endpoints_by_node_[endpoint.node_id].insert(endpoint.id);
@@ -68,6 +71,9 @@ void Store::erase(const Endpoint& endpoint) {
   NetworkState& state = state_of(endpoint.network_id);
   for (const Prefix& address : endpoint.addresses) state.addresses.release(address.ip);
   state.endpoints.erase(endpoint.spec.name);
+  const auto [first, last] = state.folded_names.equal_range(folded(endpoint.spec.name));
+  state.folded_names.erase(
+      std::find_if(first, last, [&](const auto& item) { return item.second->id == endpoint.id; }));
   state.macs.erase(endpoint.mac);
   endpoint_names_.erase({endpoint.spec.name, endpoint.id});
   const auto of_node = endpoints_by_node_.find(endpoint.node_id);

@@ -66,6 +66,10 @@ TEST_F(EndpointTest, Refusals) {
   EXPECT_EQ(refusal(op),
             "already_exists: endpoint \"web\" already exists on network \"shop\" (node h2): take "
             "another name, or detach it first");
+  op.spec.name = "WEB";  // DNS would not tell them apart
+  EXPECT_EQ(refusal(op),
+            "already_exists: endpoint \"web\" already exists on network \"shop\" (node h2): take "
+            "another name, or detach it first");
   EXPECT_EQ(refusal(attach_op("nope", "h1", "x")),
             "not_found: no such network: nopeqqqqqqqqqqqqqqqqqqqqq");
   EXPECT_EQ(refusal(attach_op("shop", "h9", "x")),

@@ -67,7 +67,7 @@ TEST_F(StoreTest, NetworkRefusals) {
   run(network_op("next"));
   EXPECT_EQ(store_.network(id_of<NetworkId>("next"))->vni.value, 4098U);
   op.id = NetworkId("../../etc");
-  EXPECT_THAT(refusal(op), HasSubstr("is not a network id"));
+  EXPECT_THAT(refusal(op), HasSubstr("is not the id of a network"));
 }
 
 TEST_F(StoreTest, OneIngressNetwork) {

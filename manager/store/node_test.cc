@@ -88,10 +88,64 @@ TEST_F(StoreTest, ARemovedNodeLeavesItsLeasesAndNeverReturns) {
   const SubnetUsage usage = store_.usage(id_of<NetworkId>("shop"), now_)[0];
   EXPECT_EQ(usage.used, 1U);
   EXPECT_EQ(usage.quarantined, 2U);
-  EXPECT_EQ(store_.cluster()->removed_nodes, std::vector{id_of<NodeId>("h2")});
+  ASSERT_EQ(store_.cluster()->removed_nodes.size(), 1U);
+  EXPECT_EQ(store_.cluster()->removed_nodes[0].id, id_of<NodeId>("h2"));
   EXPECT_THAT(refusal(CreateNode{test_node("h2")}),
               HasSubstr("was removed from the cluster: let it leave and join again"));
   EXPECT_THAT(refusal(RemoveNode{id_of<NodeId>("h2"), true}), HasSubstr("not_found"));
+}
+
+TEST_F(StoreTest, ARemovedNodeIsForgottenAWeekAfterItsCertificateExpired) {
+  const Duration validity = store_.cluster()->node_certificate_validity;
+  EXPECT_EQ(refusal(RemoveNode{id_of<NodeId>("h2"), true}), "");
+  EXPECT_EQ(store_.cluster()->removed_nodes[0].expires_at, now_ + validity);
+  now_ = now_ + validity + kRemovedNodeGrace + -Duration(1);
+  EXPECT_EQ(refusal(RemoveNode{id_of<NodeId>("h3"), true}), "");
+  EXPECT_TRUE(store_.was_removed(id_of<NodeId>("h2")));
+
+  now_ = now_ + Duration(1);
+  const Outcome outcome = run(network_op("shop"));  // any command
+  EXPECT_EQ(std::get<Cluster>(outcome.changes.back().object), *store_.cluster());
+  EXPECT_FALSE(store_.was_removed(id_of<NodeId>("h2")));
+  EXPECT_TRUE(store_.was_removed(id_of<NodeId>("h3")));
+  ASSERT_EQ(store_.cluster()->removed_nodes.size(), 1U);
+
+  Store loaded;
+  for (Object& object : store_.objects()) loaded.load(std::move(object));
+  ASSERT_TRUE(loaded.finish_load(store_.applied_index()).ok());
+  EXPECT_TRUE(loaded.was_removed(id_of<NodeId>("h3")));
+}
+
+TEST_F(StoreTest, AnIdRemovedByAnEarlierVersionIsKeptUntilItsExpiryIsKnown) {
+  std::vector<Object> objects = store_.objects();
+  for (Object& object : objects) {
+    if (auto* cluster = std::get_if<Cluster>(&object)) {
+      cluster->removed_nodes = {{id_of<NodeId>("old"), WallTime{}}};
+    }
+  }
+  Store loaded;
+  for (Object& object : objects) loaded.load(std::move(object));
+  ASSERT_TRUE(loaded.finish_load(store_.applied_index()).ok());
+  store_ = std::move(loaded);
+  const Duration validity = store_.cluster()->node_certificate_validity;
+  now_ = now_ + validity * 3;
+  run(network_op("shop"));
+  EXPECT_TRUE(store_.was_removed(id_of<NodeId>("old")));
+  EXPECT_EQ(refusal(RemoveNode{id_of<NodeId>("h2"), true}), "");
+  EXPECT_EQ(store_.cluster()->removed_nodes[0].expires_at, now_ + validity);
+}
+
+TEST_F(StoreTest, ANodeTellsABoundedNumberOfRoutes) {
+  Node node = test_node("h7");
+  for (uint32_t i = 0; i < kMaxHostRoutes; ++i) {
+    node.description.host_routes.push_back({Ip::v4(0x0a000000 + i), 32});
+  }
+  EXPECT_EQ(refusal(CreateNode{node}), "");
+  UpdateNode update{.id = node.id};
+  update.description = node.description;
+  update.description->host_routes.push_back(prefix("10.9.0.0/16"));
+  EXPECT_EQ(refusal(update),
+            "invalid_argument: the node tells 129 routes of its host: at most 128 are possible");
 }
 
 TEST_F(StoreTest, InitOnce) {

@@ -20,10 +20,11 @@ Status Store::check_attach(const AttachEndpoint& op, const NetworkState*& state)
     return not_found("no such node: " + printable(op.node_id.str()));
   }
   SHOAL_TRY(check_endpoint_spec(op.spec));
-  const auto named = state->endpoints.find(op.spec.name);
-  if (named != state->endpoints.end()) {
-    return already_exists("endpoint \"" + op.spec.name + "\" already exists on network \"" +
-                          network_name + "\" (node " + node_name(named->second->node_id) +
+  const auto named = state->folded_names.find(folded(op.spec.name));
+  if (named != state->folded_names.end()) {
+    return already_exists("endpoint \"" + named->second->spec.name +
+                          "\" already exists on network \"" + network_name + "\" (node " +
+                          node_name(named->second->node_id) +
                           "): take another name, or detach it first");
   }
   return ok_status();

@@ -14,6 +14,11 @@ Status check_description(const NodeDescription& description) {
     total += text->size();
   }
   for (const std::string& feature : description.features) total += feature.size();
+  if (description.host_routes.size() > kMaxHostRoutes) {
+    return invalid_argument("the node tells " + std::to_string(description.host_routes.size()) +
+                            " routes of its host: at most " + std::to_string(kMaxHostRoutes) +
+                            " are possible");
+  }
   if (description.hostname.size() <= kMaxAliasLength && total <= kMaxTextLength) return ok_status();
   return invalid_argument("the node describes itself in too many words: a hostname has at most " +
                           std::to_string(kMaxAliasLength) + " characters, all together have " +
@@ -95,7 +100,12 @@ Result<Store::Plan> Store::plan(const RemoveNode& op, const Context& context) co
     plan_release(*endpoint, context.now, result.changes);
   }
   Cluster after = *cluster_;
-  after.removed_nodes.push_back(op.id);
+  // No certificate was issued later than now, so none is valid longer than this.
+  const WallTime expires_at = context.now + after.node_certificate_validity;
+  for (RemovedNode& removed : after.removed_nodes) {
+    if (removed.expires_at.nanoseconds == 0) removed.expires_at = expires_at;
+  }
+  after.removed_nodes.push_back({op.id, expires_at});
   after.version = context.index;
   result.changes.push_back({std::move(after), false});
   result.changes.push_back({*found, true});

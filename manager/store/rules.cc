@@ -45,6 +45,14 @@ std::string printable(std::string_view text) {
   return result + (text.size() > kMaxNameLength ? "..." : "");
 }
 
+std::string folded(std::string_view name) {
+  std::string result(name);
+  for (char& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return result;
+}
+
 Status check_name(std::string_view noun, std::string_view name) {
   const bool good = !name.empty() && name.size() <= kMaxNameLength && is_alnum(name.front()) &&
                     std::all_of(name.begin(), name.end(), is_name_char);

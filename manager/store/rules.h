@@ -26,6 +26,9 @@ inline constexpr std::string_view kVniOption = "com.docker.network.driver.overla
 // What came from outside, fit to stand in a message: bounded, without control characters or quotes.
 std::string printable(std::string_view text);
 
+// As DNS compares names: letters A to Z in lower case (RFC 4343).
+std::string folded(std::string_view name);
+
 // `noun`: "network" or "endpoint".
 Status check_name(std::string_view noun, std::string_view name);
 Status check_labels(std::string_view noun, const Labels& labels);

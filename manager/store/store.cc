@@ -39,7 +39,22 @@ std::vector<Change> Store::plan_expiry(WallTime now) const {
     if (until > now) break;
     changes.push_back({Quarantined{network_id, ip, until}, true});
   }
+  if (auto cluster = without_expired_nodes(now)) changes.push_back({std::move(*cluster), false});
   return changes;
+}
+
+// Looks at the oldest only, so that a command costs nothing while there is nothing to forget.
+std::optional<Cluster> Store::without_expired_nodes(WallTime now) const {
+  const auto expired = [now](const RemovedNode& node) {
+    return node.expires_at.nanoseconds != 0 && node.expires_at + kRemovedNodeGrace <= now;
+  };
+  if (!cluster_ || cluster_->removed_nodes.empty() || !expired(cluster_->removed_nodes.front())) {
+    return std::nullopt;
+  }
+  Cluster after = *cluster_;
+  std::erase_if(after.removed_nodes, expired);
+  after.version = applied_index_;
+  return after;
 }
 
 void Store::load(Object object) { loading_.push_back(std::move(object)); }

@@ -33,6 +33,8 @@ namespace shoal::manager {
 // Quarantine records that one apply removes beside its own work. An attach-detach pair makes at
 // most two, so the backlog shrinks while any command flows.
 inline constexpr size_t kExpiredPerApply = 64;
+// A removed node is remembered so much longer than its certificates are valid: clocks differ.
+inline constexpr Duration kRemovedNodeGrace = std::chrono::hours(7 * 24);
 // How many holders a refusal names before "and N more".
 inline constexpr size_t kNamedInRefusal = 5;
 
@@ -81,6 +83,8 @@ class Store {
   Result<const Node*> find_node(std::string_view text) const;
   std::vector<const Node*> nodes() const;  // by id
   size_t manager_count() const { return managers_; }
+  // Whether it was removed and a certificate of it may still be valid.
+  bool was_removed(const NodeId& id) const { return removed_nodes_.contains(id); }
   // The hostname, else the id's first 12 characters: how messages name a node.
   std::string node_name(const NodeId& id) const;
 
@@ -90,6 +94,8 @@ class Store {
     Network network;
     AddressSpace addresses;
     std::map<std::string, const Endpoint*> endpoints;  // by name
+    // By name as DNS compares it. Several under one only when an earlier version let them in.
+    std::multimap<std::string, const Endpoint*> folded_names;
     std::unordered_set<Mac> macs;
   };
   using Rest = std::tuple<WallTime, NetworkId, Ip>;
@@ -122,6 +128,7 @@ class Store {
   void plan_release(const Endpoint& endpoint, WallTime now, std::vector<Change>& changes) const;
   Error in_use(const NetworkState& state) const;
   std::vector<Change> plan_expiry(WallTime now) const;
+  std::optional<Cluster> without_expired_nodes(WallTime now) const;
 
   void commit(const Change& change);
   void put(const Cluster& cluster);

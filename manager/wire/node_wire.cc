@@ -46,6 +46,7 @@ common::NodeDescription to_wire(const NodeDescription& description) {
   out.set_version(description.version);
   out.set_kernel(description.kernel);
   for (const std::string& feature : description.features) out.add_features(feature);
+  for (const Prefix& route : description.host_routes) out.add_host_routes(route.str());
   return out;
 }
 
@@ -59,6 +60,9 @@ Result<NodeDescription> from_wire(const common::NodeDescription& description) {
   out.features = SHOAL_TRY(list<std::string>(
       description.features(), "features", kMaxList,
       [](const std::string& feature) { return text(feature, "a feature", kMaxText); }));
+  out.host_routes =
+      SHOAL_TRY(list<Prefix>(description.host_routes(), "host routes", kMaxList,
+                             [](const std::string& route) { return Prefix::parse(route); }));
   return out;
 }
 

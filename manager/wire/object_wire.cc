@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <type_traits>
 
 #include "manager/wire/checks.h"
@@ -77,7 +78,10 @@ store::Cluster to_wire(const Cluster& cluster) {
   out.set_node_certificate_validity(cluster.node_certificate_validity.count());
   out.set_created_at(cluster.created_at.nanoseconds);
   out.set_version(cluster.version);
-  for (const NodeId& node : cluster.removed_nodes) out.add_removed_nodes(node.str());
+  for (const RemovedNode& node : cluster.removed_nodes) {
+    out.add_removed_nodes(node.id.str());
+    out.add_removed_nodes_expire_at(node.expires_at.nanoseconds);
+  }
   out.set_next_vni(cluster.next_vni.value);
   return out;
 }
@@ -112,8 +116,14 @@ Result<Cluster> from_wire(const store::Cluster& cluster) {
   out.created_at = {cluster.created_at()};
   out.version = cluster.version();
   out.removed_nodes =
-      SHOAL_TRY(list<NodeId>(cluster.removed_nodes(), "removed nodes", kMaxRemovedNodes,
-                             [](const std::string& id) { return NodeId::parse(id); }));
+      SHOAL_TRY(list<RemovedNode>(cluster.removed_nodes(), "removed nodes", kMaxRemovedNodes,
+                                  [](const std::string& id) -> Result<RemovedNode> {
+                                    return RemovedNode{SHOAL_TRY(NodeId::parse(id)), WallTime{}};
+                                  }));
+  const auto& expiries = cluster.removed_nodes_expire_at();
+  for (int i = 0; i < std::min(expiries.size(), cluster.removed_nodes_size()); ++i) {
+    out.removed_nodes[static_cast<size_t>(i)].expires_at = {expiries[i]};
+  }
   if (cluster.next_vni() > Vni::kMax) {
     return invalid_argument("the next VNI does not fit 24 bits");
   }

@@ -82,7 +82,7 @@ Cluster cluster() {
   out.address_pools = {prefix("10.0.0.0/8"), prefix("fd12::/48")};
   out.heartbeat_period = std::chrono::milliseconds(250);
   out.created_at = {24};
-  out.removed_nodes = {id<NodeId>('x')};
+  out.removed_nodes = {{id<NodeId>('x'), WallTime{123}}, {id<NodeId>('y'), WallTime{}}};
   out.next_vni = Vni{5000};
   out.version = 25;
   return out;

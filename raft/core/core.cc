@@ -51,7 +51,10 @@ Result<std::unique_ptr<Core>> Core::create(const CoreConfig& config, InitialStat
     return data_loss("the raft log (" + std::to_string(initial.offset + 1) + " to " +
                      std::to_string(next) + "), its snapshot (" +
                      std::to_string(initial.snapshot.index) + ") and the applied state (" +
-                     std::to_string(initial.applied) + ") do not belong together");
+                     std::to_string(initial.applied) +
+                     ") do not belong together: a file of this manager's state is lost or damaged; "
+                     "restore it from a backup, or remove this manager from the cluster, empty its "
+                     "state directory and let it join again");
   }
   // The commit index is saved lazily, so what is applied may be ahead of it.
   initial.hard_state.commit = std::min(std::max(initial.hard_state.commit, initial.applied), next);

@@ -47,7 +47,8 @@ rocksdb::Options small_rocksdb_options() {
 Error rocksdb_error(const rocksdb::Status& status, const std::string& what,
                     const std::string& path) {
   const std::string detail = what + " in " + path + ": " + status.ToString();
-  if (status.IsCorruption()) {
+  const bool file_lost = status.ToString().find("No such file") != std::string::npos;
+  if (status.IsCorruption() || file_lost) {
     return data_loss(detail + ". Remove this manager from the cluster, delete " + path +
                      " and join it again, or restore a backup");
   }

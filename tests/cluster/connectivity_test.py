@@ -8,6 +8,8 @@ OVERHEAD = 50         # VXLAN over IPv4: 14 inner Ethernet + 8 VXLAN + 8 UDP + 2
 
 
 class Connectivity(ClusterTest):
+    HOSTS = 3
+
     def setUp(self):
         self.network("shop", "--ipv6")
         self.web = Workload(self, "h1", "web").attach("shop", "--alias", "www")
@@ -55,6 +57,23 @@ class Connectivity(ClusterTest):
         shown = self.client.run("ip", "-br", "addr", "show", link["ifname"]).stdout
         for address in told["Addresses"]:
             self.assertIn(address, shown)
+
+    def test_each_of_three_hosts_reaches_each(self):
+        api = Workload(self, "h3", "api").attach("shop", "--alias", "rest")
+        ends = {"web": self.web, "client": self.client, "rest": api}
+        for end in ends.values():
+            end.serve("echo", 7)
+        for source in ends.values():
+            for name, target in ends.items():
+                if source is target:
+                    continue
+                source.wait_for_name(name, [target.ip4()])
+                source.wait_for_name(name, [target.ip6()], kind="AAAA")
+                for address in (name, target.ip4(), target.ip6()):
+                    for protocol in ("tcp", "udp"):
+                        with self.subTest(f"{source.name} to {address}, {protocol}"):
+                            said = source.traffic("say", address, 7, protocol)
+                            self.assertEqual(said["result"], "ok", said)
 
     def test_two_on_one_host(self):
         other = Workload(self, "h1", "other").attach("shop")

@@ -98,6 +98,36 @@ TEST(TeardownTest, RemoveAllFindsWhatAnEarlierRunLeft) {
   EXPECT_EQ(lab.in("e1", "ip -br link | wc -l"), "1\n");
 }
 
+TEST(TeardownTest, TheDepartedOfAnEarlierRunAreTakenOutBeforeTheStateIsComplete) {
+  Lab lab(1);
+  Topology topology(lab);
+  const NetworkId one = topology.add_network(1, {"10.0.1.0/24"});
+  const NetworkId two = topology.add_network(2, {"10.0.2.0/24"});
+  const EndpointId e1 = topology.add_endpoint(1, 1, one, {"10.0.1.1/24"});
+  const EndpointId e2 = topology.add_endpoint(2, 1, two, {"10.0.2.1/24"});
+  const EndpointId e3 = topology.add_endpoint(3, 1, two, {"10.0.2.2/24"});
+  for (const std::string space : {"e1", "e2"}) lab.in(space, "ip link set lo up");
+  const std::string bare = lab.in("e1", "ip -j link; nft list ruleset");
+  for (const EndpointId& id : {e1, e2, e3}) topology.endpoint(id).dns_port = 5353;
+  topology.apply(1);
+  lab.stop(1);
+  worker::WorkerState state = topology.state_of(1);
+  state.complete = false;
+  for (const EndpointId& id : {e1, e2}) {
+    const worker::LocalEndpoint& gone = topology.endpoint(id);
+    state.departed.push_back({id, gone.network, gone.space});
+  }
+  std::erase_if(state.local, [&](const auto& endpoint) { return endpoint.id != e3; });
+  const worker::PassResult result = set_state(lab.start(1), state);
+  EXPECT_EQ(result.departed, (std::set{e1, e2}));
+  for (const std::string space : {"e1", "e2"}) {
+    EXPECT_EQ(lab.in(space, "ip -j link; nft list ruleset"), bare);
+  }
+  EXPECT_NE(lab.in("e3", "ip -j link; nft list ruleset"), bare);
+  EXPECT_FALSE(std::filesystem::exists(lab.overlay_path(1, one)));
+  EXPECT_TRUE(std::filesystem::exists(lab.overlay_path(1, two)));
+}
+
 TEST(AttachTest, TakesTheNextFreeNameUnlessOneIsAskedFor) {
   Lab lab(1);
   Topology topology(lab);

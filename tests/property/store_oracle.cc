@@ -20,6 +20,11 @@ bool overlaps_any(const Prefix& prefix, const std::vector<Prefix>& others) {
                      [&](const Prefix& other) { return other.overlaps(prefix); });
 }
 
+bool same_name(const std::string& a, const std::string& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](unsigned char x, unsigned char y) { return tolower(x) == tolower(y); });
+}
+
 std::vector<Ip> all_of(const Prefix& prefix) {
   std::vector<Ip> result;
   for (Ip ip = prefix.first();; ip = ip.plus(1)) {
@@ -151,7 +156,7 @@ StoreOracle::Refusal StoreOracle::operate(const AttachEndpoint& op) {
   if (!network->spec.attachable) return ErrorClass::kPermissionDenied;
   if (by_id(nodes_, op.node_id) == nullptr) return ErrorClass::kNotFound;
   for (const Endpoint& other : endpoints_) {
-    if (other.network_id == op.network_id && other.spec.name == op.spec.name) {
+    if (other.network_id == op.network_id && same_name(other.spec.name, op.spec.name)) {
       return ErrorClass::kAlreadyExists;
     }
   }
@@ -262,9 +267,8 @@ StoreOracle::Refusal StoreOracle::operate(const DetachEndpoint& op) {
 
 StoreOracle::Refusal StoreOracle::operate(const CreateNode& op) {
   if (by_id(nodes_, op.node.id) != nullptr) return ErrorClass::kAlreadyExists;
-  const auto& removed = cluster_.removed_nodes;
-  if (std::find(removed.begin(), removed.end(), op.node.id) != removed.end()) {
-    return ErrorClass::kConflict;
+  for (const RemovedNode& removed : cluster_.removed_nodes) {
+    if (removed.id == op.node.id) return ErrorClass::kConflict;
   }
   nodes_.push_back(op.node);
   return std::nullopt;
@@ -297,7 +301,7 @@ StoreOracle::Refusal StoreOracle::operate(const RemoveNode& op) {
   }
   std::erase_if(endpoints_, [&](const Endpoint& endpoint) { return endpoint.node_id == op.id; });
   std::erase_if(nodes_, [&](const Node& other) { return other.id == op.id; });
-  cluster_.removed_nodes.push_back(op.id);
+  cluster_.removed_nodes.push_back({op.id, now_ + cluster_.node_certificate_validity});
   return std::nullopt;
 }
 

@@ -116,7 +116,7 @@ class Generator {
     op.id = id_of<EndpointId>("e" + std::to_string(++endpoints_));
     op.network_id = network_of(state);
     op.node_id = node_id();
-    op.spec.name = "job" + std::to_string(rng_.below(60));
+    op.spec.name = (rng_.below(4) == 0 ? "Job" : "job") + std::to_string(rng_.below(60));
     const Network* network = nullptr;
     for (const Network& candidate : state.networks()) {
       if (candidate.id == op.network_id) network = &candidate;

@@ -341,18 +341,37 @@ Status apply(const Plan& plan, const Places& places) {
   return error;
 }
 
+namespace {
+
+Status delete_link(NetlinkSocket& socket, const Link& link) {
+  ifinfomsg header{};
+  header.ifi_index = link.index;
+  Message message(RTM_DELLINK, 0, header);
+  const Status done = socket.request(message, "remove the link " + link.name);
+  if (!done.ok() && done.error().code == ErrorClass::kNotFound) return ok_status();
+  return done;
+}
+
+}  // namespace
+
 Status delete_marked_links(NetlinkSocket& overlay) {
   ErrorList errors;
   for (const Link& link : SHOAL_TRY(dump_links(overlay))) {
     if (!carries_mark(link)) continue;
-    ifinfomsg header{};
-    header.ifi_index = link.index;
-    Message message(RTM_DELLINK, 0, header);
-    const Status done = overlay.request(message, "remove the link " + link.name);
-    if (!done.ok() && done.error().code != ErrorClass::kNotFound) errors.add(done.error());
+    const Status done = delete_link(overlay, link);
+    if (!done.ok()) errors.add(done.error());
   }
   if (!errors.empty()) return errors.join();
   return ok_status();
+}
+
+Result<bool> delete_link_with_alias(NetlinkSocket& socket, const std::string& alias) {
+  for (const Link& link : SHOAL_TRY(dump_links(socket))) {
+    if (link.alias != alias) continue;
+    SHOAL_TRY(delete_link(socket, link));
+    return true;
+  }
+  return false;
 }
 
 }  // namespace shoal::vxlan

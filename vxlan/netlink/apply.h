@@ -28,4 +28,7 @@ Status apply(const Plan& plan, const Places& places);
 // returns.
 Status delete_marked_links(NetlinkSocket& overlay);
 
+// Deletes the link with that alias, if there is one. True when there was.
+Result<bool> delete_link_with_alias(NetlinkSocket& socket, const std::string& alias);
+
 }  // namespace shoal::vxlan

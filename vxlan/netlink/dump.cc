@@ -12,6 +12,7 @@
 #include <linux/veth.h>
 
 #include <map>
+#include <set>
 
 namespace shoal::vxlan {
 namespace {
@@ -253,6 +254,36 @@ Result<Link> find_link_with_address(NetlinkSocket& socket, const Ip& ip) {
     }
   }
   return not_found("no interface of this host has the address " + ip.str());
+}
+
+Result<std::vector<Prefix>> dump_destinations(NetlinkSocket& socket) {
+  std::set<int> ours;
+  for (const Link& link : SHOAL_TRY(dump_links(socket))) {
+    if (carries_mark(link)) ours.insert(link.index);
+  }
+  std::vector<Prefix> values;
+  for (const uint8_t family : {AF_INET, AF_INET6}) {
+    const size_t before = values.size();
+    rtmsg header{};
+    header.rtm_family = family;
+    Message message(RTM_GETROUTE, 0, header);
+    SHOAL_TRY(socket.dump(
+        message, "list routes",
+        [&](const nlmsghdr* part) {
+          if (part->nlmsg_type != RTM_NEWROUTE) return;
+          const auto& route = *static_cast<const rtmsg*>(nlmsg_data(part));
+          const auto attributes = Attributes::of<rtmsg>(part);
+          const auto destination = attributes.ip(RTA_DST);
+          if (!destination || route.rtm_table != RT_TABLE_MAIN || route.rtm_type != RTN_UNICAST ||
+              (route.rtm_flags & RTM_F_CLONED) != 0 ||
+              ours.contains(attributes.number<int32_t>(RTA_OIF).value_or(0))) {
+            return;
+          }
+          values.push_back(Prefix{*destination, route.rtm_dst_len});
+        },
+        [&] { values.resize(before); }));
+  }
+  return values;
 }
 
 Result<Link> get_link(NetlinkSocket& socket, const std::string& name) {

@@ -15,6 +15,9 @@ Result<NamespaceState> dump_overlay(NetlinkSocket& socket);
 Result<NamespaceState> dump_inside(NetlinkSocket& socket, const std::string& alias);
 // The link that holds `ip`, or kNotFound.
 Result<Link> find_link_with_address(NetlinkSocket& socket, const Ip& ip);
+// What the main table sends somewhere: destinations of unicast routes of both families, without
+// default routes and without those through links of ours.
+Result<std::vector<Prefix>> dump_destinations(NetlinkSocket& socket);
 // One link by name, or kNotFound.
 Result<Link> get_link(NetlinkSocket& socket, const std::string& name);
 

@@ -1,5 +1,6 @@
 #include "vxlan/netlink/socket.h"
 
+#include <linux/netfilter/nfnetlink.h>
 #include <netlink/errno.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
@@ -27,10 +28,10 @@ constexpr timeval kAnswerTimeout{10, 0};
 // Room for a burst of notifications; beyond it ENOBUFS tells us to look at everything.
 constexpr int kMonitorBuffer = 1 << 20;
 
-Result<NlSockPtr> connect_route() {
+Result<NlSockPtr> connect(int protocol) {
   NlSockPtr socket(nl_socket_alloc());
   if (socket == nullptr) return resource_exhausted("out of memory for a netlink socket");
-  const int error = nl_connect(socket.get(), NETLINK_ROUTE);
+  const int error = nl_connect(socket.get(), protocol);
   if (error < 0) {
     return internal_error(std::string("cannot open a netlink socket: ") + nl_geterror(error));
   }
@@ -62,7 +63,7 @@ NetlinkSocket::NetlinkSocket(NlSockPtr socket)
     : socket_(std::move(socket)), buffer_(kReceiveBuffer) {}
 
 Result<NetlinkSocket> NetlinkSocket::open_here() {
-  NetlinkSocket result(SHOAL_TRY(connect_route()));
+  NetlinkSocket result(SHOAL_TRY(connect(NETLINK_ROUTE)));
   const int fd = nl_socket_get_fd(result.socket_.get());
   const int on = 1;
   // Strict checking makes dump filters count; both options are absent from old kernels, which then
@@ -208,7 +209,15 @@ Status NetlinkSocket::dump(Message& message, const std::string& action,
 }
 
 Result<NetlinkMonitor> NetlinkMonitor::open_here(const std::vector<int>& groups) {
-  NetlinkMonitor result(SHOAL_TRY(connect_route()));
+  return watch(SHOAL_TRY(connect(NETLINK_ROUTE)), groups);
+}
+
+Result<NetlinkMonitor> NetlinkMonitor::open_rules_here() {
+  return watch(SHOAL_TRY(connect(NETLINK_NETFILTER)), {NFNLGRP_NFTABLES});
+}
+
+Result<NetlinkMonitor> NetlinkMonitor::watch(NlSockPtr socket, const std::vector<int>& groups) {
+  NetlinkMonitor result(std::move(socket));
   const int fd = result.fd();
   // Beyond the system's bound when we may; a smaller buffer only means ENOBUFS earlier.
   setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &kMonitorBuffer, sizeof kMonitorBuffer);

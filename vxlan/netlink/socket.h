@@ -64,6 +64,8 @@ class NetlinkMonitor {
   // `groups`: RTNLGRP_....
   static Result<NetlinkMonitor> open(const NamespaceFd& space, const std::vector<int>& groups);
   static Result<NetlinkMonitor> open_here(const std::vector<int>& groups);
+  // Of nftables' rules instead. An error when the kernel lacks nftables.
+  static Result<NetlinkMonitor> open_rules_here();
 
   int fd() const;  // readable when there is something to drain
   // Reads all that waits. True when anything came, also when the kernel had to drop some (ENOBUFS):
@@ -72,6 +74,7 @@ class NetlinkMonitor {
 
  private:
   explicit NetlinkMonitor(NlSockPtr socket) : socket_(std::move(socket)) {}
+  static Result<NetlinkMonitor> watch(NlSockPtr socket, const std::vector<int>& groups);
   NlSockPtr socket_;
 };
 

@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,7 @@ struct PassResult {
   std::map<EndpointId, Error> endpoint_errors;  // local endpoints that are not as they should be
   std::vector<Error> problems;                  // the rest: remote endpoints, other networks
   bool interrupted = false;                     // a repair gave way before it had seen everything
+  std::set<EndpointId> departed;                // nothing of these is left
 };
 
 struct DataPlaneOptions {

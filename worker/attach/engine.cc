@@ -9,6 +9,7 @@
 #include "base/runtime/log.h"
 #include "base/runtime/system_ports.h"
 #include "vxlan/filter/filter.h"
+#include "vxlan/netlink/apply.h"
 #include "vxlan/netlink/dump.h"
 
 namespace shoal::worker {
@@ -69,6 +70,7 @@ PassResult Engine::pass(Look look, bool repairing) {
   result.endpoint_errors = wanted.endpoint_errors;
   result.problems.insert(result.problems.end(), wanted.problems.begin(), wanted.problems.end());
   for (const auto& [id, gone] : gone_) result.endpoint_errors[id] = not_found(gone.reason);
+  take_out_departed(result);
   forget_undesired(wanted, result, everywhere);
   for (const vxlan::DesiredOverlay& overlay : wanted.overlays) {
     if (result.interrupted) break;
@@ -148,6 +150,51 @@ void Engine::report_gone(const EndpointId& endpoint, const std::string& reason) 
     log::info(kComponent, "endpoint {} is gone: {}", endpoint.str(), reason);
     if (options_.on_endpoint_gone) options_.on_endpoint_gone(endpoint, reason);
   }
+}
+
+void Engine::take_out_departed(PassResult& result) {
+  const auto used = [&](const NetworkId& network) {
+    return std::any_of(local_.begin(), local_.end(),
+                       [&](const auto& local) { return local.second.network == network; });
+  };
+  std::erase_if(state_->departed, [&](const DepartedEndpoint& departed) {
+    if (local_.contains(departed.id)) return true;
+    Status done = take_out(departed, result);
+    // A namespace that is gone took everything along.
+    if (!done.ok() && done.error().code == ErrorClass::kNotFound) done = ok_status();
+    // Once the state is complete that is forget_undesired()'s.
+    if (done.ok() && !complete_ && !departed.network.empty() && !used(departed.network)) {
+      ++result.ops;
+      done = remove_overlay(path_of(departed.network));
+    }
+    if (!done.ok()) {
+      result.problems.push_back(done.error().wrap("endpoint " + departed.id.str()));
+      return false;
+    }
+    result.departed.insert(departed.id);
+    return true;
+  });
+}
+
+// What has a handle loses its DNS rules with that, and its port by the overlay's plan once the
+// state is complete.
+Status Engine::take_out(const DepartedEndpoint& departed, PassResult& result) {
+  const std::string alias = vxlan::endpoint_alias(departed.id);
+  const auto handle = endpoints_.find(departed.id);
+  if (handle != endpoints_.end()) {
+    if (!complete_)
+      result.ops += SHOAL_TRY(vxlan::delete_link_with_alias(handle->second.socket, alias));
+    return ok_status();
+  }
+  const OpenedNamespace opened = SHOAL_TRY(open_namespace(departed.space));
+  if (opened.fd.identity() == host_.identity()) return ok_status();
+  vxlan::NetlinkSocket socket = SHOAL_TRY(vxlan::NetlinkSocket::open(opened.fd));
+  result.ops += SHOAL_TRY(vxlan::delete_link_with_alias(socket, alias));
+  const bool shared = std::any_of(local_.begin(), local_.end(), [&](const auto& local) {
+    const NamespaceRef& space = local.second.space;
+    return space.device == opened.ref.device && space.inode == opened.ref.inode;
+  });
+  return shared ? ok_status() : vxlan::remove_dns_redirect(opened.fd);
 }
 
 void Engine::forget_undesired(const Reconciled& wanted, PassResult& result, bool everywhere) {
@@ -237,6 +284,12 @@ bool Engine::handle_event(uint64_t token) {
   for (auto& [id, endpoint] : endpoints_) {
     if (endpoint.process_token == token) {
       ended_.insert(id);
+      return true;
+    }
+    if (endpoint.rules_token == token) {
+      endpoint.rules->drain();
+      endpoint.rules_changed = true;
+      stirred_endpoints_.insert(id);
       return true;
     }
     if (endpoint.token != token) continue;

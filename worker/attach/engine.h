@@ -50,6 +50,8 @@ class Engine {
   Reconciled reconcile_present(uint32_t path_mtu) const;
   void notice_gone(bool everywhere);
   void report_gone(const EndpointId& endpoint, const std::string& reason);
+  void take_out_departed(PassResult& result);
+  Status take_out(const DepartedEndpoint& departed, PassResult& result);
   void forget_undesired(const Reconciled& wanted, PassResult& result, bool everywhere);
 
   Status pass_overlay(const vxlan::DesiredOverlay& wanted, Look look, PassResult& result);

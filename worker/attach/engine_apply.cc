@@ -15,8 +15,8 @@ namespace {
 constexpr const char* kComponent = "data_plane";
 // A wiped host has thousands of entries to repair; one line each would drown the log.
 constexpr size_t kLoggedRepairs = 20;
-// Looking at nftables rules enters the namespace and costs a millisecond, and there are no
-// notifications to spare it: each endpoint's rules are looked at in every so many full passes.
+// Looking at nftables rules enters the namespace and costs a millisecond. Notifications tell when
+// to; as one may be lost, each endpoint's rules are looked at in every so many full passes too.
 constexpr int kDnsCheckEvery = 3;
 // More new neighbours at once are a start or a join, where nobody knows an old MAC; announcing them
 // would be a burst of broadcasts at every port.
@@ -215,6 +215,7 @@ Result<EndpointHandle*> Engine::ensure_endpoint(const EndpointId& endpoint) {
   if (found != endpoints_.end()) return &found->second;
   EndpointHandle handle = SHOAL_TRY(EndpointHandle::open(local_.at(endpoint).space));
   handle.token = SHOAL_TRY(watches_.add(handle.monitor.fd()));
+  if (handle.rules) handle.rules_token = SHOAL_TRY(watches_.add(handle.rules->fd()));
   if (handle.process.valid()) {
     handle.process_token = SHOAL_TRY(watches_.add(handle.process.get(), WatchSet::Tell::kOnce));
   }
@@ -272,12 +273,14 @@ Status Engine::pass_dns(const LocalEndpoint& endpoint, EndpointHandle& handle, b
     handle.dns_port = 0;
     return ok_status();
   }
-  if (handle.dns_port == endpoint.dns_port && (!look || ++handle.dns_unchecked < kDnsCheckEvery)) {
-    return ok_status();
-  }
+  const bool due = handle.rules_changed || (look && ++handle.dns_unchecked >= kDnsCheckEvery);
+  if (handle.dns_port == endpoint.dns_port && !due) return ok_status();
   handle.dns_unchecked = 0;
+  handle.rules_changed = false;
   if (SHOAL_TRY(vxlan::apply_dns_redirect(handle.opened.fd, endpoint.dns_port))) {
     ++result.ops;
+    // Our own change is no reason to look again.
+    if (handle.rules) handle.rules->drain();
     if (repairing_) {
       log::info(kComponent, "repair endpoint {}: lead DNS to port {}", endpoint.id.str(),
                 endpoint.dns_port);

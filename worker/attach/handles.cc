@@ -82,13 +82,18 @@ Result<EndpointHandle> EndpointHandle::open(const NamespaceRef& ref) {
       return not_found("process " + std::to_string(ref.pid) + " ended");
     }
   }
-  Sockets sockets =
-      SHOAL_TRY(open_sockets(opened.fd, {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR},
-                             [] { return Status(); }));
+  std::optional<vxlan::NetlinkMonitor> rules;
+  Sockets sockets = SHOAL_TRY(open_sockets(
+      opened.fd, {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR}, [&]() -> Status {
+        Result<vxlan::NetlinkMonitor> monitor = vxlan::NetlinkMonitor::open_rules_here();
+        if (monitor.ok()) rules.emplace(std::move(*monitor));
+        return ok_status();
+      }));
   return EndpointHandle{.requested = ref,
                         .opened = std::move(opened),
                         .socket = std::move(*sockets.requests),
                         .monitor = std::move(*sockets.monitor),
+                        .rules = std::move(rules),
                         .announcer = std::move(sockets.announcer),
                         .process = std::move(process)};
 }

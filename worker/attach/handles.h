@@ -40,15 +40,18 @@ class EndpointHandle {
   OpenedNamespace opened;
   vxlan::NetlinkSocket socket;
   vxlan::NetlinkMonitor monitor;
+  std::optional<vxlan::NetlinkMonitor> rules;     // of nftables, where the kernel has it
   vxlan::UniqueFd announcer;                      // sends from the endpoint's interface
   vxlan::UniqueFd process;                        // a pidfd, when the namespace is named by process
   std::optional<vxlan::DesiredEndpoint> applied;  // as in OverlayHandle
   // Its side of the overlay namespace, when that was last looked at and nothing was to be done.
   std::optional<vxlan::NamespaceState> port;
-  std::string ifname;     // as attached
-  uint16_t dns_port = 0;  // led to since this handle was opened
-  int dns_unchecked = 0;  // looks since the DNS rules were looked at
+  std::string ifname;          // as attached
+  uint16_t dns_port = 0;       // led to since this handle was opened
+  int dns_unchecked = 0;       // looks since the DNS rules were looked at
+  bool rules_changed = false;  // by whomever, since they were looked at
   uint64_t token = 0;
+  uint64_t rules_token = 0;
   uint64_t process_token = 0;
 };
 

@@ -55,6 +55,15 @@ struct LocalEndpoint {
   friend bool operator==(const LocalEndpoint&, const LocalEndpoint&) = default;
 };
 
+// An endpoint that was here and is not wanted any more, and the namespace it was in.
+struct DepartedEndpoint {
+  EndpointId id;
+  NetworkId network;  // empty: it had no lease yet
+  NamespaceRef space;
+
+  friend bool operator==(const DepartedEndpoint&, const DepartedEndpoint&) = default;
+};
+
 struct RemoteEndpoint {
   NetworkId network;
   std::vector<Ip> ips;
@@ -71,6 +80,9 @@ struct WorkerState {
   std::vector<OverlayNetwork> networks;
   std::vector<LocalEndpoint> local;
   std::vector<RemoteEndpoint> remote;
+  // Taken out of their namespaces, `complete` or not; what an earlier process made is known by no
+  // other means.
+  std::vector<DepartedEndpoint> departed;
   // True once this is everything: only then is removed what is ours and not named here.
   bool complete = false;
 

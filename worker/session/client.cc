@@ -44,6 +44,7 @@ class SessionClient::Impl : public std::enable_shared_from_this<Impl> {
     session_.hurry(clock_.now());
     turn_soon();
   }
+  void set_host_routes(std::vector<Prefix> routes);
   template <typename Request, typename Response>
   void call(Request request,
             void (dispatch::Dispatcher::Stub::async::*method)(grpc::ClientContext*, const Request*,
@@ -197,6 +198,11 @@ void SessionClient::Impl::set_addresses(manager::NodeAddresses addresses) {
   turn_soon();
 }
 
+void SessionClient::Impl::set_host_routes(std::vector<Prefix> routes) {
+  config_.description.host_routes = std::move(routes);
+  if (stream_) stream_->send_description(manager::wire::to_wire(config_.description));
+}
+
 template <typename Request, typename Response>
 void SessionClient::Impl::call(
     Request request,
@@ -289,6 +295,9 @@ void SessionClient::set_addresses(manager::NodeAddresses addresses) {
   impl_->set_addresses(std::move(addresses));
 }
 void SessionClient::hurry() { impl_->hurry(); }
+void SessionClient::set_host_routes(std::vector<Prefix> routes) {
+  impl_->set_host_routes(std::move(routes));
+}
 bool SessionClient::reachable() const { return impl_->session().active(); }
 std::optional<HostPort> SessionClient::manager() const {
   if (!reachable()) return std::nullopt;

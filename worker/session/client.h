@@ -53,6 +53,8 @@ class SessionClient final : public ManagerCalls {
   void stop();
   // Registers again with these (the node became a manager, or ceases to be one).
   void set_addresses(manager::NodeAddresses addresses);
+  // Tells the managers what the host's networking uses now; does not disturb the session.
+  void set_host_routes(std::vector<Prefix> routes);
 
   void attach(const EndpointId& id, const std::string& network, const manager::EndpointSpec& spec,
               Instant deadline, std::function<void(Result<Lease>)> done) override;

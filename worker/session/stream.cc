@@ -50,14 +50,25 @@ void Stream::deliver(Session::Input input) {
 }
 
 void Stream::send_heartbeat() {
-  if (!holds_) return;
-  if (writing_) {
-    heartbeat_due_ = true;
-    return;
-  }
+  heartbeat_due_ = true;
+  write_due();
+}
+
+void Stream::send_description(common::NodeDescription description) {
+  description_due_ = std::move(description);
+  write_due();
+}
+
+void Stream::write_due() {
+  if (!holds_ || writing_ || (!heartbeat_due_ && !description_due_)) return;
   writing_ = true;
   out_.Clear();
-  out_.mutable_heartbeat();
+  if (description_due_) {
+    *out_.mutable_description() = *std::exchange(description_due_, std::nullopt);
+  } else {
+    heartbeat_due_ = false;
+    out_.mutable_heartbeat();
+  }
   StartWrite(&out_);
 }
 
@@ -93,7 +104,7 @@ void Stream::OnWriteDone(bool ok) {
   if (!ok) return;  // the read side ends too and tells
   strand_.post([self = self_] {
     self->writing_ = false;
-    if (std::exchange(self->heartbeat_due_, false)) self->send_heartbeat();
+    self->write_due();
   });
 }
 

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "base/runtime/strand.h"
 #include "proto/dispatch.grpc.pb.h"
@@ -34,6 +35,8 @@ class Stream final
 
   // Strand only.
   void send_heartbeat();
+  // After Register; of several that wait the newest is sent.
+  void send_description(common::NodeDescription description);
   void close();
 
  private:
@@ -45,6 +48,7 @@ class Stream final
   void OnDone(const grpc::Status& status) override;
   void deliver(Session::Input input);
   void end_writing();
+  void write_due();
 
   Strand& strand_;
   std::unique_ptr<dispatch::Dispatcher::Stub> stub_;
@@ -56,6 +60,7 @@ class Stream final
   std::function<void(Session::Input)> on_input_;
   bool writing_ = true;
   bool heartbeat_due_ = false;
+  std::optional<common::NodeDescription> description_due_;
   bool holds_ = true;  // gRPC waits for end_writing()
 };
 
