@@ -43,7 +43,7 @@ class Parser {
     } catch (const CLI::CallForHelp&) {
       return Message{app_.help(), 0};
     } catch (const CLI::ParseError& error) {
-      return Message{"shoal: " + std::string(error.what()) + "\nRun 'shoal --help' for usage.\n",
+      return Message{"shoal: " + sentence_of(error) + "\nRun 'shoal --help' for usage.\n",
                      2};
     }
     if (!text_.empty()) return Message{text_, 0};
