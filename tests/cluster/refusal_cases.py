@@ -10,7 +10,7 @@ ASKED_OF_A_MANAGER = [
     (INVALID, "frobnicate", ("frobnicate",)),
     (INVALID, "NAME is required", ("network", "create")),
     (INVALID, "--nosuch", ("--nosuch",)),
-    (INVALID, "1 to 63 letters", (*CREATE, "-leading-dash")),
+    (INVALID, "is not a command or option here", (*CREATE, "-leading-dash")),
     (INVALID, "1 to 63 letters", (*CREATE, "sp ace")),
     (INVALID, "1 to 63 letters", (*CREATE, "a" * 300)),
     (INVALID, "1 to 63 letters", (*CREATE, "new\nline")),
