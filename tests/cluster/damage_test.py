@@ -64,6 +64,7 @@ class Damage(ClusterTest):
     def test_a_damaged_state_is_refused_and_never_removed(self):
         self.network("shop")
         Workload(self, "h1", "web").attach("shop")
+        wait_until((self.state / "cluster.cache").exists, "h1 wrote what the managers said")
         self.lab("stop", "h1")
         shutil.copytree(self.state, self.saved)
         for name, harm, words in CASES:
