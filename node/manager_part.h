@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "manager/manager.h"
-#include "node/listener.h"
 #include "node/identity.h"
+#include "node/listener.h"
 #include "node/paths.h"
 
 namespace shoal::node {

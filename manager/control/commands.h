@@ -32,7 +32,8 @@ Result<Command> propose(const Store& store, Operation operation, Draw draw);
 // /48). `node` is the first manager.
 Result<Command> init_cluster(const Store& store, Cluster cluster, Node node, Draw draw);
 
-// `host_routes` (queries.h): a subnet asked for that overlaps one is refused, drawn ones avoid them.
+// `host_routes` (queries.h): a subnet asked for that overlaps one is refused, drawn ones avoid
+// them.
 Result<Command> create_network(const Store& store, NetworkSpec spec,
                                std::span<const HostRoute> host_routes, Draw draw);
 Result<Command> remove_network(const Store& store, std::string_view network, Draw draw);

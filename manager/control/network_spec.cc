@@ -62,9 +62,10 @@ Result<std::vector<Prefix>> routes_to_avoid(std::span<const HostRoute> routes,
                                             std::span<const Prefix> pools) {
   std::vector<Prefix> result;
   for (const auto& [route, node] : routes) {
-    const bool matters = route_takes_addresses(route) &&
-                         std::any_of(pools.begin(), pools.end(),
-                                     [&, &route = route](const Prefix& pool) { return pool.overlaps(route); });
+    const bool matters =
+        route_takes_addresses(route) &&
+        std::any_of(pools.begin(), pools.end(),
+                    [&, &route = route](const Prefix& pool) { return pool.overlaps(route); });
     if (matters) result.push_back(route.network());
   }
   // By address, the shorter first: what is inside another comes right after it.

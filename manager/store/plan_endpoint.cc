@@ -23,8 +23,8 @@ Status Store::check_attach(const AttachEndpoint& op, const NetworkState*& state)
   const auto named = state->folded_names.find(folded(op.spec.name));
   if (named != state->folded_names.end()) {
     return already_exists("endpoint \"" + named->second->spec.name +
-                          "\" already exists on network \"" +
-                          network_name + "\" (node " + node_name(named->second->node_id) +
+                          "\" already exists on network \"" + network_name + "\" (node " +
+                          node_name(named->second->node_id) +
                           "): take another name, or detach it first");
   }
   return ok_status();

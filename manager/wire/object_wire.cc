@@ -1,6 +1,5 @@
-#include <type_traits>
-
 #include <algorithm>
+#include <type_traits>
 
 #include "manager/wire/checks.h"
 #include "manager/wire/common_wire.h"
@@ -116,11 +115,11 @@ Result<Cluster> from_wire(const store::Cluster& cluster) {
   out.node_certificate_validity = Duration(cluster.node_certificate_validity());
   out.created_at = {cluster.created_at()};
   out.version = cluster.version();
-  out.removed_nodes = SHOAL_TRY(
-      list<RemovedNode>(cluster.removed_nodes(), "removed nodes", kMaxRemovedNodes,
-                        [](const std::string& id) -> Result<RemovedNode> {
-                          return RemovedNode{SHOAL_TRY(NodeId::parse(id)), WallTime{}};
-                        }));
+  out.removed_nodes =
+      SHOAL_TRY(list<RemovedNode>(cluster.removed_nodes(), "removed nodes", kMaxRemovedNodes,
+                                  [](const std::string& id) -> Result<RemovedNode> {
+                                    return RemovedNode{SHOAL_TRY(NodeId::parse(id)), WallTime{}};
+                                  }));
   const auto& expiries = cluster.removed_nodes_expire_at();
   for (int i = 0; i < std::min(expiries.size(), cluster.removed_nodes_size()); ++i) {
     out.removed_nodes[static_cast<size_t>(i)].expires_at = {expiries[i]};

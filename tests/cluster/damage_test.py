@@ -102,11 +102,12 @@ class Damage(ClusterTest):
             wrong = self.run_daemon("shoald", *flags)
             self.assertEqual(wrong.returncode, 2)
             self.assertTrue(wrong.stderr.startswith("shoald: "), wrong.stderr)
-        weak = self.run_daemon("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin",
-                               "shoald", "--state-dir", "/run/weak", "--run-dir", "/run/weak-run")
+        weak = self.run_daemon("setpriv", "--bounding-set", "-net_admin", "--inh-caps",
+                               "-net_admin", "shoald", "--state-dir", "/run/weak", "--run-dir", "/run/weak-run")
         self.assertIn("may not administer networking (CAP_NET_ADMIN): run it as root",
                       weak.stdout + weak.stderr)
-        nobody = self.run_daemon("setpriv", "--reuid", "65534", "shoald", "--state-dir", "/run/weak")
+        nobody = self.run_daemon("setpriv", "--reuid", "65534", "shoald",
+                                 "--state-dir", "/run/weak")
         self.assertIn("must be started as root", nobody.stderr)
 
     def test_a_full_disk_is_a_refusal_and_nothing_is_half_made(self):

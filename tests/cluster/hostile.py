@@ -1,4 +1,4 @@
-"""Hostile traffic against a daemon: garbage, half-open connections, floods. Runs on a host of the lab.
+"""Hostile traffic against a daemon: garbage, half-open connections, floods. Runs inside the lab.
 
     hostile.py tcp HOST PORT SECONDS        random bytes over short connections
     hostile.py udp HOST PORT SECONDS        random datagrams, some that begin like gossip
@@ -58,7 +58,8 @@ def pour(target, seconds):
 
 
 def datagrams(target, seconds):
-    sender, end, count = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), time.monotonic() + seconds, 0
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    end, count = time.monotonic() + seconds, 0
     while time.monotonic() < end:
         try:
             sender.sendto(noise(), target)

@@ -18,8 +18,8 @@ Result<std::unique_ptr<HostRouteWatch>> HostRouteWatch::start(Strand& strand, Cl
                                                               Changed changed) {
   auto monitor = SHOAL_TRY(
       vxlan::NetlinkMonitor::open_here({RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_LINK}));
-  std::unique_ptr<HostRouteWatch> watch(new HostRouteWatch(
-      strand, clock, std::move(monitor), std::move(known), std::move(changed)));
+  std::unique_ptr<HostRouteWatch> watch(
+      new HostRouteWatch(strand, clock, std::move(monitor), std::move(known), std::move(changed)));
   // What changed between the caller's read() and the monitor's start was not notified.
   watch->look_after(Duration::zero());
   return watch;

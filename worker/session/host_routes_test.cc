@@ -15,8 +15,8 @@ TEST(HostRoutes, OnlyWhatAnOverlayCouldCollideWith) {
   std::vector<Prefix> routes;
   for (const char* text :
        {"0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/1", "::/0", "fe80::/64", "169.254.0.0/16", "ff00::/8",
-        "127.0.0.0/8", "192.168.90.0/24", "10.8.0.5/16", "10.8.3.0/24", "10.8.0.0/16",
-        "fd90::/64", "10.9.0.7/32"}) {
+        "127.0.0.0/8", "192.168.90.0/24", "10.8.0.5/16", "10.8.3.0/24", "10.8.0.0/16", "fd90::/64",
+        "10.9.0.7/32"}) {
     routes.push_back(prefix(text));
   }
   EXPECT_THAT(told_routes(routes), ElementsAre(prefix("10.8.0.0/16"), prefix("10.9.0.7/32"),
