@@ -103,7 +103,8 @@ class Damage(ClusterTest):
             self.assertEqual(wrong.returncode, 2)
             self.assertTrue(wrong.stderr.startswith("shoald: "), wrong.stderr)
         weak = self.run_daemon("setpriv", "--bounding-set", "-net_admin", "--inh-caps",
-                               "-net_admin", "shoald", "--state-dir", "/run/weak", "--run-dir", "/run/weak-run")
+                               "-net_admin", "shoald",
+                               "--state-dir", "/run/weak", "--run-dir", "/run/weak-run")
         self.assertIn("may not administer networking (CAP_NET_ADMIN): run it as root",
                       weak.stdout + weak.stderr)
         nobody = self.run_daemon("setpriv", "--reuid", "65534", "shoald",
