@@ -227,7 +227,7 @@ TEST_F(ManagerTest, TokensDecideWhoJoins) {
   Host& joiner = add_host("j");
   const auto expect_refused = [&](const std::string& text, const char* why) {
     const auto status = enrol(joiner, text, a);
-    EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
     EXPECT_THAT(status.error_message(), HasSubstr(why));
     EXPECT_THAT(status.error_message(), Not(HasSubstr(text)));
   };

@@ -145,7 +145,7 @@ Result<std::vector<HostPort>> resolve_remote(const std::string& text, uint16_t d
       colon == std::string::npos ? std::to_string(default_port) : text.substr(colon + 1);
   const Error bad = invalid_argument("\"" + text.substr(0, 256) +
                                      "\" is not a manager's address: HOST:PORT is expected");
-  if (host.empty()) return bad;
+  if (host.empty() || host.find_first_of(" \t\n") != std::string::npos) return bad;
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_NUMERICSERV;

@@ -5,7 +5,6 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -13,6 +12,7 @@
 
 #include "base/runtime/files.h"
 #include "manager/api/cluster_service.h"
+#include "node/listener.h"
 #include "node/local_service.h"
 #include "node/options.h"
 #include "worker/attach/probe.h"
@@ -22,11 +22,11 @@ namespace {
 
 constexpr char kLog[] = "shoald";
 constexpr int kFailureExit = 1;
-constexpr mode_t kSocketMode = 0660;
 // What clients of the local socket may have under way: they are root, and may be wrong.
 constexpr int kMaxLocalMessageBytes = 4 << 20;
 constexpr size_t kLocalMemoryQuota = 64U << 20;
 constexpr int kIdleTimeoutMs = 120'000;
+constexpr int kHandshakeTimeoutMs = 2'000;
 constexpr std::chrono::seconds kShutdownGrace{2};
 // Each malloc arena keeps what it once held; the daemon's threads share two.
 constexpr int kMallocArenas = 2;
@@ -51,18 +51,23 @@ Node::Missing probe() {
   return out;
 }
 
+struct LocalServer {
+  std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<Listener> listener;
+};
+
 // The socket of an earlier daemon is in the way; the lock says that no daemon lives.
-Result<std::unique_ptr<grpc::Server>> serve(const std::string& socket, LocalService& local,
-                                            manager::ClusterService& cluster) {
-  if (socket.size() >= sizeof(sockaddr_un::sun_path)) {
-    return invalid_argument("--socket " + socket + " is longer than " +
-                            std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " characters");
-  }
+Result<LocalServer> serve(const std::string& socket, LocalService& local,
+                          manager::ClusterService& cluster) {
   SHOAL_TRY(make_directories(directory_of(socket)));
   SHOAL_TRY(remove_file(socket));
   grpc::ServerBuilder builder;
-  int bound = 0;
-  builder.AddListeningPort("unix:" + socket, grpc::InsecureServerCredentials(), &bound);
+  LocalServer out;
+  out.listener = SHOAL_TRY(Listener::open_unix(socket));
+  auto acceptor = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      grpc::InsecureServerCredentials());
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
   builder.SetMaxReceiveMessageSize(kMaxLocalMessageBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleTimeoutMs);
   grpc::ResourceQuota quota("local-socket");
@@ -70,12 +75,10 @@ Result<std::unique_ptr<grpc::Server>> serve(const std::string& socket, LocalServ
   builder.SetResourceQuota(quota);
   builder.RegisterService(&local);
   builder.RegisterService(&cluster);
-  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (!server || bound == 0) return internal_error("cannot listen on " + socket);
-  if (chmod(socket.c_str(), kSocketMode) != 0) {
-    return internal_error("cannot restrict " + socket + " to root");
-  }
-  return server;
+  out.server = builder.BuildAndStart();
+  if (!out.server) return internal_error("cannot serve on " + socket);
+  out.listener->start(std::move(acceptor));
+  return out;
 }
 
 // Each connection, namespace and timer is a descriptor; the usual soft limit of 1024 is for
@@ -122,7 +125,7 @@ int run(const Options& options) {
   if (const Status started = node.start(); !started) return fail(started.error());
   LocalService local(node);
   manager::ClusterService cluster(node.cluster(), manager::Door::kLocal);
-  Result<std::unique_ptr<grpc::Server>> server = serve(options.paths.socket, local, cluster);
+  Result<LocalServer> server = serve(options.paths.socket, local, cluster);
   if (!server) return fail(server.error());
   log::info(kLog, "version {} listens on {}", SHOAL_VERSION, options.paths.socket);
 
@@ -131,8 +134,9 @@ int run(const Options& options) {
   log::info(kLog, "stopping on {}; what is attached keeps working",
             signal == SIGTERM ? "SIGTERM" : "SIGINT");
   node.stop();
-  (*server)->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
-  server->reset();
+  server->listener->stop();
+  server->server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
+  server->server.reset();
   const Status removed = remove_file(options.paths.socket);
   return removed ? 0 : kFailureExit;
 }

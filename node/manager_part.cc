@@ -41,7 +41,7 @@ Result<std::unique_ptr<ManagerPart>> ManagerPart::open(const Identity& identity,
 
 Status ManagerPart::serve(const HostPort& listen, const manager::IdentityFiles& files) {
   grpc::ServerBuilder builder;
-  listener_ = SHOAL_TRY(ClusterListener::open(listen));
+  listener_ = SHOAL_TRY(Listener::open(listen));
   auto acceptor = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       manager::server_credentials(files));

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "manager/manager.h"
-#include "node/cluster_listener.h"
 #include "node/identity.h"
+#include "node/listener.h"
 #include "node/paths.h"
 
 namespace shoal::node {
@@ -46,7 +46,7 @@ class ManagerPart {
   std::unique_ptr<manager::Manager> manager_;
   Strand& strand_;
   std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<ClusterListener> listener_;
+  std::unique_ptr<Listener> listener_;
 };
 
 }  // namespace shoal::node

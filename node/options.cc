@@ -30,7 +30,12 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    exit_code = app.exit(error) == 0 ? 0 : kUsageExit;
+    if (error.get_exit_code() == 0) {  // --help, --version
+      exit_code = app.exit(error);
+      return std::nullopt;
+    }
+    std::cerr << "shoald: " << error.what() << "\nRun 'shoald --help' for usage.\n";
+    exit_code = kUsageExit;
     return std::nullopt;
   }
   if (socket->count() == 0) options.paths.socket = options.paths.run_dir + "/shoal.sock";

@@ -43,8 +43,7 @@ class Parser {
     } catch (const CLI::CallForHelp&) {
       return Message{app_.help(), 0};
     } catch (const CLI::ParseError& error) {
-      return Message{"shoal: " + std::string(error.what()) + "\nRun 'shoal --help' for usage.\n",
-                     2};
+      return Message{"shoal: " + sentence_of(error) + "\nRun 'shoal --help' for usage.\n", 2};
     }
     if (!text_.empty()) return Message{text_, 0};
     if (auto refused = cross_check()) return Message{"shoal: " + *refused + "\n", 2};
@@ -52,6 +51,15 @@ class Parser {
   }
 
  private:
+  // Of a word that means nothing here CLI11 says only that something else is missing.
+  std::string sentence_of(const CLI::ParseError& error) const {
+    const std::vector<std::string> extras = app_.remaining(true);
+    if (extras.empty() || dynamic_cast<const CLI::RequiredError*>(&error) == nullptr) {
+      return error.what();
+    }
+    return "\"" + extras.front() + "\" is not a command or option here";
+  }
+
   // A leaf command whose options are written into a T, which becomes the invocation's command.
   template <typename T>
   std::pair<CLI::App*, std::shared_ptr<T>> leaf(CLI::App* parent, const std::string& name,

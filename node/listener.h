@@ -1,4 +1,4 @@
-// ClusterListener: accepts connections on the cluster port and hands them to gRPC.
+// Listener: accepts connections on the cluster port or the local socket and hands them to gRPC.
 //
 // gRPC's own listener ends for good when the process runs out of descriptors, which anyone who
 // reaches the port could bring about, and takes connections as fast as they come, each with the
@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "base/types/ip.h"
@@ -22,7 +23,7 @@
 namespace shoal::node {
 
 // A connection is refused while the daemon has so many descriptors: enough for thousands of nodes.
-inline constexpr int kMaxClusterDescriptors = 8192;
+inline constexpr int kMaxDescriptors = 8192;
 // Of the process's limit this part is left to everything else.
 inline constexpr int kReservedShare = 4;
 // New connections: the burst of a cluster whose leader changed, and with the time a handshake may
@@ -30,16 +31,18 @@ inline constexpr int kReservedShare = 4;
 inline constexpr double kAcceptsPerSecond = 250;
 inline constexpr double kAcceptBurst = 500;
 
-class ClusterListener {
+class Listener {
  public:
   using Acceptor = grpc::experimental::ExternalConnectionAcceptor;
 
   // Binds and listens. kAlreadyExists when the port is taken. An unspecified address takes both
   // families where the host has both.
-  static Result<std::unique_ptr<ClusterListener>> open(const HostPort& listen);
-  ~ClusterListener();
-  ClusterListener(const ClusterListener&) = delete;
-  ClusterListener& operator=(const ClusterListener&) = delete;
+  static Result<std::unique_ptr<Listener>> open(const HostPort& listen);
+  // A socket at `path`, which must not exist, for its owner and group.
+  static Result<std::unique_ptr<Listener>> open_unix(const std::string& path);
+  ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
 
   // Begins to accept. The server must have been started and must outlive stop().
   void start(std::unique_ptr<Acceptor> acceptor);
@@ -47,7 +50,8 @@ class ClusterListener {
   uint64_t refused() const { return refused_; }
 
  private:
-  explicit ClusterListener(vxlan::UniqueFd socket, vxlan::UniqueFd wake)
+  static Result<std::unique_ptr<Listener>> make(vxlan::UniqueFd socket);
+  explicit Listener(vxlan::UniqueFd socket, vxlan::UniqueFd wake)
       : socket_(std::move(socket)), wake_(std::move(wake)) {}
   void run();
   bool wait(bool for_connections, int timeout_ms);

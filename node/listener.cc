@@ -1,4 +1,4 @@
-#include "node/cluster_listener.h"
+#include "node/listener.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -7,6 +7,8 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +22,7 @@ namespace shoal::node {
 namespace {
 
 constexpr int kBacklog = 4096;
+constexpr mode_t kSocketMode = 0660;
 // Out of descriptors or over the rate: looks again after this.
 constexpr int kPauseMs = 20;
 
@@ -62,14 +65,14 @@ int bound_socket(const HostPort& listen) {
 
 int descriptor_bound() {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return kMaxClusterDescriptors;
-  const auto most = static_cast<rlim_t>(kMaxClusterDescriptors);
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return kMaxDescriptors;
+  const auto most = static_cast<rlim_t>(kMaxDescriptors);
   return static_cast<int>(std::min(most, limit.rlim_cur - limit.rlim_cur / kReservedShare));
 }
 
 }  // namespace
 
-Result<std::unique_ptr<ClusterListener>> ClusterListener::open(const HostPort& listen) {
+Result<std::unique_ptr<Listener>> Listener::open(const HostPort& listen) {
   int fd = bound_socket(listen);
   // A host without IPv6.
   if (fd < 0 && errno == EAFNOSUPPORT && listen.ip.is_v4()) {
@@ -82,14 +85,34 @@ Result<std::unique_ptr<ClusterListener>> ClusterListener::open(const HostPort& l
     return already_exists("the cluster port " + listen.str() +
                           " cannot be listened on: " + std::strerror(errno));
   }
-  vxlan::UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!wake.valid()) return resource_exhausted("this process has no descriptor left");
-  return std::unique_ptr<ClusterListener>(new ClusterListener(std::move(socket), std::move(wake)));
+  return make(std::move(socket));
 }
 
-ClusterListener::~ClusterListener() { stop(); }
+Result<std::unique_ptr<Listener>> Listener::open_unix(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return invalid_argument("--socket " + path + " is longer than " +
+                            std::to_string(sizeof address.sun_path - 1) + " characters");
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  vxlan::UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      chmod(path.c_str(), kSocketMode) != 0 || ::listen(fd.get(), kBacklog) != 0) {
+    return internal_error("cannot listen on " + path + ": " + std::strerror(errno));
+  }
+  return make(std::move(fd));
+}
 
-void ClusterListener::start(std::unique_ptr<Acceptor> acceptor) {
+Result<std::unique_ptr<Listener>> Listener::make(vxlan::UniqueFd socket) {
+  vxlan::UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake.valid()) return resource_exhausted("this process has no descriptor left");
+  return std::unique_ptr<Listener>(new Listener(std::move(socket), std::move(wake)));
+}
+
+Listener::~Listener() { stop(); }
+
+void Listener::start(std::unique_ptr<Acceptor> acceptor) {
   acceptor_ = std::move(acceptor);
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), "shoal-accept");
@@ -97,7 +120,7 @@ void ClusterListener::start(std::unique_ptr<Acceptor> acceptor) {
   });
 }
 
-void ClusterListener::stop() {
+void Listener::stop() {
   if (!thread_.joinable()) return;
   eventfd_write(wake_.get(), 1);
   thread_.join();
@@ -105,13 +128,13 @@ void ClusterListener::stop() {
 }
 
 // False when it is time to end.
-bool ClusterListener::wait(bool for_connections, int timeout_ms) {
+bool Listener::wait(bool for_connections, int timeout_ms) {
   pollfd sources[] = {{wake_.get(), POLLIN, 0}, {socket_.get(), POLLIN, 0}};
   poll(sources, for_connections ? 2 : 1, timeout_ms);
   return sources[0].revents == 0;
 }
 
-void ClusterListener::run() {
+void Listener::run() {
   manager::RateLimit rate(kAcceptsPerSecond, kAcceptBurst);
   while (wait(true, -1)) {
     const bool go_on = rate.allow(now()) && accept_one();
@@ -120,7 +143,7 @@ void ClusterListener::run() {
 }
 
 // False when there is no descriptor for it now.
-bool ClusterListener::accept_one() {
+bool Listener::accept_one() {
   const int fd = accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (fd < 0) return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
   // The kernel gives the lowest free number, so this says how many are open.
