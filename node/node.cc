@@ -210,7 +210,12 @@ void Node::forget_everything() {
 
 Status Node::do_leave(bool force) {
   SHOAL_TRY(require_running());
-  if (!identity_) return conflict("this node is not part of a cluster");
+  if (!identity_) {
+    return conflict(
+        "this node is not part of a cluster, there is nothing to leave: `shoal init` or `shoal "
+        "join` "
+        "would make it part of one");
+  }
   const bool is_manager = identity_->role == manager::Role::kManager;
   if (is_manager && !force) {
     return conflict(

@@ -73,6 +73,7 @@ struct Host {
   Assignments complete() const {
     Assignments out;
     out.complete = true;
+    out.nodes.emplace_back().id = kSelf;
     for (const auto& [name, value] : managers.networks) out.networks.push_back(value);
     for (const auto& [id, endpoint] : managers.leases) out.endpoints.push_back(endpoint);
     return out;

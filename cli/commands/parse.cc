@@ -273,6 +273,7 @@ class Parser {
       if (attach->netns.empty() == (attach->pid == 0)) {
         return "attach needs either --netns PATH or --pid PID";
       }
+      if (attach->name.empty()) return "--name must not be empty: the endpoint is found by it";
     }
     if (invocation_.output.json && !invocation_.output.format.empty()) {
       return "--json and --format exclude each other";

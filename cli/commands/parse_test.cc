@@ -139,6 +139,7 @@ TEST(Parse, WrongUseExitsWithTwoAndASentence) {
            {"join", "10.0.0.1:2377"},
            {"join-token", "boss"},
            {"attach", "shop", "--name", "web"},
+           {"attach", "shop", "--name", "", "--pid", "2"},
            {"attach", "shop", "--name", "web", "--pid", "1", "--netns", "/x"},
            {"attach", "shop", "--name", "web", "--pid", "-4"},
            {"network", "ls", "--json", "--format", "json"},
