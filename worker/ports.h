@@ -69,7 +69,8 @@ class Disk {
   virtual ~Disk() = default;
   // Outlives this process when `done` is called with ok.
   virtual void save(PersistedState state, std::function<void(Status)> done) = 0;
-  // What the managers said last, to start from while they are away.
+  // What the managers said last, to start from while they are away. Written before what a later
+  // save() writes.
   virtual void save_cluster(const ClusterInfo& cluster, const Assignments& complete) = 0;
 };
 

@@ -98,6 +98,7 @@ void Worker::adopt_later() {
 
 void Worker::stop() {
   if (stopping_) return;
+  if (cache_pending_) cache_now();
   stopping_ = true;
   alive_.reset();
   for (const auto& timer : {adopt_timer_.get(), return_timer_.get(), release_timer_.get(),
@@ -250,11 +251,17 @@ void Worker::cache_soon() {
   if (cache_pending_) return;
   cache_pending_ = true;
   cache_timer_->wake_at(ports_.clock.now() + kCacheDelay, guarded([this] {
-                          cache_pending_ = false;
-                          if (cluster_) {
-                            ports_.disk.save_cluster(*cluster_, catalogue_.complete());
-                          }
+                          if (cache_pending_) cache_now();
                         }));
+}
+
+void Worker::cache_now() {
+  cache_pending_ = false;
+  if (!cluster_) return;
+  Assignments complete = catalogue_.complete();
+  cached_networks_.clear();
+  for (const manager::Network& network : complete.networks) cached_networks_.insert(network.id);
+  ports_.disk.save_cluster(*cluster_, std::move(complete));
 }
 
 void Worker::start_gossip() {
@@ -277,6 +284,7 @@ void Worker::start_gossip() {
 }
 
 void Worker::on_cluster(ClusterInfo cluster) {
+  const bool first = !cluster_;
   const uint16_t port_before = cluster_ ? cluster_->data_path_port : 0;
   cluster_ = std::move(cluster);
   if (gossip_) {
@@ -293,7 +301,12 @@ void Worker::on_cluster(ClusterInfo cluster) {
     if (peers_.drop_node(node)) kernel_dirty();
   }
   if (cluster_->data_path_port != port_before) kernel_dirty();
-  cache_soon();
+  // A node that has just joined finds the others again after a crash.
+  if (first) {
+    cache_now();
+  } else {
+    cache_soon();
+  }
 }
 
 void Worker::on_entry(const NetworkId& network, const std::string& key, const NodeId& owner,

@@ -73,7 +73,8 @@ class Worker final : private gossip::Observer {
   // Leases to give back are tried again this often.
   static constexpr Duration kReleaseRetry = std::chrono::seconds(2);
   static constexpr Duration kGossipRetry = std::chrono::seconds(5);
-  // The cache of what managers say is written this long after a change: bursts cost one write.
+  // The cache of what managers say is written this long after a change: bursts cost one write. What
+  // an attached endpoint cannot do without is written before its attach is answered.
   static constexpr Duration kCacheDelay = std::chrono::milliseconds(500);
   // A detach waits this long for a manager: an election and a session with its winner.
   static constexpr Duration kManagerPatience = std::chrono::seconds(10);
@@ -166,6 +167,7 @@ class Worker final : private gossip::Observer {
   void start_gossip();
   void save(std::function<void(Status)> done);
   void cache_soon();
+  void cache_now();
   PersistedState persisted() const;
 
   // A callback that does nothing once the worker is gone.
@@ -190,6 +192,7 @@ class Worker final : private gossip::Observer {
   // then.
   std::map<EndpointId, Attachment> departed_;
   uint64_t epoch_ = 0;
+  std::set<NetworkId> cached_networks_;  // those of the cache on disk
 
   Serial serial_;
   Sandboxes sandboxes_;

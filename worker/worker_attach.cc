@@ -176,6 +176,7 @@ void Worker::attach_plumbed(const std::shared_ptr<AttachOp>& op, const PassResul
   local.record.ifname = attached->second.ifname;
   local.record.mtu = attached->second.mtu;
   local.record.phase = Attachment::Phase::kAttached;
+  if (!cached_networks_.contains(local.record.endpoint.network_id)) cache_now();
   save(guarded([this, op](const Status& saved) {
     if (!saved) {
       attach_undo(op, saved.error().wrap("the attachment cannot be written down"));

@@ -253,6 +253,16 @@ TEST(Worker, ComesBackFromDiskWithoutManagers) {
   EXPECT_EQ(host.managers.leases.size(), 1U);
 }
 
+TEST(Worker, AnAttachedEndpointOutlivesACrashRightAfterTheAnswer) {
+  Host host;
+  ASSERT_TRUE(host.attach("front", "/ns/a", "web").ok());
+  EXPECT_EQ(host.disk.saved.attachments.size(), 1U);
+  const auto& cached = host.disk.assignments.networks;
+  EXPECT_TRUE(std::any_of(cached.begin(), cached.end(), [](const manager::Network& one) {
+    return one.id == network("front").id;
+  })) << "or its interface could not be kept";
+}
+
 TEST(Worker, DetachWaitsForAManagerToAnswer) {
   Host host;
   ASSERT_TRUE(host.attach("front", "/ns/a", "web").ok());
