@@ -18,7 +18,7 @@ namespace shoal::node {
 namespace {
 
 // What `node inspect` shows of the kernel.
-constexpr const char* kFeatures[] = {"netns", "bridge", "veth", "vxlan", "nft_nat"};
+constexpr const char* kFeatures[] = {"netns", "bridge", "veth", "vxlan", "nftables"};
 
 struct SocketAddress {
   sockaddr_storage storage{};

@@ -103,11 +103,11 @@ class Repair(ClusterTest):
         self.assert_repaired()
 
     def test_deleted_dns_rules(self):
-        self.client.run("nft", "delete", "table", "inet", "shoal-dns")
+        self.client.run("nft", "delete", "table", "ip", "shoal-dns")
         self.assert_repaired()
 
     def test_emptied_dns_rules(self):
-        self.client.run("nft", "flush", "table", "inet", "shoal-dns")
+        self.client.run("nft", "flush", "table", "ip", "shoal-dns")
         self.assert_repaired()
 
     def test_an_unmounted_namespace(self):

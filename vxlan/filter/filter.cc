@@ -35,7 +35,7 @@ Status run_script(nft_ctx* context, const std::string& script) {
 
 // Empty when there is no such table.
 std::string list_table(nft_ctx* context) {
-  const std::string command = "list table inet " + std::string(kDnsTable);
+  const std::string command = "list table ip " + std::string(kDnsTable);
   if (nft_run_cmd_from_buffer(context, command.c_str()) != 0) {
     nft_ctx_get_error_buffer(context);  // reading it empties it
     return {};

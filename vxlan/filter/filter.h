@@ -9,7 +9,7 @@
 namespace shoal::vxlan {
 
 // Makes the namespace lead DNS to 127.0.0.11:`port` (render.h). Atomic; returns false when it did
-// so already and nothing was changed. kUnimplemented when the kernel lacks nftables or its NAT.
+// so already and nothing was changed. kUnimplemented when the kernel lacks nftables.
 Result<bool> apply_dns_redirect(const NamespaceFd& space, uint16_t port);
 // Removes the table, if there is one.
 Status remove_dns_redirect(const NamespaceFd& space);

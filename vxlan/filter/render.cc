@@ -7,10 +7,26 @@ namespace {
 
 constexpr std::array<std::string_view, 2> kProtocols = {"udp", "tcp"};
 
-std::string rule(std::string_view protocol, uint16_t port) {
-  const std::string address(kDnsAddress);
-  return "ip daddr " + address + " " + std::string(protocol) + " dport 53 dnat ip to " + address +
-         ":" + std::to_string(port);
+// The redirection rewrites ports and tracks nothing: a nat chain would have the kernel track every
+// connection of the endpoint. A program that does track sees one connection to `port` and back: the
+// query is rewritten before it is looked up, the answer after.
+constexpr std::array<std::string_view, 2> kHooks = {"type filter hook output priority -310;",
+                                                    "type filter hook postrouting priority 310;"};
+
+std::string query_rule(std::string_view protocol, uint16_t port) {
+  const std::string name(protocol);
+  return "ip daddr " + std::string(kDnsAddress) + " " + name + " dport 53 " + name +
+         " dport set " + std::to_string(port);
+}
+
+std::string answer_rule(std::string_view protocol, uint16_t port) {
+  const std::string name(protocol);
+  return "ip saddr " + std::string(kDnsAddress) + " " + name + " sport " + std::to_string(port) +
+         " " + name + " sport set 53";
+}
+
+std::string chain(std::string_view name, std::string_view hook) {
+  return "  chain " + std::string(name) + " {\n    " + std::string(hook) + " policy accept;\n";
 }
 
 size_t count(std::string_view text, std::string_view part) {
@@ -25,16 +41,18 @@ size_t count(std::string_view text, std::string_view part) {
 
 std::string render_dns_removal() {
   // Named first, so that removing it is no error when it is not there.
-  const std::string table = "table inet " + std::string(kDnsTable);
+  const std::string table = "table ip " + std::string(kDnsTable);
   return table + "\ndelete " + table + "\n";
 }
 
 std::string render_dns_table(uint16_t port) {
-  std::string script = "table inet " + std::string(kDnsTable) + " {\n";
-  // Before any other program's translation of the same packets.
-  script += "  chain output {\n    type nat hook output priority -110; policy accept;\n";
+  std::string script = "table ip " + std::string(kDnsTable) + " {\n" + chain("query", kHooks[0]);
   for (const std::string_view protocol : kProtocols) {
-    script += "    " + rule(protocol, port) + "\n";
+    script += "    " + query_rule(protocol, port) + "\n";
+  }
+  script += "  }\n" + chain("answer", kHooks[1]);
+  for (const std::string_view protocol : kProtocols) {
+    script += "    " + answer_rule(protocol, port) + "\n";
   }
   return script + "  }\n}\n";
 }
@@ -44,12 +62,17 @@ std::string render_dns_redirect(uint16_t port) {
 }
 
 bool shows_dns_redirect(std::string_view listing, uint16_t port) {
+  for (const std::string_view hook : kHooks) {
+    if (count(listing, hook) != 1) return false;
+  }
   for (const std::string_view protocol : kProtocols) {
     // With the line's end: 5300 is not 530.
-    if (count(listing, rule(protocol, port) + "\n") != 1) return false;
+    if (count(listing, query_rule(protocol, port) + "\n") != 1) return false;
+    if (count(listing, answer_rule(protocol, port) + "\n") != 1) return false;
   }
-  return count(listing, "type nat hook output") == 1 &&
-         count(listing, "dport") == kProtocols.size();
+  // Nothing else: the table's two lines, of each chain three and the rules; and empty ones.
+  constexpr size_t kLines = 2 + kHooks.size() * (3 + kProtocols.size());
+  return count(listing, "\n") - count(listing, "\n\n") == kLines;
 }
 
 }  // namespace shoal::vxlan

@@ -23,11 +23,14 @@ TEST(RenderDns, AMissingOrAddedRuleIsNoticed) {
   EXPECT_FALSE(shows_dns_redirect(without, 5300));
   text.insert(tcp, "    ip daddr 127.0.0.11 udp dport 53 drop\n");
   EXPECT_FALSE(shows_dns_redirect(text, 5300));
+  std::string elsewhere = listing(5300);
+  elsewhere.replace(elsewhere.find("output"), 6, "input");
+  EXPECT_FALSE(shows_dns_redirect(elsewhere, 5300));
 }
 
 TEST(RenderDns, ReplacesInOneTransaction) {
   EXPECT_EQ(render_dns_redirect(5300),
-            "table inet shoal-dns\ndelete table inet shoal-dns\n" + render_dns_table(5300));
+            "table ip shoal-dns\ndelete table ip shoal-dns\n" + render_dns_table(5300));
 }
 
 }  // namespace

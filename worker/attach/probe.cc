@@ -53,8 +53,8 @@ class Prober {
     try_links(*space, *socket);
     const auto redirected = vxlan::apply_dns_redirect(*space, kProbePort);
     if (!redirected.ok()) {
-      miss("nft_nat", "nftables with NAT is missing (modules nf_tables, nft_chain_nat): " +
-                          redirected.error().message);
+      miss("nftables",
+           "nftables is missing (module nf_tables): " + redirected.error().message);
     }
     return std::move(missing_);
   }

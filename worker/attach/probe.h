@@ -7,7 +7,7 @@
 namespace shoal::worker {
 
 struct MissingFeature {
-  std::string name;      // "vxlan", "bridge", "veth", "netns", "nft_nat", "cap_net_admin", ...
+  std::string name;      // "vxlan", "bridge", "veth", "netns", "nftables", "cap_net_admin", ...
   std::string sentence;  // for a person: what is missing and what to do
 };
 

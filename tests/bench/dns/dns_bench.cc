@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/runtime/system_ports.h"
+#include "vxlan/filter/render.h"
 #include "worker/dns/server/dns_server.h"
 #include "worker/dns/server/test_net.h"
 
@@ -98,12 +99,8 @@ void fill(NameTable& names, int entries) {
 }
 
 void redirect(const TestNetns& netns, uint16_t port) {
-  const std::string to = "127.0.0.11:" + std::to_string(port);
-  const std::string done =
-      shell("nsenter --net=" + netns.path() +
-            " nft 'table ip bench { chain output { type nat hook output priority -100; "
-            "ip daddr 127.0.0.11 udp dport 53 dnat to " +
-            to + "; }; }'");
+  const std::string done = shell("nsenter --net=" + netns.path() + " nft '" +
+                                 vxlan::render_dns_table(port) + "'");
   SHOAL_CHECK(done.empty(), done.c_str());
 }
 
