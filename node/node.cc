@@ -39,6 +39,18 @@ Status check_not_lost(const Paths& paths) {
   return ok_status();
 }
 
+// A node of a cluster has the file from its first moment. Removing it is also how one goes on from
+// a damaged one without a backup, so it is no reason not to start.
+void warn_if_attachments_lost(const Paths& paths) {
+  const std::string file = paths.state_dir + "/attachments";
+  std::error_code error;
+  if (std::filesystem::exists(file, error)) return;
+  log::warn(kLog,
+            "{} is lost: what was attached to this host is taken out, its addresses are given back "
+            "as the managers name them, and it has to be attached again",
+            file);
+}
+
 template <typename Work, typename Done>
 std::function<void()> job(Work work, Done done) {
   return [work = std::move(work), done = std::move(done)] { done(work()); };
@@ -71,6 +83,7 @@ Status Node::start() {
   }
   SHOAL_TRY(manager::check_key_matches(identity->certificate, identity->private_key));
   SHOAL_TRY(write_identity_files(paths_.state_dir, *identity));
+  warn_if_attachments_lost(paths_);
   set_identity(*identity);
   if (identity->role == manager::Role::kManager) {
     SHOAL_TRY(open_manager(*identity));

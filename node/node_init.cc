@@ -7,6 +7,7 @@
 #include "manager/wire/common_wire.h"
 #include "node/host.h"
 #include "node/node.h"
+#include "worker/attach/data_path_port.h"
 
 namespace shoal::node {
 namespace {
@@ -70,7 +71,10 @@ Status set_pools(const control::InitRequest& request, Rng& rng, manager::Cluster
 
 Status check_ports(const Identity& identity) {
   SHOAL_TRY(check_port_free(identity.listen, true, false, "cluster"));
-  return check_port_free({identity.listen.ip, identity.gossip_port}, true, true, "gossip");
+  SHOAL_TRY(check_port_free({identity.listen.ip, identity.gossip_port}, true, true, "gossip"));
+  // A joiner learns its port from the managers; until it is free its status warns.
+  if (identity.data_path_port == 0) return ok_status();
+  return worker::check_data_path_port(identity.data_path, identity.data_path_port);
 }
 
 }  // namespace
@@ -181,6 +185,7 @@ Result<Identity> Node::plan_join(const control::JoinRequest& request,
         SHOAL_TRY(choose_address(addresses, request.data_path_addr(), "--data-path-addr"));
   }
   out.gossip_port = SHOAL_TRY(port_or(request.gossip_port(), kGossipPort, 1, "--gossip-port"));
+  out.data_path_port = 0;  // the managers name it
   SHOAL_TRY(check_ports(out));
   return out;
 }

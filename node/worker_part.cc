@@ -55,6 +55,11 @@ Result<std::unique_ptr<WorkerPart>> WorkerPart::start(const Identity& identity, 
       if (raw->worker_) raw->worker_->on_endpoint_gone(id, reason);
     });
   };
+  options.on_problems = [raw, &strand](std::vector<std::string> problems) {
+    strand.post([raw, problems = std::move(problems)]() mutable {
+      if (raw->worker_) raw->worker_->on_kernel_problems(std::move(problems));
+    });
+  };
   options.on_repair = [](size_t repairs) {
     log::warn("data_plane", "repaired {} differences: something else changes what is ours",
               repairs);
