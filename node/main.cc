@@ -118,7 +118,8 @@ int run(const Options& options) {
   }
   const Result<FileLock> lock = FileLock::acquire(options.paths.lock());
   if (!lock) {
-    return fail(lock.error().wrap("two daemons on one state directory"));
+    const bool held = lock.error().code == ErrorClass::kConflict;
+    return fail(held ? lock.error().wrap("two daemons on one state directory") : lock.error());
   }
   Result<Node::Missing> missing = probe();
   if (!missing) return fail(missing.error());

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <type_traits>
 
+#include "base/runtime/files.h"
 #include "manager/wire/store_wire.h"
 #include "raft/storage/rocksdb_options.h"
 
@@ -49,6 +50,7 @@ Error Tables::damaged(const std::string& what) const {
 }
 
 Result<std::unique_ptr<Tables>> Tables::open(const std::string& path) {
+  SHOAL_TRY(make_directories(path));
   rocksdb::DB* raw = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(raft::small_rocksdb_options(), path, &raw);
   if (!status.ok()) return disk_error(path, status);
