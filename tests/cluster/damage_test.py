@@ -110,6 +110,12 @@ class Damage(ClusterTest):
                                    "--state-dir", "/run/weak", "--run-dir", "/run/weak-run")
             self.assertEqual(weak.returncode, 1)
             self.assertIn(words, weak.stderr)
+        # A kernel that makes no more network namespaces: said at the start, which goes on.
+        lacking = self.lab.on("h2", "unshare", "--user", "--map-root-user", "sh", "-c",
+                              "echo 0 >/proc/sys/user/max_net_namespaces && "
+                              "mkdir -p /run/weak && exec timeout 1 shoald --state-dir /run/weak "
+                              "--run-dir /run/weak-run --socket /run/weak/socket", check=False)
+        self.assertIn("network namespaces cannot be made", lacking.stderr)
         nobody = self.run_daemon("setpriv", "--reuid", "65534", "shoald",
                                  "--state-dir", "/run/weak")
         self.assertIn("must be started as root", nobody.stderr)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Bad input: every refusal has its exit code and a sentence with what to do, and changes nothing."""
+"""Bad input: every refusal has its exit code and a sentence that says what to do, and changes
+nothing."""
 from lab import ClusterTest, main, wait_until
 from refusal_cases import (ASKED_OF_A_MANAGER, ASKED_OF_NOBODY, ATTACHED, CONFLICT, CREATE,
                            EXHAUSTED, INVALID, PART_OF_ONE, UNAUTHENTICATED, UNAVAILABLE)
