@@ -127,7 +127,7 @@ int run(const Options& options) {
   SystemRng rng;
   Strand strand;
   strand.start("shoal-strand");
-  Node node(options.paths, std::move(*missing), strand, clock, rng);
+  Node node(options.paths, std::move(*missing), options.shortest_cert_expiry, strand, clock, rng);
   if (const Status started = node.start(); !started) return fail(started.error());
   LocalService local(node);
   manager::ClusterService cluster(node.cluster(), manager::Door::kLocal);

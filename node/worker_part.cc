@@ -136,7 +136,12 @@ WorkerPart::~WorkerPart() {
 }
 
 void WorkerPart::on_session(bool active, const HostPort& manager, const Error& error) {
+  const bool known = refused();
   session_error_ = active ? Error{} : error;
+  if (refused() && !known) {
+    log::error("session", "the managers refuse this node ({}): what is attached keeps working",
+               error.message);
+  }
   if (!active && session_error_.message.empty()) {
     session_error_ = unavailable("no session with " + manager.str());
   }
@@ -164,9 +169,9 @@ bool WorkerPart::refused() const {
          session_error_.code == ErrorClass::kNotFound;
 }
 
-bool WorkerPart::wait_registered(std::chrono::milliseconds timeout) {
+bool WorkerPart::wait_registered(std::chrono::milliseconds timeout, const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  return registered_changed_.wait_for(lock, timeout, [this] { return registered_; });
+  return registered_changed_.wait_for(lock, stop, timeout, [this] { return registered_; });
 }
 
 }  // namespace shoal::node
