@@ -55,7 +55,7 @@ rocksdb::Options small_rocksdb_options() {
   options.max_background_jobs = 2;
   options.max_open_files = 64;
   options.compression = rocksdb::kNoCompression;
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   options.info_log = std::make_shared<DaemonLog>();
   options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   options.stats_dump_period_sec = 0;

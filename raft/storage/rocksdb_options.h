@@ -10,8 +10,8 @@
 
 namespace shoal::raft {
 
-// Creates what is missing; refuses a write-ahead log that is damaged before its end. A torn last
-// record (a crash during a write that was never acknowledged) is dropped.
+// Creates what is missing. Of a damaged write-ahead log everything before the damage is kept and
+// nothing after it: whether that is all there should be is for the owner to know.
 rocksdb::Options small_rocksdb_options();
 
 // An error for people: kConflict when another process has the database open, kDataLoss for
