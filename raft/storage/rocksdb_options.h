@@ -14,6 +14,12 @@ namespace shoal::raft {
 // nothing after it: whether that is all there should be is for the owner to know.
 rocksdb::Options small_rocksdb_options();
 
+// RocksDB takes a manifest whose end is damaged for one that was being written, and goes on with an
+// older list of files. kDataLoss when the manifest of `directory` does not end with a whole record
+// (its format: RocksDB's log, blocks of 32 KiB with records of crc u32 | length u16 | type u8 |
+// data). A directory without a database is fine.
+Status check_manifest(const std::string& directory);
+
 // An error for people: kConflict when another process has the database open, kDataLoss for
 // corruption (says to remove and rejoin this manager), kResourceExhausted for a full disk, else
 // kInternal. `what` and `path` name the database.

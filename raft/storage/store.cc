@@ -8,6 +8,7 @@
 #include "base/runtime/files.h"
 #include "base/runtime/system_ports.h"
 #include "raft/storage/rocksdb_options.h"
+#include "raft/storage/table_sums.h"
 
 namespace shoal::raft {
 namespace {
@@ -64,6 +65,8 @@ Result<uint32_t> RocksLogStore::format_of(const std::string& directory) {
 
 Status RocksLogStore::open_database() {
   SHOAL_TRY(witness_.open(directory_ + "/" + std::string(kWitnessFile)));
+  const Status sums = check_table_sums(directory_);
+  if (!sums) return bad_record(sums.error(), "a table file");
   rocksdb::DB* raw = nullptr;
   const auto status = rocksdb::DB::Open(small_rocksdb_options(), directory_, &raw);
   if (!status.ok()) return rocksdb_error(status, std::string(kWhat), directory_);
