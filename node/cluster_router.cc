@@ -100,6 +100,8 @@ Status answer_as_worker(const worker::Worker& worker, const ClusterCall& call) {
       }
       return not_here(worker);
     case ClusterMethod::kGetJoinToken:
+    case ClusterMethod::kGetUnlockKey:
+    case ClusterMethod::kUpdateCluster:
     case ClusterMethod::kListNodes:
     case ClusterMethod::kUpdateNode:
     case ClusterMethod::kRemoveNode:

@@ -58,8 +58,13 @@ Key derive_key(ByteView secret, std::string_view label) {
   ensure_initialised();
   Key key{};
   const ByteView input = as_bytes(label);
+  Sha256 digest{};
+  if (secret.size() > crypto_generichash_KEYBYTES_MAX) {  // the hash takes no longer key
+    digest = sha256(secret);
+    secret = digest;
+  }
   crypto_generichash(key.data(), key.size(), input.data(), input.size(), secret.data(),
-                     std::min<size_t>(secret.size(), crypto_generichash_KEYBYTES_MAX));
+                     secret.size());
   return key;
 }
 
