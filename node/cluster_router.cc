@@ -1,5 +1,6 @@
 #include "node/cluster_router.h"
 
+#include "manager/security/data_key.h"
 #include "manager/wire/common_wire.h"
 #include "proto/control.pb.h"
 
@@ -116,6 +117,8 @@ void ClusterRouter::handle(std::shared_ptr<ClusterCall> call) {
   strand_.post([this, call = std::move(call)] {
     if (manager_ != nullptr) {
       manager_->local_cluster().handle(call);
+    } else if (locked_) {
+      call->done(manager::locked_error());
     } else if (worker_ != nullptr) {
       call->done(answer_as_worker(*worker_, *call));
     } else {
