@@ -43,6 +43,7 @@ Witness::~Witness() {
 }
 
 Status Witness::open(const std::string& path) {
+  if (fd_ >= 0) close(fd_);
   fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd_ < 0) return failed("open", path);
   for (size_t slot = 0; slot < kSlots; ++slot) {

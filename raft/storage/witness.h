@@ -20,7 +20,7 @@ class Witness {
   Witness(const Witness&) = delete;
   Witness& operator=(const Witness&) = delete;
 
-  // Opens or makes the file. kResourceExhausted, kInternal.
+  // Opens or makes the file; again: anew. kResourceExhausted, kInternal.
   Status open(const std::string& path);
   // The highest sequence that was noted; 0: none.
   uint64_t sequence() const { return sequence_; }
