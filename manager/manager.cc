@@ -55,14 +55,16 @@ Result<DataKey> open_key(const ManagerConfig& config) {
   if (key || key.error().code != ErrorClass::kNotFound) return key;
   const uint32_t format = SHOAL_TRY(raft::RocksLogStore::format_of(raft_path(config.state_dir)));
   if (format > raft::format::kPlainVersion) {
-    return data_loss("the file " + path + " (the key of this manager's state) is lost: restore it "
+    return data_loss("the file " + path +
+                     " (the key of this manager's state) is lost: restore it "
                      "from a backup, or remove this manager from the cluster, delete " +
                      config.state_dir + " and join it again");
   }
   return DataKey::make(path);
 }
 
-// The tables follow from the raft log: damaged, or of a form that is not sealed, they are made anew.
+// The tables follow from the raft log: damaged, or of a form that is not sealed, they are made
+// anew.
 Result<std::unique_ptr<StateMachine>> open_machine(const std::string& path,
                                                    const crypto::Key& key) {
   const auto open = [&]() -> Result<std::unique_ptr<StateMachine>> {
@@ -100,10 +102,9 @@ Result<std::unique_ptr<Manager>> Manager::open(ManagerConfig config, Strand& str
     SHOAL_TRY(remove_file(forgotten_path(config.state_dir)));
   }
   DataKey key = SHOAL_TRY(open_key(config));
-  auto log = SHOAL_TRY(raft::RocksLogStore::open(raft_path(config.state_dir),
-                                                 key.for_store(kRaftKey), strand));
-  auto machine =
-      SHOAL_TRY(open_machine(tables_path(config.state_dir), key.for_store(kTablesKey)));
+  auto log = SHOAL_TRY(
+      raft::RocksLogStore::open(raft_path(config.state_dir), key.for_store(kRaftKey), strand));
+  auto machine = SHOAL_TRY(open_machine(tables_path(config.state_dir), key.for_store(kTablesKey)));
   return std::unique_ptr<Manager>(std::make_unique<ManagerImpl>(
       std::move(config), strand, clock, rng, std::move(key), std::move(log), std::move(machine)));
 }

@@ -77,8 +77,8 @@ class Manager {
   static bool is_locked(const std::string& state_dir);
 
   // Opens (or makes) the state; blocks for the disk. Any thread. kConflict: another process has it
-  // open, or the state is locked. kInvalidArgument: `unlock_key` is not the one. kDataLoss: damaged;
-  // the message says what to do.
+  // open, or the state is locked. kInvalidArgument: `unlock_key` is not the one. kDataLoss:
+  // damaged; the message says what to do.
   static Result<std::unique_ptr<Manager>> open(ManagerConfig config, Strand& strand, Clock& clock,
                                                Rng& rng);
   virtual ~Manager() = default;

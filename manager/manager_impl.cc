@@ -9,8 +9,7 @@
 namespace shoal::manager {
 
 ManagerImpl::ManagerImpl(ManagerConfig config, Strand& strand, Clock& clock, Rng& rng,
-                         DataKey data_key,
-                         std::unique_ptr<raft::RocksLogStore> log,
+                         DataKey data_key, std::unique_ptr<raft::RocksLogStore> log,
                          std::unique_ptr<StateMachine> machine)
     : config_(std::move(config)),
       strand_(strand),

@@ -71,10 +71,9 @@ struct SetUnlockKey {
   std::string key;  // 32 bytes
 };
 
-using Operation =
-    std::variant<InitCluster, CreateNetwork, RemoveNetwork, AttachEndpoint, DetachEndpoint,
-                 CreateNode, UpdateNode, RemoveNode, RotateJoinToken, RotateGossipKey,
-                 SetUnlockKey>;
+using Operation = std::variant<InitCluster, CreateNetwork, RemoveNetwork, AttachEndpoint,
+                               DetachEndpoint, CreateNode, UpdateNode, RemoveNode, RotateJoinToken,
+                               RotateGossipKey, SetUnlockKey>;
 
 struct Command {
   WallTime proposed_at;

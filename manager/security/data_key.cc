@@ -61,9 +61,8 @@ Result<File> read(const std::string& path) {
   if (version > kVersion) {
     return unimplemented(path + " was written by a newer shoald: upgrade this one");
   }
-  const size_t size = out.kind == kOpenKind
-                          ? sizeof(crypto::Key)
-                          : sizeof(crypto::Key) + crypto::kSealOverhead;
+  const size_t size =
+      out.kind == kOpenKind ? sizeof(crypto::Key) : sizeof(crypto::Key) + crypto::kSealOverhead;
   if (out.kind < kOpenKind || out.kind > kSealedKind || out.body.size() != size) {
     return damaged(path);
   }
@@ -89,10 +88,9 @@ Result<std::string> parse_unlock_key(std::string_view text) {
   std::string key(kUnlockKeySize, '\0');
   size_t size = 0;
   const char* end = nullptr;
-  const int code =
-      sodium_base642bin(reinterpret_cast<unsigned char*>(key.data()), key.size(), text.data(),
-                        text.size(), nullptr, &size, &end,
-                        sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+  const int code = sodium_base642bin(reinterpret_cast<unsigned char*>(key.data()), key.size(),
+                                     text.data(), text.size(), nullptr, &size, &end,
+                                     sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
   if (code != 0 || size != key.size() || end != text.data() + text.size()) {
     return invalid_argument("an unlock key has " + std::to_string(kTextLength) +
                             " characters after " + std::string(kPrefix) +

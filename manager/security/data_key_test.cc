@@ -77,15 +77,16 @@ TEST_F(DataKeyTest, AnyChangedByteIsRefused) {
 }
 
 TEST(UnlockKey, IsWrittenAsDockerDoes) {
-  const std::string key("\x5a\xe6\x07\xfc\x85\xf6\xf3\x8f\xa5\x71\x75\xee\xa1\x57\xf7\xf2"
-                        "\xf8\x88\x0c\xad\xc7\x24\x46\x0a\x63\x5d\xcc\x1c\x85\xfe\xb5\x3b",
-                        32);
+  const std::string key(
+      "\x5a\xe6\x07\xfc\x85\xf6\xf3\x8f\xa5\x71\x75\xee\xa1\x57\xf7\xf2"
+      "\xf8\x88\x0c\xad\xc7\x24\x46\x0a\x63\x5d\xcc\x1c\x85\xfe\xb5\x3b",
+      32);
   const std::string text = format_unlock_key(key);
   EXPECT_EQ(text, "SWMKEY-1-WuYH/IX284+lcXXuoVf38viIDK3HJEYKY13MHIX+tTs");
   EXPECT_EQ(*parse_unlock_key(text), key);
-  for (const std::string& bad : {std::string(), text.substr(9), text.substr(0, 51), text + "A",
-                                 text + "=", "SWMTKN-1-" + text.substr(9),
-                                 text.substr(0, 20) + "!" + text.substr(21)}) {
+  for (const std::string& bad :
+       {std::string(), text.substr(9), text.substr(0, 51), text + "A", text + "=",
+        "SWMTKN-1-" + text.substr(9), text.substr(0, 20) + "!" + text.substr(21)}) {
     EXPECT_EQ(parse_unlock_key(bad).error().code, ErrorClass::kInvalidArgument) << bad;
   }
 }

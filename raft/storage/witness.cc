@@ -33,7 +33,8 @@ uint64_t decode(ByteView record) {
 
 Error failed(const std::string& what, const std::string& path) {
   const std::string message = "cannot " + what + " " + path + ": " + std::strerror(errno);
-  return errno == ENOSPC || errno == EDQUOT ? resource_exhausted(message) : internal_error(message);
+  const bool full = errno == ENOSPC || errno == EDQUOT;
+  return full ? resource_exhausted(message + ". Free space on this disk") : internal_error(message);
 }
 
 }  // namespace
@@ -55,9 +56,8 @@ Status Witness::open(const std::string& path) {
     sequence_ = std::max(sequence_, decode(record));
   }
   // Room for both slots, so that noting never needs any.
-  if (posix_fallocate(fd_, 0, static_cast<off_t>(kSlots * kSlotBytes)) != 0) {
-    return resource_exhausted("cannot make room for " + path + ". Free space on this disk");
-  }
+  errno = posix_fallocate(fd_, 0, static_cast<off_t>(kSlots * kSlotBytes));
+  if (errno != 0) return failed("make room for", path);
   return ok_status();
 }
 
