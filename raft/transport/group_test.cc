@@ -50,7 +50,8 @@ class Daemon final : public Observer {
           return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
                                            raft_channel_arguments());
         },
-        [](const auto&) { return ok_status(); });
+        GrpcTransport::Admission{[](const auto&) { return NodeId("n"); },
+                                 [](const NodeId&, RaftId) { return ok_status(); }});
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:" + std::to_string(port), grpc::InsecureServerCredentials(),
                              &port);
