@@ -15,8 +15,8 @@ constexpr std::array<std::string_view, 2> kHooks = {"type filter hook output pri
 
 std::string query_rule(std::string_view protocol, uint16_t port) {
   const std::string name(protocol);
-  return "ip daddr " + std::string(kDnsAddress) + " " + name + " dport 53 " + name +
-         " dport set " + std::to_string(port);
+  return "ip daddr " + std::string(kDnsAddress) + " " + name + " dport 53 " + name + " dport set " +
+         std::to_string(port);
 }
 
 std::string answer_rule(std::string_view protocol, uint16_t port) {

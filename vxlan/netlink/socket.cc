@@ -15,8 +15,6 @@
 namespace shoal::vxlan {
 namespace {
 
-// The kernel cuts dumps into pieces of at most this size.
-constexpr size_t kReceiveBuffer = 64U << 10;
 // Acknowledgements of one batch wait in the receive buffer, each counted with its sk_buff as about
 // 0.8 KiB; what does not fit is lost. The buffer is what every kernel grants (rmem_max's default).
 constexpr size_t kBatchMessages = 128;
@@ -59,8 +57,7 @@ std::string extended_ack(const nlmsghdr* header) {
 
 void NlSockFree::operator()(nl_sock* socket) const { nl_socket_free(socket); }
 
-NetlinkSocket::NetlinkSocket(NlSockPtr socket)
-    : socket_(std::move(socket)), buffer_(kReceiveBuffer) {}
+NetlinkSocket::NetlinkSocket(NlSockPtr socket) : socket_(std::move(socket)) {}
 
 Result<NetlinkSocket> NetlinkSocket::open_here() {
   NetlinkSocket result(SHOAL_TRY(connect(NETLINK_ROUTE)));
@@ -95,16 +92,29 @@ Status NetlinkSocket::send(const void* data, size_t size) {
   return ok_status();
 }
 
-Result<size_t> NetlinkSocket::receive() {
+// The kernel cuts dumps into pieces of at most this size. One for each operation, not for each
+// socket: there is a socket for each endpoint.
+class NetlinkSocket::Answer {
+ public:
+  size_t capacity() const { return kCapacity; }
+  uint8_t* data() { return bytes_.get(); }
+  nlmsghdr* first() { return reinterpret_cast<nlmsghdr*>(bytes_.get()); }
+
+ private:
+  static constexpr size_t kCapacity = 64U << 10;
+  std::unique_ptr<uint8_t[]> bytes_ = std::make_unique_for_overwrite<uint8_t[]>(kCapacity);
+};
+
+Result<size_t> NetlinkSocket::receive(Answer& answer) {
   while (true) {
     // MSG_TRUNC: the true size, also when it did not fit.
     const ssize_t size =
-        ::recv(nl_socket_get_fd(socket_.get()), buffer_.data(), buffer_.size(), MSG_TRUNC);
+        ::recv(nl_socket_get_fd(socket_.get()), answer.data(), answer.capacity(), MSG_TRUNC);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) return errno_error(errno, "read the kernel's answer");
-    if (static_cast<size_t>(size) > buffer_.size()) {
+    if (static_cast<size_t>(size) > answer.capacity()) {
       return internal_error("the kernel's answer was longer than " +
-                            std::to_string(buffer_.size()) + " bytes");
+                            std::to_string(answer.capacity()) + " bytes");
     }
     return static_cast<size_t>(size);
   }
@@ -120,10 +130,10 @@ Status NetlinkSocket::get(Message& message, const std::string& action,
   header->nlmsg_flags |= NLM_F_ACK;
   header->nlmsg_seq = ++sequence_;
   SHOAL_TRY(send(header, header->nlmsg_len));
+  Answer answer;
   while (true) {
-    int size = static_cast<int>(SHOAL_TRY(receive()));
-    for (auto* part = reinterpret_cast<nlmsghdr*>(buffer_.data()); nlmsg_ok(part, size);
-         part = nlmsg_next(part, &size)) {
+    int size = static_cast<int>(SHOAL_TRY(receive(answer)));
+    for (auto* part = answer.first(); nlmsg_ok(part, size); part = nlmsg_next(part, &size)) {
       if (part->nlmsg_seq != sequence_) continue;  // left over from a request that timed out
       if (part->nlmsg_type != NLMSG_ERROR) {
         if (each) each(part);
@@ -139,6 +149,7 @@ Status NetlinkSocket::get(Message& message, const std::string& action,
 std::vector<int> NetlinkSocket::batch(std::vector<Message>& messages) {
   std::vector<int> results(messages.size(), EIO);
   std::vector<uint8_t> block;
+  Answer answer;
   for (size_t begin = 0; begin < messages.size();) {
     block.clear();
     const uint32_t first = sequence_ + 1;
@@ -153,11 +164,10 @@ std::vector<int> NetlinkSocket::batch(std::vector<Message>& messages) {
     }
     if (!send(block.data(), block.size())) return results;
     for (size_t waiting = end - begin; waiting > 0;) {
-      const auto received = receive();
+      const auto received = receive(answer);
       if (!received) return results;
       int size = static_cast<int>(*received);
-      for (auto* part = reinterpret_cast<nlmsghdr*>(buffer_.data()); nlmsg_ok(part, size);
-           part = nlmsg_next(part, &size)) {
+      for (auto* part = answer.first(); nlmsg_ok(part, size); part = nlmsg_next(part, &size)) {
         const uint32_t position = part->nlmsg_seq - first;
         if (part->nlmsg_type != NLMSG_ERROR || position >= end - begin) continue;
         results[begin + position] = -static_cast<const nlmsgerr*>(nlmsg_data(part))->error;
@@ -173,10 +183,10 @@ Result<NetlinkSocket::DumpEnd> NetlinkSocket::read_dump(
     uint32_t sequence, const std::string& action,
     const std::function<void(const nlmsghdr*)>& each) {
   bool interrupted = false;
+  Answer answer;
   while (true) {
-    int size = static_cast<int>(SHOAL_TRY(receive()));
-    for (auto* part = reinterpret_cast<nlmsghdr*>(buffer_.data()); nlmsg_ok(part, size);
-         part = nlmsg_next(part, &size)) {
+    int size = static_cast<int>(SHOAL_TRY(receive(answer)));
+    for (auto* part = answer.first(); nlmsg_ok(part, size); part = nlmsg_next(part, &size)) {
       if (part->nlmsg_seq != sequence) continue;
       if ((part->nlmsg_flags & NLM_F_DUMP_INTR) != 0) interrupted = true;
       if (part->nlmsg_type == NLMSG_DONE || part->nlmsg_type == NLMSG_ERROR) {

@@ -48,14 +48,14 @@ class NetlinkSocket {
  private:
   explicit NetlinkSocket(NlSockPtr socket);
   Status send(const void* data, size_t size);
-  // Reads one datagram into buffer_ and returns its size.
-  Result<size_t> receive();
+  class Answer;
+  // Reads one datagram and returns its size.
+  Result<size_t> receive(Answer& answer);
   enum class DumpEnd { kDone, kInterrupted };
   Result<DumpEnd> read_dump(uint32_t sequence, const std::string& action,
                             const std::function<void(const nlmsghdr*)>& each);
 
   NlSockPtr socket_;
-  std::vector<uint8_t> buffer_;
   uint32_t sequence_ = 0;
 };
 

@@ -53,8 +53,7 @@ class Prober {
     try_links(*space, *socket);
     const auto redirected = vxlan::apply_dns_redirect(*space, kProbePort);
     if (!redirected.ok()) {
-      miss("nftables",
-           "nftables is missing (module nf_tables): " + redirected.error().message);
+      miss("nftables", "nftables is missing (module nf_tables): " + redirected.error().message);
     }
     return std::move(missing_);
   }

@@ -99,8 +99,8 @@ void fill(NameTable& names, int entries) {
 }
 
 void redirect(const TestNetns& netns, uint16_t port) {
-  const std::string done = shell("nsenter --net=" + netns.path() + " nft '" +
-                                 vxlan::render_dns_table(port) + "'");
+  const std::string done =
+      shell("nsenter --net=" + netns.path() + " nft '" + vxlan::render_dns_table(port) + "'");
   SHOAL_CHECK(done.empty(), done.c_str());
 }
 

@@ -42,8 +42,9 @@ class DnsServer::Impl final : public QueryHandler, public std::enable_shared_fro
     sandbox.view = std::move(view);
     sandbox.udp = std::make_shared<UdpListener>(strand_.context(), std::move(sockets.udp), number,
                                                 *this, batch_, listener_counters_);
-    sandbox.tcp = std::make_shared<TcpListener>(strand_.context(), std::move(sockets.tcp), number,
-                                                kMaxTcpConnections, *this, listener_counters_);
+    sandbox.tcp =
+        std::make_shared<TcpListener>(strand_.context(), std::move(sockets.tcp), number,
+                                      kMaxTcpConnections, *this, tcp_reply_, listener_counters_);
     sandbox.udp->start();
     sandbox.tcp->start();
     numbers_[key] = number;
@@ -177,6 +178,7 @@ class DnsServer::Impl final : public QueryHandler, public std::enable_shared_fro
   Forwarder forwarder_;
   UpstreamClient upstreams_;
   UdpBatch batch_;
+  Bytes tcp_reply_ = Bytes(kMaxMessageSize);
   ListenerCounters listener_counters_;
   std::optional<ResolvConfFollower> follower_;
   std::unordered_map<SandboxKey, uint64_t> numbers_;

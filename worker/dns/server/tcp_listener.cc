@@ -182,15 +182,16 @@ class TcpListener::Connection : public std::enable_shared_from_this<Connection> 
 };
 
 TcpListener::TcpListener(boost::asio::io_context& context, Fd socket, uint64_t sandbox,
-                         size_t max_connections, QueryHandler& handler, ListenerCounters& counters)
+                         size_t max_connections, QueryHandler& handler, Bytes& reply_buffer,
+                         ListenerCounters& counters)
     : context_(context),
       acceptor_(context, tcp::v4(), socket.release()),
       pause_(context),
       sandbox_(sandbox),
       max_connections_(max_connections),
       handler_(handler),
-      counters_(counters),
-      reply_buffer_(kMaxMessageSize) {}
+      reply_buffer_(reply_buffer),
+      counters_(counters) {}
 
 TcpListener::~TcpListener() { close(); }
 

@@ -19,8 +19,10 @@ namespace shoal::worker::dns {
 
 class TcpListener : public std::enable_shared_from_this<TcpListener> {
  public:
+  // `reply_buffer`: kMaxMessageSize bytes that all listeners share, since one runs at a time; it
+  // holds a reply only while its query is being handled.
   TcpListener(boost::asio::io_context& context, Fd socket, uint64_t sandbox, size_t max_connections,
-              QueryHandler& handler, ListenerCounters& counters);
+              QueryHandler& handler, Bytes& reply_buffer, ListenerCounters& counters);
   ~TcpListener();
 
   void start();
@@ -41,10 +43,10 @@ class TcpListener : public std::enable_shared_from_this<TcpListener> {
   const uint64_t sandbox_;
   const size_t max_connections_;
   QueryHandler& handler_;
+  Bytes& reply_buffer_;
   ListenerCounters& counters_;
   std::unordered_map<uint64_t, std::shared_ptr<Connection>> connections_;
   uint64_t next_connection_ = 1;
-  Bytes reply_buffer_;  // of the query being handled
 };
 
 }  // namespace shoal::worker::dns
