@@ -33,6 +33,7 @@ class Daemon final : public Observer {
       return 0;
     });
     server_->Shutdown(std::chrono::system_clock::now());
+    strand_.call([] {});  // what the streams posted has run
     transport_.reset();
     store_.reset();
     strand_.call([this] {

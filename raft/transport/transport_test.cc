@@ -54,6 +54,7 @@ class Node {
       return 0;
     });
     if (server) server->Shutdown(std::chrono::system_clock::now());
+    strand.call([] {});  // what the streams posted has run
     transport.reset();
     strand.stop();
   }
