@@ -33,7 +33,8 @@ class RaftGuard {
   Status admit(const NodeId& node, uint64_t raft_id);
 
   void rebuild(const Store& store);
-  void applied(const std::vector<Change>& changes);
+  // `store` is as it is after them.
+  void applied(const std::vector<Change>& changes, const Store& store);
 
   // What was refused, by the names of the metrics.
   std::map<std::string, uint64_t> counters() const;

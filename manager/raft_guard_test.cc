@@ -15,7 +15,7 @@ class RaftGuardTest : public StoreTest {
   void change(const UpdateNode& update) { tell(run(update)); }
   void tell(const Outcome& outcome) {
     ASSERT_TRUE(outcome.answer.ok()) << outcome.answer.error().message;
-    guard_.applied(outcome.changes);
+    guard_.applied(outcome.changes, store_);
   }
   bool admitted(const NodeId& node, uint64_t raft_id) { return guard_.admit(node, raft_id).ok(); }
   bool identified(const NodeId& node, Role role = Role::kManager) {
