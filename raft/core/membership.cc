@@ -4,8 +4,8 @@
 namespace shoal::raft {
 namespace {
 
-// A learner that lacks more than this, or never answered, is not promoted: the quorum would wait for
-// it.
+// A learner that lacks more than this, or never answered, is not promoted: the quorum would wait
+// for it.
 constexpr Index kMaxPromotionLag = 1000;
 
 }  // namespace
