@@ -93,7 +93,9 @@ void ManagerImpl::make_driver(uint64_t raft_id, std::vector<raft::Member> peers)
       [identity = config_.identity](const std::string& address) {
         return manager_channel(identity, address);
       },
-      [this](const grpc::ServerContextBase& context) { return guard_.check(caller_of(context)); });
+      raft::GrpcTransport::Admission{
+          [this](const auto& context) { return guard_.identify(caller_of(context)); },
+          [this](const NodeId& node, raft::RaftId from) { return guard_.admit(node, from); }});
   raft::DriverConfig config;
   config.core.id = raft_id;
   config.core.heartbeat_interval = config_.raft_heartbeat;

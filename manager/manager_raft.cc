@@ -73,6 +73,7 @@ ManagerStatus ManagerImpl::status() const {
   ManagerStatus out;
   out.raft_id = raft_id_;
   out.counters = ca_service_->counters();
+  out.counters.merge(guard_.counters());
   if (!driver_) return out;
   const auto raft = driver_->status();
   out.is_leader = driver_->is_leader();

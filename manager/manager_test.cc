@@ -285,6 +285,37 @@ TEST_F(ManagerTest, WorkersMayOnlyDispatch) {
   }
 }
 
+TEST_F(ManagerTest, AManagerCannotSpeakForAnother) {
+  Host& a = *hosts_[0];
+  Host& b = add_manager("b", a);
+  Host& c = add_manager("c", a);
+  // A hello with the certificate of `as`, in the name of member `from`.
+  const auto speak = [&](Host& as, uint64_t from) {
+    grpc::ClientContext context;
+    set_deadline(context);
+    raft::wire::StreamAck ack;
+    auto stream = raft::wire::Raft::NewStub(manager_channel(as.files, a.port.address().str()))
+                      ->Stream(&context, &ack);
+    raft::wire::Envelope envelope;
+    raft::wire::Hello& hello = *envelope.mutable_hello();
+    hello.set_protocol_version(1);
+    hello.set_cluster_id(as.cluster.str());
+    hello.set_from(from);
+    hello.set_to(a.status().raft_id);
+    stream->Write(envelope);
+    stream->WritesDone();
+    return stream->Finish();
+  };
+  const auto impostors = [&] { return a.status().counters.at("raft_streams_impostor_total"); };
+  const auto own = speak(b, b.status().raft_id);
+  EXPECT_TRUE(own.ok()) << own.error_message();
+  EXPECT_EQ(impostors(), 0U);
+  const auto other = speak(b, c.status().raft_id);
+  EXPECT_EQ(other.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_THAT(other.error_message(), HasSubstr(c.id.str()));
+  EXPECT_EQ(impostors(), 1U);
+}
+
 TEST_F(ManagerTest, ASessionIsToldOfChangesAndEndsWhenTheNodeIsRemoved) {
   Host& a = *hosts_[0];
   Host& worker = add_worker("w");

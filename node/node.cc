@@ -211,8 +211,7 @@ Status Node::open_manager(const Identity& identity) {
     manager_view_->on_removed([this] {
       log::warn(kLog, "the managers took this member out of their group");
       raft_removed_ = true;
-      wanted_role_ = manager::Role::kWorker;
-      check_role();
+      want_role(manager::Role::kWorker);
     });
   });
   return ok_status();

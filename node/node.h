@@ -114,6 +114,7 @@ class Node {
   void fill_status(control::StatusResponse& out) const;
   void fill_managers(control::StatusResponse& out) const;
   void fill_raft(control::StatusResponse& out) const;
+  void want_role(manager::Role role);
   void check_role();
 
   const Paths paths_;
@@ -144,6 +145,7 @@ class Node {
   manager::Role wanted_role_ = manager::Role::kWorker;
   bool role_pending_ = false;       // a change of role is under way
   bool raft_removed_ = false;       // the managers took this member out of their group
+  bool joining_managers_ = false;   // waits to be let in, and to catch up
   bool raft_join_pending_ = false;  // a manager by certificate, not yet a member
   std::unique_ptr<Timer> role_timer_;
   std::unique_ptr<Timer> renew_timer_;

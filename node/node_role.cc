@@ -28,8 +28,12 @@ std::vector<HostPort> addresses_of_managers(const worker::ClusterInfo& cluster) 
 
 }  // namespace
 
-void Node::on_cluster(const worker::ClusterInfo& cluster) {
-  wanted_role_ = cluster.node.spec.role;
+void Node::on_cluster(const worker::ClusterInfo& cluster) { want_role(cluster.node.spec.role); }
+
+void Node::want_role(manager::Role role) {
+  wanted_role_ = role;
+  // Demoted before it was let in, or before it had caught up: it would wait for nothing.
+  if (joining_managers_ && role == manager::Role::kWorker) manager_view_->stop();
   check_role();
 }
 
@@ -55,8 +59,8 @@ void Node::follow_role(manager::Role wanted) {
   strand_.call([&] {
     role_pending_ = false;
     role_error_ = followed ? std::string() : followed.error().message;
-    if (followed) {
-      raft_join_pending_ = false;
+    if (followed) raft_join_pending_ = false;
+    if (followed || wanted_role_ != wanted) {
       check_role();
     } else {
       role_timer_->wake_at(clock_.now() + kRoleRetry, [this] { check_role(); });
@@ -96,7 +100,15 @@ Status Node::promote() {
   // The members know this one's address from its registration.
   strand_.call([this] { worker_part_->session().set_addresses(addresses_of(*identity_)); });
   if (manager::Manager::has_state(paths_.manager_dir())) return ok_status();
-  return manager_part_->join(identity_->managers, kRaftJoinTimeout, stopping_.get_token());
+  const bool wanted = strand_.call([this] {
+    joining_managers_ = wanted_role_ == manager::Role::kManager;
+    return joining_managers_;
+  });
+  if (!wanted) return unavailable("the managers took the promotion back");
+  const Status joined =
+      manager_part_->join(identity_->managers, kRaftJoinTimeout, stopping_.get_token());
+  strand_.call([this] { joining_managers_ = false; });
+  return joined;
 }
 
 Status Node::demote() {

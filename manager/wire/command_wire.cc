@@ -63,6 +63,13 @@ void put(store::Command& out, const SetUnlockKey& op) {
   out.mutable_set_unlock_key()->set_key(op.key);
 }
 
+Result<Operation> read(const store::InitCluster& message) {
+  InitCluster op;
+  op.cluster = SHOAL_TRY(from_wire(message.cluster()));
+  op.node = SHOAL_TRY(from_wire(message.node()));
+  return Operation(std::move(op));
+}
+
 Result<Operation> read(const store::CreateNetwork& message) {
   CreateNetwork op;
   op.id = SHOAL_TRY(NetworkId::parse(message.id()));
@@ -78,6 +85,13 @@ Result<Operation> read(const store::AttachEndpoint& message) {
   op.network_id = SHOAL_TRY(NetworkId::parse(message.network_id()));
   op.node_id = SHOAL_TRY(NodeId::parse(message.node_id()));
   op.spec = SHOAL_TRY(from_wire(message.spec()));
+  return Operation(std::move(op));
+}
+
+Result<Operation> read(const store::DetachEndpoint& message) {
+  DetachEndpoint op;
+  op.id = SHOAL_TRY(EndpointId::parse(message.id()));
+  op.node_id = SHOAL_TRY(optional_id<NodeId>(message.node_id()));
   return Operation(std::move(op));
 }
 
@@ -129,8 +143,7 @@ void put_operation(store::Command& message, const Operation& operation) {
 Result<Operation> operation_from_wire(const store::Command& message) {
   switch (message.op_case()) {
     case store::Command::kInitCluster:
-      return Operation(InitCluster{SHOAL_TRY(from_wire(message.init_cluster().cluster())),
-                                   SHOAL_TRY(from_wire(message.init_cluster().node()))});
+      return read(message.init_cluster());
     case store::Command::kCreateNetwork:
       return read(message.create_network());
     case store::Command::kRemoveNetwork:
@@ -138,9 +151,7 @@ Result<Operation> operation_from_wire(const store::Command& message) {
     case store::Command::kAttachEndpoint:
       return read(message.attach_endpoint());
     case store::Command::kDetachEndpoint:
-      return Operation(
-          DetachEndpoint{SHOAL_TRY(EndpointId::parse(message.detach_endpoint().id())),
-                         SHOAL_TRY(optional_id<NodeId>(message.detach_endpoint().node_id()))});
+      return read(message.detach_endpoint());
     case store::Command::kCreateNode:
       return Operation(CreateNode{SHOAL_TRY(from_wire(message.create_node().node()))});
     case store::Command::kUpdateNode:

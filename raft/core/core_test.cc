@@ -224,6 +224,23 @@ TEST_F(CoreTest, OneMembershipChangeAtATime) {
   EXPECT_TRUE(core_->progress().contains(4));
 }
 
+// Two voters of which one was never there decide nothing, for ever.
+TEST_F(CoreTest, ALearnerThatNeverAnsweredIsNotPromoted) {
+  start(1);
+  core_->campaign(now_);
+  pump();
+  ASSERT_EQ(core_->role(), Role::kLeader);
+  ASSERT_TRUE(core_->propose_conf_change({ConfChangeKind::kAddLearner, {2, "n2", true}}, now_));
+  pump();
+  ASSERT_TRUE(core_->configuration().contains(2));
+  const ConfChange promotion{ConfChangeKind::kAddVoter, {2, "n2", false}};
+  const auto early = core_->propose_conf_change(promotion, now_);
+  ASSERT_FALSE(early);
+  EXPECT_EQ(early.error().code, ErrorClass::kUnavailable);
+  ack(2, 3);
+  EXPECT_TRUE(core_->propose_conf_change(promotion, now_));
+}
+
 TEST_F(CoreTest, RemovedLeaderHandsOver) {
   start(3);
   lead();

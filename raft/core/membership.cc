@@ -4,7 +4,8 @@
 namespace shoal::raft {
 namespace {
 
-// A learner that lacks more than this is not promoted: the quorum would wait for it.
+// A learner that lacks more than this, or never answered, is not promoted: the quorum would wait
+// for it.
 constexpr Index kMaxPromotionLag = 1000;
 
 }  // namespace
@@ -23,7 +24,8 @@ Result<Position> Core::propose_conf_change(const ConfChange& change, Instant now
   const RaftId id = change.member.id;
   if (change.kind == ConfChangeKind::kAddVoter && configuration_.contains(id) &&
       !configuration_.is_voter(id) &&
-      progress_.at(id).match + kMaxPromotionLag < log_.committed()) {
+      (progress_.at(id).match == 0 ||
+       progress_.at(id).match + kMaxPromotionLag < log_.committed())) {
     return unavailable("raft member " + std::to_string(id) +
                        " is still receiving the log: try again");
   }
