@@ -211,8 +211,6 @@ TEST_F(CoreTest, OneMembershipChangeAtATime) {
   start(3);
   lead();
   const ConfChange add{ConfChangeKind::kAddLearner, {4, "n4", true}};
-  EXPECT_EQ(core_->propose_conf_change(add, now_).error().code, ErrorClass::kUnavailable)
-      << "nothing of the own term is committed";
   ack(2, 2);
   ASSERT_TRUE(core_->propose_conf_change(add, now_));
   EXPECT_EQ(core_->propose_conf_change(add, now_).error().code, ErrorClass::kConflict);
@@ -222,6 +220,20 @@ TEST_F(CoreTest, OneMembershipChangeAtATime) {
   EXPECT_TRUE(core_->configuration().contains(4));
   EXPECT_FALSE(core_->configuration().is_voter(4));
   EXPECT_TRUE(core_->progress().contains(4));
+}
+
+TEST_F(CoreTest, ANewLeaderChangesMembersOnlyAfterWhatItFound) {
+  start(3);
+  Message append = from(2, MessageType::kAppend, 2);
+  append.index = append.log_term = 1;
+  append.entries = {{.term = 2, .index = 2, .data = "perhaps a change"}};
+  receive(append);
+  now_ = now_ + std::chrono::seconds(1);
+  lead();
+  const ConfChange add{ConfChangeKind::kAddLearner, {4, "n4", true}};
+  EXPECT_EQ(core_->propose_conf_change(add, now_).error().code, ErrorClass::kConflict);
+  ack(2, 3);
+  EXPECT_TRUE(core_->propose_conf_change(add, now_));
 }
 
 TEST_F(CoreTest, RemovedLeaderHandsOver) {
@@ -314,14 +326,15 @@ TEST(Configuration, ChecksAndCodec) {
             ErrorClass::kInvalidArgument);
   EXPECT_TRUE(one.check({ConfChangeKind::kAddVoter, {2, "b:1", false}}));
   const ConfChange change{ConfChangeKind::kAddVoter, {2, "b:1", false}};
-  const auto decoded = decode_conf_change(encode(change));
+  const auto decoded = decode_conf_changes(encode(change));
   ASSERT_TRUE(decoded);
-  EXPECT_EQ(decoded->member, change.member);
-  EXPECT_FALSE(decode_conf_change("\x01\x09"));
-  EXPECT_EQ(decode_conf_change("\x01\x09").error().code, ErrorClass::kDataLoss);
+  EXPECT_TRUE(decoded->single);
+  EXPECT_EQ(decoded->changes, std::vector<ConfChange>{change});
+  EXPECT_FALSE(decode_conf_changes("\x01\x09"));
+  EXPECT_EQ(decode_conf_changes("\x01\x09").error().code, ErrorClass::kDataLoss);
   std::string newer = encode(change);
-  newer[0] = 2;
-  EXPECT_EQ(decode_conf_change(newer).error().code, ErrorClass::kUnimplemented);
+  newer[0] = 3;
+  EXPECT_EQ(decode_conf_changes(newer).error().code, ErrorClass::kUnimplemented);
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ void Driver::apply(const std::vector<Entry>& entries) {
     if (entry.type == EntryType::kCommand) {
       result = machine_.apply(entry.index, entry.term, entry.data);
     } else if (entry.type == EntryType::kConfChange) {
-      if (const auto change = decode_conf_change(entry.data)) configuration_.apply(*change);
+      if (const auto set = decode_conf_changes(entry.data)) configuration_.apply(*set);
       machine_.on_applied_conf(entry.index, configuration_.list());
     }
     settle(entry.index, entry.term, std::move(result));
