@@ -150,7 +150,8 @@ class Core {
   void campaign(Instant now);
   // A leader becomes a follower without a successor.
   void step_down(Instant now);
-  // A follower acts as if it had not heard of its leader yet: it no longer helps it by its lease.
+  // A follower acts as if it had not heard of its leader yet, and may help to depose it. Does
+  // nothing with lease_reads.
   void forget_leader();
   // Draws the next election timeout by hand: so long after the timer was last set.
   void set_election_timeout(Duration timeout) { election_deadline_ = election_start_ + timeout; }

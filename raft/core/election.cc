@@ -151,7 +151,8 @@ void Core::step_down(Instant now) {
 }
 
 void Core::forget_leader() {
-  if (role_ == Role::kFollower) leader_ = 0;
+  // Under a lease that would be to break a promise.
+  if (role_ == Role::kFollower && !config_.lease_reads) leader_ = 0;
 }
 
 bool Core::recently_heard(RaftId id) const {
