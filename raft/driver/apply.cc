@@ -149,6 +149,7 @@ void Driver::told(const SoftState& soft) {
   const bool self = soft.role == Role::kLeader;
   const Term term = soft.leader == 0 ? 0 : soft.term;
   if (soft.leader == told_leader_ && self == told_self_ && term == told_term_) return;
+  const bool left = told_self_ && !self && !configuration_.contains(config_.core.id);
   told_leader_ = soft.leader;
   told_term_ = term;
   told_self_ = self;
@@ -160,6 +161,13 @@ void Driver::told(const SoftState& soft) {
     return true;
   });
   for (const auto& done : unanswered) done(unavailable("the raft leader changed: try again"));
+  // Who is no longer a member is not told what became of its last proposals.
+  if (left) {
+    for (auto& [key, proposal] : std::exchange(proposals_, {})) {
+      proposal.done(deadline_exceeded(
+          "this node was removed while it led; the change may or may not have happened"));
+    }
+  }
   observer_.on_leader_change(soft.leader, soft.term, self);
 }
 
