@@ -24,17 +24,18 @@ void Driver::propose(std::string command, ProposeCallback done) {
 }
 
 void Driver::add_member(const Member& member, StatusCallback done) {
-  propose_change({member.learner ? ConfChangeKind::kAddLearner : ConfChangeKind::kAddVoter, member},
-                 std::move(done));
+  const auto kind = member.learner ? ConfChangeKind::kAddLearner : ConfChangeKind::kAddVoter;
+  change_members({.changes = {{kind, member}}, .single = true}, std::move(done));
 }
 
 void Driver::remove_member(RaftId id, StatusCallback done) {
-  propose_change({ConfChangeKind::kRemove, Member{.id = id}}, std::move(done));
+  change_members({.changes = {{ConfChangeKind::kRemove, Member{.id = id}}}, .single = true},
+                 std::move(done));
 }
 
-void Driver::propose_change(const ConfChange& change, StatusCallback done) {
+void Driver::change_members(const ConfChangeSet& set, StatusCallback done) {
   if (refuse_when_down([&](Error error) { done(std::move(error)); })) return;
-  const auto position = core_->propose_conf_change(change, clock_.now());
+  const auto position = core_->propose_conf_change(set, clock_.now());
   if (!position) return done(position.error());
   proposals_[{position->index, position->term}] = {
       clock_.now() + config_.proposal_timeout,

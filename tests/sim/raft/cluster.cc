@@ -30,11 +30,14 @@ void Totals::add(const Totals& other) {
   leaders += other.leaders;
   crashes += other.crashes;
   storage_failures += other.storage_failures;
+  joints_entered += other.joints_entered;
+  joints_left += other.joints_left;
 }
 
 bool Totals::all_seen() const {
   return commands_done != 0 && commands_unknown != 0 && reads_done != 0 &&
-         snapshots_installed != 0 && leaders != 0 && crashes != 0 && storage_failures != 0;
+         snapshots_installed != 0 && leaders != 0 && crashes != 0 && storage_failures != 0 &&
+         joints_entered != 0 && joints_left != 0;
 }
 
 Cluster::Cluster(uint64_t seed, bool trace) : seed_(seed), trace_(trace), rng_(seed) {
@@ -45,6 +48,7 @@ Cluster::Cluster(uint64_t seed, bool trace) : seed_(seed), trace_(trace), rng_(s
   base_.core.max_append_bytes = 64 + rng_.below(2000);
   base_.core.max_inflight = 1 + rng_.below(16);
   base_.core.snapshot_timeout = seconds(5);
+  base_.core.lease_reads = rng_.below(3) == 0;
   for (RaftId id = 1; id <= size_; ++id) {
     nodes_.push_back(std::make_unique<Node>(*this, id));
     // Slow enough that crashes find saves under way.
@@ -279,6 +283,7 @@ void Cluster::membership_fault() {
   Node* at = leader();
   if (at == nullptr) return;
   const RaftId id = any().id();
+  if (rng_.below(2) == 0) return joint_fault(*at);
   if (rng_.below(3) == 0) {
     note("remove " + std::to_string(id));
     at->driver().remove_member(id, [](const Status&) {});
@@ -287,6 +292,24 @@ void Cluster::membership_fault() {
     note("add " + std::to_string(id));
     at->driver().add_member({id, address(id), learner}, [](const Status&) {});
   }
+}
+
+// Several change at once; one that is left only when told may stay so for a while.
+void Cluster::joint_fault(Node& at) {
+  raft::ConfChangeSet set;
+  set.transition = static_cast<raft::Transition>(rng_.below(3));
+  std::string what;
+  const bool joint = raft::Configuration(at.driver().members()).joint();
+  for (uint64_t i = joint ? 0 : 1 + rng_.below(3); i > 0; --i) {
+    const RaftId id = any().id();
+    const auto kind = static_cast<raft::ConfChangeKind>(1 + rng_.below(3));
+    set.changes.push_back({kind, {id, address(id), kind == raft::ConfChangeKind::kAddLearner}});
+    what += " " + std::to_string(static_cast<int>(kind)) + ":" + std::to_string(id);
+  }
+  note("change together" + what);
+  at.driver().change_members(set, [this, leaves = set.leaves_joint()](const Status& status) {
+    if (status) ++(leaves ? totals_.joints_left : totals_.joints_entered);
+  });
 }
 
 void Cluster::heal() {
@@ -329,9 +352,10 @@ bool Cluster::converged() {
 void Cluster::lose_leader() {
   Node* lost = leader();
   if (lost == nullptr) return violate("no leader to lose");
-  size_t voters = 0;
-  for (const Member& member : lost->driver().members()) voters += member.learner ? 0 : 1;
-  if (voters < 3) return;
+  std::map<RaftId, bool> rest;
+  for (const Member& member : lost->driver().members()) rest[member.id] = member.id != lost->id();
+  const raft::Configuration configuration(lost->driver().members());
+  if (configuration.voters().vote_result(rest) != raft::VoteResult::kWon) return;
   note("loss of the leader " + std::to_string(lost->id()));
   lost->crash();
   if (propose_until_done(kFailoverBound).empty()) {

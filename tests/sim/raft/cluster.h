@@ -40,6 +40,8 @@ struct Totals {
   uint64_t leaders = 0;
   uint64_t crashes = 0;
   uint64_t storage_failures = 0;
+  uint64_t joints_entered = 0;  // or several changes that needed none
+  uint64_t joints_left = 0;     // when told
 
   void add(const Totals& other);
   bool all_seen() const;
@@ -104,6 +106,7 @@ class Cluster {
   void trouble();
   void one_fault();
   void membership_fault();
+  void joint_fault(Node& at);
   void disk_fault();
   void cut_fault();
   void power_cut();
