@@ -72,9 +72,10 @@ Core::Core(const CoreConfig& config, InitialState initial, Rng& rng, Instant now
       saved_(initial.hard_state),
       started_(now) {
   const Index snapshot = initial.snapshot.index;
-  // Snapshots are sent to members only, so who is not in its own was removed before it was taken.
-  removed_ = config.on_removal == OnRemoval::kHandOver && !initial.snapshot.members.empty() &&
-             !configuration_.contains(config.id);
+  // Snapshots are sent to members only, so who is not in its own was removed before it was taken;
+  // a learner in it may have been a voter.
+  was_voter_ = config.on_removal == OnRemoval::kHandOver && !initial.snapshot.members.empty() &&
+               !self_is_voter();
   const Index applied = initial.applied;
   log_ = Log(initial.offset, initial.offset_term, std::move(initial.entries),
              initial.hard_state.commit, applied);

@@ -270,10 +270,9 @@ class Core {
   Role role_ = Role::kFollower;
   Log log_;
   Configuration configuration_;
-  // Was a voter and is not a member now. Such a member may still be needed (thesis 4.2.2): those
-  // who have not heard that the removal is committed wait for its vote, and its log may be the
-  // longest.
-  bool removed_ = false;
+  // Was a voter and is none now. Such a member may still be needed (thesis 4.2.2): those who have
+  // not heard that the change is committed wait for its vote, and its log may be the longest.
+  bool was_voter_ = false;
   HardState saved_;  // as last handed out
   SoftState told_;   // as last told
   std::deque<Pending> pending_;

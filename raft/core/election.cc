@@ -29,7 +29,7 @@ bool Core::has_unapplied_conf_change() const {
 }
 
 bool Core::may_campaign() const {
-  return role_ != Role::kLeader && (self_is_voter() || removed_) && !has_unapplied_conf_change();
+  return role_ != Role::kLeader && (self_is_voter() || was_voter_) && !has_unapplied_conf_change();
 }
 
 void Core::campaign(Instant now) {

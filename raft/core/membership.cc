@@ -73,8 +73,8 @@ void Core::apply_conf_entry(const Entry& entry) {
 }
 
 void Core::adopt(Configuration next) {
-  removed_ = config_.on_removal == OnRemoval::kHandOver && (removed_ || self_is_voter()) &&
-             !next.contains(config_.id);
+  was_voter_ = config_.on_removal == OnRemoval::kHandOver && (was_voter_ || self_is_voter()) &&
+               !next.is_voter(config_.id);
   configuration_ = std::move(next);
   members_changed();
 }

@@ -31,6 +31,8 @@ struct Network {
 
 class Cluster;
 
+std::string address(raft::RaftId id);
+
 // What happened, to see that the troubles reach the code they are meant for.
 struct Totals {
   uint64_t commands_done = 0;
@@ -107,6 +109,11 @@ class Cluster {
   void one_fault();
   void membership_fault();
   void joint_fault(Node& at);
+  void relay_fault();
+  void restart_fault();
+  void transfer_fault();
+  void play(uint64_t steps, Duration longest);  // clients go on meanwhile
+  void cut_off(const Node& node);
   void disk_fault();
   void cut_fault();
   void power_cut();
