@@ -219,6 +219,7 @@ void Cluster::trouble() {
 
 void Cluster::heal() {
   note("heal");
+  healed_ = true;
   network_ = Network{};
   for (auto& node : nodes_) {
     node->disk().full = false;

@@ -145,6 +145,7 @@ class Cluster {
   std::map<std::string, Outcome> commands_;
   std::set<std::string> acknowledged_;
   uint64_t next_command_ = 0;
+  bool healed_ = false;  // no more faults
   Totals totals_;
   uint64_t messages_sent_ = 0;
 };

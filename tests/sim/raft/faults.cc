@@ -94,23 +94,32 @@ void Cluster::membership_fault() {
   }
 }
 
-// Several change at once; one that is left only when told may stay so for a while.
+// Several change at once; one that is left only when told may stay so for a while. Now and then the
+// leader wants to be alone, and is, from the moment it has both halves.
 void Cluster::joint_fault(Node& at) {
   raft::ConfChangeSet set;
   set.transition = static_cast<raft::Transition>(rng_.below(3));
-  std::string what;
   const bool joint = raft::Configuration(at.driver().members()).joint();
-  for (uint64_t i = joint ? 0 : 1 + rng_.below(3); i > 0; --i) {
-    const RaftId id = any().id();
-    const auto kind = static_cast<raft::ConfChangeKind>(1 + rng_.below(3));
+  const bool alone = !joint && rng_.below(3) == 0;
+  std::string what;
+  const auto add = [&](RaftId id, raft::ConfChangeKind kind) {
     set.changes.push_back({kind, {id, address(id), kind == raft::ConfChangeKind::kAddLearner}});
     what += " " + std::to_string(static_cast<int>(kind)) + ":" + std::to_string(id);
+  };
+  for (const Member& member : at.driver().members()) {
+    if (alone && member.id != at.id()) add(member.id, raft::ConfChangeKind::kAddLearner);
+  }
+  for (uint64_t i = joint || alone ? 0 : 1 + rng_.below(3); i > 0; --i) {
+    add(any().id(), static_cast<raft::ConfChangeKind>(1 + rng_.below(3)));
   }
   note("change together" + what);
-  at.driver().change_members(set, [this, leaves = set.leaves_joint()](const Status& status) {
-    if (status) ++(leaves ? totals_.joints_left : totals_.joints_entered);
-  });
-  if (rng_.below(2) == 0) return;
+  at.driver().change_members(set,
+                             [this, alone, &at, leaves = set.leaves_joint()](const Status& status) {
+                               if (!status) return;
+                               ++(leaves ? totals_.joints_left : totals_.joints_entered);
+                               if (alone && !healed_) cut_off(at);
+                             });
+  if (!alone && rng_.below(2) == 0) return;
   play(2, milliseconds(30));
   cut_off(at);
   play(20, milliseconds(100));
@@ -161,7 +170,8 @@ void Cluster::restart_fault() {
   Node& stray = any();
   network_.cut.insert({at->id(), stray.id()});
   network_.cut.insert({stray.id(), at->id()});
-  play(8, milliseconds(300));
+  // No writes: its log must stay good enough to be elected by.
+  time_.run_until(time_.now() + milliseconds(700 + rng_.below(800)));
   if (violation_ || leader() != at) return network_.cut.clear();
   for (auto& node : nodes_) {
     if (node.get() == at || node.get() == &stray || !node->up()) continue;
