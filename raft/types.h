@@ -28,7 +28,7 @@ inline constexpr size_t kMaxAddressBytes = 256;
 inline constexpr uint8_t kOutgoing = 1;      // votes in the outgoing half
 inline constexpr uint8_t kNotIncoming = 2;   // does not vote in the incoming half
 inline constexpr uint8_t kDemoted = 4;       // a learner when the joint configuration is left
-inline constexpr uint8_t kLeavesItself = 8;  // of the whole: the leader leaves it without being told
+inline constexpr uint8_t kLeavesItself = 8;  // of the whole: the leader leaves it by itself
 inline constexpr uint8_t kJointBits = 15;
 
 struct Member {

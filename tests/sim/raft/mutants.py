@@ -1,5 +1,6 @@
-"""mutants.py DIRECTORY [--seeds N]: runs the simulator with each of the bugs in mutants/*.patch put back, until
-a seed finds it. A bug that no seed of N (1000) finds is a hole in the simulator, and fails.
+"""mutants.py DIRECTORY [--seeds N]: runs the simulator with each of the bugs in mutants/*.patch
+put back, until a seed finds it. A bug that no seed of N (1000) finds is a hole in the simulator,
+and fails.
 
 DIRECTORY holds the programs: BUILD/tests/sim/raft/mutants.
 """
@@ -16,7 +17,8 @@ FOUND = re.compile(r"^seed (\d+): (.*)$|aborted in seed (\d+)", re.MULTILINE)
 
 def catch(program, seeds):
     """The first seed that found the bug and what it saw; nothing when none did."""
-    done = subprocess.run([program, f"--seeds=1-{seeds}", "--until-failure"], capture_output=True, text=True)
+    command = [program, f"--seeds=1-{seeds}", "--until-failure"]
+    done = subprocess.run(command, capture_output=True, text=True)
     found = FOUND.search(done.stdout + "\n" + done.stderr)
     if done.returncode == 0 or not found:
         return None
@@ -31,7 +33,8 @@ def main():
     arguments.add_argument("directory", type=pathlib.Path)
     arguments.add_argument("--seeds", type=int, default=1000)
     options = arguments.parse_args()
-    names = sorted(patch.stem for patch in (pathlib.Path(__file__).parent / "mutants").glob("*.patch"))
+    patches = (pathlib.Path(__file__).parent / "mutants").glob("*.patch")
+    names = sorted(patch.stem for patch in patches)
     missed = []
     for name in names:
         began = time.monotonic()
