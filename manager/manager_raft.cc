@@ -54,6 +54,7 @@ ManagerStatus ManagerImpl::status() const {
   const auto raft = driver_->status();
   out.is_leader = driver_->is_leader();
   out.leader_raft_id = raft.leader;
+  out.error = !raft.error.empty() ? raft.error : machine_->disk_error();
   out.term = raft.term;
   out.commit_index = raft.commit;
   out.applied_index = raft.applied;
@@ -75,6 +76,9 @@ ManagerStatus ManagerImpl::status() const {
 void ManagerImpl::on_leader_change(raft::RaftId leader, raft::Term term, bool is_self) {
   if (stopped_) return;
   log::info("manager", "raft leader changed leader={} term={} self={}", leader, term, is_self);
+  if (const std::string why = driver_->status().error; !why.empty()) {
+    log::error("manager", "takes no part among the managers until this is over: {}", why);
+  }
   // From inside the driver: what follows may call it again, so it comes after it.
   strand_.post([this, alive = std::weak_ptr(alive_)] {
     if (alive.expired() || stopped_) return;
@@ -82,7 +86,6 @@ void ManagerImpl::on_leader_change(raft::RaftId leader, raft::Term term, bool is
     calls_->leader_changed();
     if (is_leader()) {
       if (init_) propose_init();
-      seen_key_slot_ = key_slot();
       housekeeping();
     }
     if (leader_callback_) leader_callback_(status());
@@ -116,20 +119,30 @@ int64_t ManagerImpl::key_slot() const {
   return cluster == nullptr ? 0 : (clock_.wall() - cluster->created_at) / kGossipKeyLife;
 }
 
+void ManagerImpl::note_gossip_key() {
+  const Cluster* cluster = store().cluster();
+  if (cluster == nullptr || cluster->gossip_keys.keys.empty()) return;
+  const uint64_t newest = cluster->gossip_keys.keys.back().id;
+  if (newest == newest_key_) return;
+  newest_key_ = newest;
+  seen_key_slot_ = key_slot();
+}
+
 void ManagerImpl::rotate_gossip_key_when_due() {
   const int64_t slot = key_slot();
-  if (slot <= seen_key_slot_) return;
+  if (slot <= seen_key_slot_ || rotating_key_) return;
   auto command = control::rotate_gossip_key(store(), {clock_.wall(), rng_});
   if (!command) {
     log::error("manager", "gossip key not rotated: {}", command.error().message);
     seen_key_slot_ = slot;
     return;
   }
-  seen_key_slot_ = slot;
-  propose(std::move(*command), [this, slot, alive = std::weak_ptr(alive_)](const auto& answer) {
-    if (alive.expired() || answer.ok()) return;
+  rotating_key_ = true;
+  propose(std::move(*command), [this, alive = std::weak_ptr(alive_)](const auto& answer) {
+    if (alive.expired()) return;
+    rotating_key_ = false;
+    if (answer.ok()) return;
     log::warn("manager", "gossip key not rotated, trying again: {}", answer.error().message);
-    seen_key_slot_ = slot - 1;
   });
 }
 

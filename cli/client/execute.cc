@@ -49,6 +49,7 @@ class Executor {
     request.set_data_path_port(command.data_path_port);
     for (const auto& pool : command.default_addr_pools) request.add_default_addr_pools(pool);
     request.set_default_addr_pool_mask_length(command.default_addr_pool_mask_length);
+    request.set_cert_expiry_seconds(command.cert_expiry_seconds);
     const auto response = SHOAL_TRY(client_.call(&Local::Stub::Init, request));
     out_ += "Cluster initialized: this node (" + response.node_id() +
             ") is now a manager.\n\nTo add a worker, run this on another host:\n\n    shoal join "

@@ -55,7 +55,7 @@ class RocksLogStore final : public LogStore {
 
   const std::string directory_;
   Strand& strand_;
-  std::unique_ptr<rocksdb::DB> database_;
+  std::unique_ptr<rocksdb::DB> database_;  // none while it cannot be opened again; failed_ says why
 
   std::mutex mutex_;  // guards queue_
   std::vector<Save> queue_;

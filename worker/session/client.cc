@@ -15,6 +15,12 @@ bool worth_repeating(ErrorClass code) {
   return code == ErrorClass::kUnavailable || code == ErrorClass::kDeadlineExceeded;
 }
 
+// This node is not theirs (any more): trying again does not change that.
+bool is_refusal(ErrorClass code) {
+  return code == ErrorClass::kUnauthenticated || code == ErrorClass::kPermissionDenied ||
+         code == ErrorClass::kNotFound;
+}
+
 std::chrono::system_clock::time_point in(Duration duration) {
   return std::chrono::system_clock::now() +
          std::chrono::duration_cast<std::chrono::system_clock::duration>(duration);
@@ -84,6 +90,7 @@ class SessionClient::Impl : public std::enable_shared_from_this<Impl> {
   std::shared_ptr<Stream> stream_;
   uint64_t stream_number_ = 0;
   Instant opened_;
+  std::optional<Error> refusal_;  // what the managers answered when they refused this node
   bool turning_ = false;
   bool stopped_ = false;
   std::set<std::shared_ptr<Waiting>> waiting_;
@@ -164,6 +171,8 @@ void SessionClient::Impl::run(Session::Effect& effect) {
   } else if (auto* assignments = std::get_if<Session::DeliverAssignments>(&effect)) {
     observer_.on_assignments(assignments->assignments, opened_);
   } else if (auto* state = std::get_if<Session::StateChanged>(&effect)) {
+    refusal_.reset();
+    if (!state->active && is_refusal(state->error.code)) refusal_ = state->error;
     if (state->active) {
       log::info(kLog, "registered with the manager at {}", state->manager.str());
     } else {
@@ -230,6 +239,11 @@ void SessionClient::Impl::call(
 template <typename C>
 void SessionClient::Impl::attempt(const std::shared_ptr<C>& call) {
   if (!call->done) return;
+  if (refusal_) {
+    waiting_.erase(call->waiting);
+    std::exchange(call->done, nullptr)(Error(*refusal_));
+    return;
+  }
   const std::optional<HostPort> leader = session_.leader();
   if (!leader || !session_.active()) {
     again(call, unavailable("no manager answers: this node has no session with a leader"));
