@@ -59,7 +59,8 @@ void Core::start_campaign(Campaign kind) {
     ask.index = log_.last_index();
     ask.log_term = log_.last_term();
     ask.force = kind == Campaign::kTransfer;
-    send(std::move(ask));
+    // A question needs no durability: who forgets it in a crash does not count the answers.
+    send_early(std::move(ask));
   }
   // A pre-vote promises nothing; a vote counts when it is durable, in persisted().
   if (pre) record_vote(config_.id, true);

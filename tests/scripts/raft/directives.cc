@@ -132,15 +132,10 @@ Status Environment::propose(const Arguments& arguments) {
   Node& at = *SHOAL_TRY(node(arguments, 0));
   if (arguments.size() != 2) return invalid_argument("propose needs a node and a text");
   const Argument& text = arguments[1];
-  const auto done = at.core().propose(
-      text.key + (text.values.empty() ? "" : "=" + text.values.front()), at.now());
-  if (done) return ok_status();
-  // Who lost its vote or its leader, or is handing over, takes nothing; a follower names none.
-  const bool dropped = at.core().leader() == 0 || at.core().role() == Role::kLeader;
-  if (done.error().code == ErrorClass::kUnavailable && dropped) {
-    return unavailable("raft proposal dropped");
-  }
-  return done.error();
+  Parcel proposal;
+  proposal.data = text.key + (text.values.empty() ? "" : "=" + text.values.front());
+  std::string none;
+  return at.propose(std::move(proposal), none);
 }
 
 Status Environment::propose_conf_change(const Directive& directive,
@@ -174,15 +169,12 @@ Status Environment::propose_conf_change(const Directive& directive,
   if (set.single && (set.changes.size() != 1 || set.transition != Transition::kAuto)) {
     return invalid_argument("v1 conf change can only have one operation and no transition");
   }
-  const auto done = at.core().propose_conf_change(set, at.now());
-  if (done) return ok_status();
-  if (done.error().code == ErrorClass::kUnavailable) return unavailable("raft proposal dropped");
-  // Published scenarios have an empty entry in the place of a refused change; ours need the same
-  // indices.
-  const auto filler = at.core().propose("", at.now());
-  if (!filler) return filler.error();
-  say("ignoring conf change: " + done.error().message + "\n");
-  return ok_status();
+  Parcel proposal;
+  proposal.change = std::move(set);
+  std::string note;
+  Status done = at.propose(std::move(proposal), note);
+  say(note);
+  return done;
 }
 
 Status Environment::tick(const Arguments& arguments, bool election) {

@@ -188,9 +188,9 @@ size_t Environment::deliver_to(RaftId id, const std::string& type, bool drop) {
   std::vector<Parcel> taken;
   std::deque<Parcel> rest;
   for (Parcel& parcel : wire_) {
-    const bool fits =
-        parcel.to() == id && !(drop && parcel.local()) &&
-        (type.empty() || (!parcel.local() && message_name(parcel.message.type) == type));
+    const bool fits = parcel.to() == id && !(drop && parcel.local()) &&
+                      (type.empty() || (parcel.kind == Parcel::Kind::kMessage &&
+                                        message_name(parcel.message.type) == type));
     if (fits) {
       taken.push_back(std::move(parcel));
     } else {
@@ -200,7 +200,9 @@ size_t Environment::deliver_to(RaftId id, const std::string& type, bool drop) {
   wire_ = std::move(rest);
   for (Parcel& parcel : taken) {
     say((drop ? "dropped: " : "") + parcel.describe() + "\n");
-    if (!drop) nodes_[id - 1]->deliver(std::move(parcel));
+    if (drop) continue;
+    const Status done = nodes_[id - 1]->deliver(std::move(parcel));
+    if (!done) say(done.error().message + "\n");
   }
   return taken.size();
 }

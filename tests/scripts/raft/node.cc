@@ -18,7 +18,9 @@ class Node::Draws final : public Rng {
   uint64_t tick_;
 };
 
-std::string Parcel::describe() const { return local() ? text : script::describe(message); }
+std::string Parcel::describe() const {
+  return kind == Kind::kMessage ? script::describe(message) : text;
+}
 
 Node::Node(NodeConfig config, const Snapshot& initial)
     : config_(std::move(config)),
@@ -50,6 +52,7 @@ void Node::start(Instant now) {
 }
 
 void Node::restart() {
+  passed_on_.clear();
   append_work_.clear();
   apply_work_.clear();
   start(now_);
@@ -60,9 +63,41 @@ void Node::tick() {
   core_->tick(now_);
 }
 
-void Node::deliver(Parcel parcel) {
+Status Node::deliver(Parcel parcel) {
   if (parcel.kind == Parcel::Kind::kMessage) core_->receive(std::move(parcel.message), now_);
   if (parcel.kind == Parcel::Kind::kAppended) core_->persisted(parcel.seq, now_);
+  std::string unheard;
+  if (parcel.kind == Parcel::Kind::kProposal) return propose(std::move(parcel), unheard);
+  return ok_status();
+}
+
+Status Node::propose(Parcel proposal, std::string& note) {
+  const Status dropped = unavailable("raft proposal dropped");
+  const RaftId leader = core_->leader();
+  if (leader == 0) return dropped;
+  if (leader != id()) {
+    Entry entry;
+    if (proposal.change) {
+      entry.type = EntryType::kConfChange;
+      entry.data = encode(*proposal.change);
+    } else {
+      entry.data = proposal.data;
+    }
+    proposal.kind = Parcel::Kind::kProposal;
+    proposal.message.to = leader;
+    proposal.text = std::to_string(id()) + "->" + std::to_string(leader) +
+                    " MsgProp Term:0 Log:0/0 Entries:[" + script::describe(entry) + "]";
+    passed_on_.push_back(std::move(proposal));
+    return ok_status();
+  }
+  auto done = proposal.change ? core_->propose_conf_change(*proposal.change, now_)
+                              : core_->propose(std::move(proposal.data), now_);
+  if (!done && proposal.change && done.error().code != ErrorClass::kUnavailable) {
+    note = "ignoring conf change: " + done.error().message + "\n";
+    done = core_->propose("", now_);
+  }
+  if (done) return ok_status();
+  return done.error().code == ErrorClass::kUnavailable ? dropped : Status(done.error());
 }
 
 // A round, with the snapshots it asks for in it: they are of what was applied before.
@@ -84,11 +119,12 @@ Effects Node::take() {
 
 std::string Node::process_ready(std::vector<Parcel>& out) {
   Effects effects = take();
-  if (effects.empty()) return "";
+  if (effects.empty() && passed_on_.empty()) return "";
   const HardState hard{core_->term(), core_->vote(), core_->log().committed()};
   const bool hard_changed = hard != told_hard_;
   std::string text = describe(effects, hard, hard_changed);
   told_hard_ = hard;
+  for (Parcel& parcel : std::exchange(passed_on_, {})) out.push_back(std::move(parcel));
   for (Message& message : effects.early_messages) out.push_back({.message = std::move(message)});
   const bool saves = effects.persist_seq != 0 || !effects.messages.empty();
   AppendWork work{hard,
@@ -128,7 +164,10 @@ std::string Node::describe(const Effects& effects, const HardState& hard, bool h
   if (!effects.committed.empty()) {
     out += "CommittedEntries:\n" + describe_entries(effects.committed);
   }
-  if (!effects.early_messages.empty() || !effects.messages.empty()) out += "Messages:\n";
+  if (!effects.early_messages.empty() || !effects.messages.empty() || !passed_on_.empty()) {
+    out += "Messages:\n";
+  }
+  for (const Parcel& parcel : passed_on_) out += parcel.text + "\n";
   for (const Message& message : effects.early_messages) out += script::describe(message) + "\n";
   for (const Message& message : effects.messages) out += script::describe(message) + "\n";
   if (out.empty()) return "";

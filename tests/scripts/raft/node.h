@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,16 +15,19 @@
 
 namespace shoal::raft::script {
 
-// On the way to a node: a message, or word from its own storage.
+// On the way to a node: a message, word from its own storage, or a proposal that a follower passes
+// on to its leader (as managers do above raft, and published scenarios within it).
 struct Parcel {
-  enum class Kind { kMessage, kAppended, kApplied };
+  enum class Kind { kMessage, kAppended, kApplied, kProposal };
   Kind kind = Kind::kMessage;
-  Message message;   // of the other kinds only `to` counts
-  uint64_t seq = 0;  // kAppended: what is durable
-  std::string text;  // of the other kinds: how it is listed
+  Message message;                      // of the other kinds only `to` counts
+  uint64_t seq = 0;                     // kAppended: what is durable
+  std::string text;                     // of the other kinds: how it is listed
+  std::string data;                     // kProposal
+  std::optional<ConfChangeSet> change;  // kProposal: instead of `data`
 
   RaftId to() const { return message.to; }
-  bool local() const { return kind != Kind::kMessage; }
+  bool local() const { return kind == Kind::kAppended || kind == Kind::kApplied; }
   std::string describe() const;
 };
 
@@ -44,7 +48,12 @@ class Node {
   Instant now() const { return now_; }
   // One heartbeat interval passes.
   void tick();
-  void deliver(Parcel parcel);
+  // What a proposal answers; ok for all else.
+  Status deliver(Parcel parcel);
+  // Here when this node leads, else by its leader; kUnavailable "raft proposal dropped" without
+  // one. A change that does not fit leaves an empty entry in its place, as published logs have it,
+  // and a word to `note`.
+  Status propose(Parcel proposal, std::string& note);
   // The core as its disk has it; what waited in queues is lost.
   void restart();
 
@@ -89,6 +98,7 @@ class Node {
   std::shared_ptr<const Snapshot> applied_;
   SoftState told_;
   HardState told_hard_;
+  std::vector<Parcel> passed_on_;  // leaves with the next round
   std::deque<AppendWork> append_work_;
   std::deque<std::vector<Entry>> apply_work_;
 };

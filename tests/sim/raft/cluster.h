@@ -27,6 +27,7 @@ struct Network {
   uint64_t duplicate_percent = 0;
   Duration max_delay = std::chrono::milliseconds(5);
   std::set<std::pair<raft::RaftId, raft::RaftId>> cut;  // from, to
+  bool mute_appends = false;                            // all of them are lost
 };
 
 class Cluster;
