@@ -153,8 +153,8 @@ std::string Node::describe(const Effects& effects, const HardState& hard, bool h
     out += "Lead:" + std::to_string(told_.leader) + " State:" + std::string(role_name(told_.role)) +
            "\n";
   }
-  const bool must_sync = !effects.entries.empty() || effects.snapshot ||
-                         hard.term != told_hard_.term || hard.vote != told_hard_.vote;
+  const bool must_sync =
+      !effects.entries.empty() || hard.term != told_hard_.term || hard.vote != told_hard_.vote;
   if (hard_changed) out += "HardState " + script::describe(hard) + "\n";
   for (const ReadState& read : effects.reads) {
     out += "ReadState " + std::to_string(read.context) + " at " + std::to_string(read.index) + "\n";
