@@ -72,7 +72,7 @@ std::string encode(const SnapshotRecord& record) {
   for (const Member& member : record.meta.members) {
     out.u64(member.id);
     out.text(member.address);
-    out.u8(member.learner ? 1 : 0);
+    out.u8(static_cast<uint8_t>((member.learner ? 1 : 0) | member.joint << 1));
   }
   return seal(kSnapshotKey, as_text(out.view()));
 }
@@ -129,7 +129,10 @@ Result<SnapshotRecord> decode_snapshot(std::string_view value) {
     Member member;
     member.id = in.u64();
     member.address = in.text(kMaxAddressBytes);
-    member.learner = in.u8() != 0;
+    const uint8_t part = in.u8();
+    member.learner = (part & 1) != 0;
+    member.joint = part >> 1;
+    if (member.joint > kJointBits) in.fail();
     out.meta.members.push_back(std::move(member));
   }
   if (!in.done() || out.size > kMaxSnapshotBytes) return data_loss("malformed snapshot record");

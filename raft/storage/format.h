@@ -6,7 +6,7 @@
 //   "h"               crc u32 | term u64 | vote u64 | commit u64
 //   "o"               crc u32 | offset u64 | offset term u64      the log begins after it
 //   "s"               crc u32 | index u64 | term u64 | size u64 | crc of data u32 | count varint |
-//                     count x (id u64, address text, learner u8)
+//                     count x (id u64, address text, learner + 2 * joint u8)
 //   "e" index u64     crc u32 | term u64 | type u8 | data
 //
 // The snapshot's data is a file beside the database, snapshot-<index>, written and synced before
