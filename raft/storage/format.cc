@@ -72,7 +72,7 @@ std::string encode(const State& state) {
   for (const Member& member : state.snapshot.members) {
     out.u64(member.id);
     out.text(member.address);
-    out.u8(member.learner ? 1 : 0);
+    out.u8(static_cast<uint8_t>((member.learner ? 1 : 0) | member.joint << 1));
   }
   return text_of(out);
 }
@@ -105,7 +105,10 @@ std::vector<Member> get_members(ByteReader& in) {
     Member member;
     member.id = in.u64();
     member.address = in.text(kMaxAddressBytes);
-    member.learner = in.u8() != 0;
+    const uint8_t part = in.u8();
+    member.learner = (part & 1) != 0;
+    member.joint = part >> 1;
+    if (member.joint > kJointBits) in.fail();
     out.push_back(std::move(member));
   }
   return out;

@@ -12,7 +12,7 @@
 //   "e" index u64    "entry" | index u64 | tag of the       term u64 | type u8 | data
 //                    entry before it
 //
-// members: count varint, count x (id u64, address text, learner u8). tag: the 16 bytes at the end
+// members: count varint, count x (id u64, address text, learner + 2 * joint u8). tag: the 16 bytes at the end
 // of a sealed entry; `offset tag` is that of the entry at `offset`, after which the log begins, and
 // zero when a received snapshot is there. So the log is one chain, its end is in "t", and "t" is
 // written with every batch, its sequence one higher: whatever is missing, old or out of place does
