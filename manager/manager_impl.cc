@@ -101,6 +101,9 @@ void ManagerImpl::make_driver(uint64_t raft_id, std::vector<raft::Member> peers)
   config.core.heartbeat_interval = config_.raft_heartbeat;
   config.core.election_timeout_min = config_.raft_election;
   config.core.election_timeout_max = config_.raft_election * 2;
+  config.core.max_inflight = kMaxInflight;
+  config.core.max_append_bytes = kMaxAppendBytes;
+  config.core.commit_notice = kCommitNotice;
   config.initial_peers = std::move(peers);
   driver_ = std::make_unique<raft::Driver>(std::move(config), *log_, *transport_, *machine_, clock_,
                                            *raft_timer_, rng_, *this);

@@ -17,7 +17,7 @@ bool another_leader_may_help(ErrorClass code) {
 
 struct LeaderCalls::State {
   Call call;
-  std::unique_ptr<Timer> timer;
+  std::unique_ptr<Timer> timer;  // none before the first pause
   Duration backoff = kRetryFirst;
   bool waiting = false;  // for the timer or news
   std::string sent_to;   // the leader that is asked
@@ -38,7 +38,6 @@ void LeaderCalls::start(Call call) {
   }
   auto state = std::make_shared<State>();
   state->call = std::move(call);
-  state->timer = strand_.make_timer();
   calls_.insert(state);
   step(state);
 }
@@ -46,7 +45,7 @@ void LeaderCalls::start(Call call) {
 void LeaderCalls::step(const std::shared_ptr<State>& state) {
   if (state->finished) return;
   state->waiting = false;
-  state->timer->cancel();
+  if (state->timer) state->timer->cancel();
   const uint64_t attempt = ++state->attempt;
   if (std::chrono::system_clock::now() >= state->call.deadline) {
     return finish(state, deadline_exceeded("no leader carried this out in time; `shoal node ls` "
@@ -102,6 +101,7 @@ void LeaderCalls::tried(const std::shared_ptr<State>& state, const Status& statu
   state->waiting = true;
   const Duration left = std::chrono::duration_cast<Duration>(state->call.deadline - now) +
                         std::chrono::milliseconds(1);
+  if (!state->timer) state->timer = strand_.make_timer();
   const Instant when{std::chrono::steady_clock::now().time_since_epoch().count()};
   state->timer->wake_at(when + std::min(state->backoff, left),
                         [this, alive = std::weak_ptr(alive_), state, attempt = state->attempt] {
@@ -114,7 +114,7 @@ void LeaderCalls::finish(const std::shared_ptr<State>& state, Status status) {
   if (state->finished) return;
   state->finished = true;
   ++state->attempt;
-  state->timer->cancel();
+  if (state->timer) state->timer->cancel();
   calls_.erase(state);
   const StatusDone done = std::move(state->call.done);
   done(std::move(status));

@@ -175,7 +175,7 @@ void Core::tick(Instant now) {
 }
 
 Instant Core::next_deadline() const {
-  if (role_ == Role::kLeader) return heartbeat_deadline_;
+  if (role_ == Role::kLeader) return std::min(heartbeat_deadline_, notice_deadline_);
   return election_deadline_;
 }
 
@@ -230,7 +230,7 @@ void Core::persisted(uint64_t seq, Instant now) {
   if (role_ == Role::kLeader) {
     const auto self = progress_.find(config_.id);
     if (self != progress_.end()) self->second.update(log_.stable());
-    if (maybe_commit()) broadcast_append();
+    if (maybe_commit()) tell_commit();
   }
 }
 

@@ -119,6 +119,7 @@ void Core::become_follower(Term term, RaftId leader) {
   progress_.clear();
   pending_reads_.clear();
   transferee_ = 0;
+  notice_deadline_ = Instant::max();
   reset_election_deadline();
 }
 
@@ -176,6 +177,7 @@ void Core::check_quorum() {
 }
 
 void Core::tick_leader() {
+  if (now_ >= notice_deadline_) send_commit_notices();
   if (now_ < heartbeat_deadline_) return;
   if (config_.check_quorum) check_quorum();
   if (role_ != Role::kLeader) return;

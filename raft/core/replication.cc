@@ -68,6 +68,22 @@ void Core::broadcast_append() {
   }
 }
 
+// Followers apply what they know to be committed: nobody waits for that but who reads there.
+void Core::tell_commit() {
+  if (config_.commit_notice == Duration{0}) return broadcast_append();
+  for (const auto& [id, progress] : progress_) {
+    if (id != config_.id) send_append(id, false);
+  }
+  if (notice_deadline_ == Instant::max()) notice_deadline_ = now_ + config_.commit_notice;
+}
+
+void Core::send_commit_notices() {
+  notice_deadline_ = Instant::max();
+  for (const auto& [id, progress] : progress_) {
+    if (id != config_.id && progress.lacks_commit(log_.committed())) send_append(id, true);
+  }
+}
+
 void Core::broadcast_heartbeat() {
   heartbeat_deadline_ = now_ + config_.heartbeat_interval;
   if (config_.lease_reads) {
@@ -166,8 +182,8 @@ void Core::handle_append_response(const Message& message) {
     progress.inflights.free_to(message.index);
   }
   if (maybe_commit()) {
-    broadcast_append();
-  } else if (progress.lacks_commit(log_.committed())) {
+    tell_commit();
+  } else if (config_.commit_notice == Duration{0} && progress.lacks_commit(log_.committed())) {
     send_append(message.from, true);
   }
   while (progress_.contains(message.from) && send_append(message.from, false)) {

@@ -47,14 +47,36 @@ void Driver::change_members(const ConfChangeSet& set, StatusCallback done) {
 
 void Driver::read_index(StatusCallback done) {
   if (refuse_when_down([&](Error error) { done(std::move(error)); })) return;
-  if (reads_.size() >= config_.core.max_pending_reads) {
+  if (pending_reads() >= config_.core.max_pending_reads) {
     return done(resource_exhausted("too many reads are in progress: try again"));
   }
-  const uint64_t context = ++next_read_;
-  const Status status = core_->read_index(context, clock_.now());
-  if (!status) return done(status);
-  reads_[context] = {clock_.now() + config_.read_timeout, std::move(done)};
+  waiting_reads_.push_back(std::move(done));
+  ask_reads();
   pump();
+}
+
+size_t Driver::pending_reads() const {
+  size_t count = waiting_reads_.size();
+  for (const auto& [context, read] : reads_) count += read.dones.size();
+  return count;
+}
+
+// One confirmation by the leader serves all reads that came before it was asked for.
+void Driver::ask_reads() {
+  if (!core_ || waiting_reads_.empty()) return;
+  const Instant now = clock_.now();
+  const bool under_way = std::any_of(reads_.begin(), reads_.end(), [&](const auto& item) {
+    return item.second.index == 0 && now < item.second.asked + config_.read_patience;
+  });
+  if (under_way) return;
+  std::vector<StatusCallback> dones = std::exchange(waiting_reads_, {});
+  const uint64_t context = ++next_read_;
+  const Status status = core_->read_index(context, now);
+  if (status) {
+    reads_[context] = {now, std::move(dones)};
+    return;
+  }
+  for (const auto& done : dones) done(status);
 }
 
 void Driver::apply(const std::vector<Entry>& entries) {
@@ -108,9 +130,9 @@ void Driver::finish_reads() {
       continue;
     }
     const auto key = it->first;
-    const StatusCallback done = std::move(it->second.done);
+    const std::vector<StatusCallback> dones = std::move(it->second.dones);
     reads_.erase(it);
-    done(ok_status());
+    for (const auto& done : dones) done(ok_status());
     it = reads_.upper_bound(key);
   }
 }
@@ -129,21 +151,27 @@ void Driver::expire() {
     it = proposals_.upper_bound(key);
   }
   for (auto it = reads_.begin(); it != reads_.end();) {
-    if (it->second.deadline > now) {
+    if (it->second.asked + config_.read_timeout > now) {
       ++it;
       continue;
     }
     const auto key = it->first;
-    const StatusCallback done = std::move(it->second.done);
+    const std::vector<StatusCallback> dones = std::move(it->second.dones);
     reads_.erase(it);
-    done(unavailable("the leader did not confirm the read in time: try again"));
+    for (const auto& done : dones) {
+      done(unavailable("the leader did not confirm the read in time: try again"));
+    }
     it = reads_.upper_bound(key);
   }
+  ask_reads();
 }
 
 void Driver::fail_all(const Error& proposals, const Error& reads) {
   for (auto& [key, proposal] : std::exchange(proposals_, {})) proposal.done(proposals);
-  for (auto& [context, read] : std::exchange(reads_, {})) read.done(reads);
+  for (auto& [context, read] : std::exchange(reads_, {})) {
+    for (const auto& done : read.dones) done(reads);
+  }
+  for (const auto& done : std::exchange(waiting_reads_, {})) done(reads);
 }
 
 void Driver::told(const SoftState& soft) {
@@ -155,10 +183,10 @@ void Driver::told(const SoftState& soft) {
   told_term_ = term;
   told_self_ = self;
   // What was asked of the former leader will not be answered.
-  std::vector<StatusCallback> unanswered;
+  std::vector<StatusCallback> unanswered = std::exchange(waiting_reads_, {});
   std::erase_if(reads_, [&](auto& item) {
     if (item.second.index != 0) return false;
-    unanswered.push_back(std::move(item.second.done));
+    std::move(item.second.dones.begin(), item.second.dones.end(), std::back_inserter(unanswered));
     return true;
   });
   for (const auto& done : unanswered) done(unavailable("the raft leader changed: try again"));

@@ -89,6 +89,7 @@ void Driver::stop() {
   stopped_ = true;
   retry_at_ = Instant::max();
   timer_.cancel();
+  armed_ = Instant::max();
   forget_run();
   error_ = "stopped";
   fail_all(deadline_exceeded("this node is stopping; the change may or may not happen"),
@@ -155,6 +156,7 @@ void Driver::round(Effects effects) {
     const auto found = reads_.find(read.context);
     if (found != reads_.end()) found->second.index = read.index;
   }
+  ask_reads();
   finish_reads();
   if (effects.soft_state) told(*effects.soft_state);
   if (core_) maybe_snapshot();
@@ -230,6 +232,7 @@ void Driver::fail(const Error& error) {
 
 void Driver::wake() {
   const Instant now = clock_.now();
+  armed_ = Instant::max();
   if (stopped_) return;
   if (now >= retry_at_) {
     retry_at_ = Instant::max();
@@ -251,10 +254,13 @@ void Driver::arm() {
     break;
   }
   for (const auto& [key, read] : reads_) {
-    next = std::min(next, read.deadline);
+    next = std::min(
+        next, read.asked + (waiting_reads_.empty() ? config_.read_timeout : config_.read_patience));
     break;
   }
-  if (next == Instant::max()) return timer_.cancel();
+  // Most deadlines only move away; a wake-up that finds nothing to do costs less than a new one.
+  if (armed_ <= next) return;
+  armed_ = next;
   timer_.wake_at(next, [this] { wake(); });
 }
 

@@ -36,6 +36,9 @@ struct DriverConfig {
   Duration proposal_timeout = std::chrono::seconds(10);
   Duration read_timeout = std::chrono::seconds(3);
   Duration storage_retry = std::chrono::seconds(5);
+  // Reads that come while others are asked for wait for these and are asked for together; an answer
+  // that takes longer may be lost.
+  Duration read_patience = std::chrono::milliseconds(50);
   size_t max_pending_proposals = 4096;  // callbacks held
 };
 
@@ -118,9 +121,9 @@ class Driver {
     Instant deadline;
     ProposeCallback done;
   };
-  struct Read {
-    Instant deadline;
-    StatusCallback done;
+  struct Read {  // several that ask together
+    Instant asked;
+    std::vector<StatusCallback> dones;
     Index index = 0;  // to be applied first; 0: the leader has not answered
   };
   struct Saving {  // a round whose save is under way
@@ -148,6 +151,8 @@ class Driver {
   void settle(Index index, Term term, std::string result);
   Status install(const Snapshot& snapshot);
   void finish_reads();
+  void ask_reads();
+  size_t pending_reads() const;
   void expire();
   void fail_all(const Error& proposals, const Error& reads);
   void maybe_snapshot();
@@ -176,10 +181,12 @@ class Driver {
   std::map<std::pair<Index, Term>, Proposal> proposals_;
   std::map<uint64_t, Read> reads_;  // by context
   uint64_t next_read_ = 0;
+  std::vector<StatusCallback> waiting_reads_;  // not asked for yet
   RaftId told_leader_ = 0;
   Term told_term_ = 0;  // 0 without a leader
   bool told_self_ = false;
   Instant retry_at_ = Instant::max();
+  Instant armed_ = Instant::max();  // when the timer wakes us
   // Replaced when a run of the core ends; callbacks of an earlier run find theirs gone.
   std::shared_ptr<int> run_;
 };

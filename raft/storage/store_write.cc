@@ -25,9 +25,9 @@ void RocksLogStore::flush() {
   if (saves.empty()) return;  // an earlier job took them along
   if (failed_.ok()) failed_ = write(saves);
   const Status status = failed_;
-  for (Save& save : saves) {
-    strand_.post([done = std::move(save.done), status] { done(status); });
-  }
+  strand_.post([saves = std::make_shared<std::vector<Save>>(std::move(saves)), status] {
+    for (const Save& save : *saves) save.done(status);
+  });
 }
 
 // After a failure `state_` and `tags_` mean nothing until they are loaded again.
