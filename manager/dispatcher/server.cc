@@ -13,7 +13,8 @@ DispatcherServer::DispatcherServer(Strand& strand, Clock& clock, Replica& replic
       replica_(replica),
       core_(replica.store(), replica.rng()),
       timer_(strand.make_timer()),
-      catch_up_timer_(strand.make_timer()) {}
+      catch_up_timer_(strand.make_timer()),
+      push_timer_(strand.make_timer()) {}
 
 void DispatcherServer::post(std::function<void()> work) {
   strand_.post([alive = std::weak_ptr(alive_), work = std::move(work)] {
@@ -198,7 +199,18 @@ void DispatcherServer::catch_up() {
 
 void DispatcherServer::applied(const std::vector<Change>& changes) {
   core_.applied(changes, clock_.now());
-  pump();
+  if (std::exchange(push_due_, true)) return;
+  const Instant now = clock_.now();
+  const Instant earliest = pushed_ + kPushInterval;
+  const auto push = [this] {
+    push_due_ = false;
+    pushed_ = clock_.now();
+    pump();
+  };
+  if (now >= earliest) return post(push);
+  push_timer_->wake_at(earliest, [alive = std::weak_ptr(alive_), push] {
+    if (!alive.expired()) push();
+  });
 }
 
 void DispatcherServer::store_replaced() {
@@ -212,6 +224,7 @@ void DispatcherServer::stop() {
   core_.step_down(unavailable("this manager is stopping"));
   pump();
   catch_up_timer_->cancel();
+  push_timer_->cancel();
 }
 
 void DispatcherServer::pump() {

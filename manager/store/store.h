@@ -158,6 +158,9 @@ class Store {
   std::map<std::string, NetworkId> network_names_;
   SubnetIndex subnets_;
   VniPool vnis_;
+  // cluster_->next_vni follows from the network that drew last and from the cluster's record,
+  // whichever is newer: its version. So drawing a VNI writes no cluster record.
+  uint64_t vni_drawn_at_ = 0;
   std::set<std::pair<std::string, EndpointId>> endpoint_names_;
   std::unordered_map<NodeId, std::set<EndpointId>> endpoints_by_node_;
   std::set<std::pair<std::string, NodeId>> hostnames_;

@@ -25,16 +25,16 @@ std::string StateMachine::apply(raft::Index index, raft::Term term, std::string_
   Outcome outcome = store_.apply(index, *decoded);
   last_answer_ = std::move(outcome.answer);
   if (outcome.changes.empty()) return {};
-  save(outcome.changes);
   if (listener_.applied) listener_.applied(outcome.changes);
+  save(std::move(outcome.changes));
   return {};
 }
 
-void StateMachine::save(const std::vector<Change>& changes) {
+void StateMachine::save(std::vector<Change> changes) {
   if (writer_.behind()) {
     writer_.replace(store_.objects(), applied_index_);
   } else {
-    writer_.write(changes, applied_index_);
+    writer_.write(std::move(changes), applied_index_);
   }
   std::string error = writer_.error();
   if (error.empty() == told_error_.empty()) return;

@@ -45,7 +45,7 @@ class StateMachine final : public raft::StateMachine {
 
  private:
   explicit StateMachine(std::unique_ptr<Tables> tables) : writer_(std::move(tables)) {}
-  void save(const std::vector<Change>& changes);
+  void save(std::vector<Change> changes);
 
   TablesWriter writer_;
   Store store_;
