@@ -49,7 +49,8 @@ ManagerImpl::ManagerImpl(ManagerConfig config, Strand& strand, Clock& clock, Rng
              follow_unlock_key();
              dispatcher_->store_replaced();
            },
-       .failed = [](const Error& error) { log::error("manager", "{}", error.message); }});
+       .failed = [](const Error& error) { log::error("manager", "{}", error.message); },
+       .post = [this](std::function<void()> work) { strand_.post(std::move(work)); }});
 }
 
 ManagerImpl::~ManagerImpl() {

@@ -12,6 +12,7 @@ namespace shoal::node {
 namespace {
 
 constexpr int kMaxMessageBytes = 16 << 20;
+constexpr int kStreamWindowBytes = 1 << 20;
 // Pings of clients (manager/security/credentials.cc) come every 2 s; they are not abuse.
 constexpr int kMinPingIntervalMs = 1'000;
 // What the cluster port may hold for messages under way.
@@ -49,6 +50,9 @@ Status ManagerPart::serve(const HostPort& listen, const manager::IdentityFiles& 
       manager::server_credentials(files));
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kMinPingIntervalMs);
+  // As the clients' (manager/security/credentials.cc).
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamWindowBytes);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleTimeoutMs);

@@ -24,6 +24,7 @@ using grpc::experimental::TlsServerCredentialsOptions;
 constexpr unsigned kReloadSeconds = 1;      // how soon a renewed certificate is used
 constexpr int kMaxMessageBytes = 16 << 20;  // a complete assignment of a large cluster
 constexpr int kKeepaliveMs = 2'000;         // a silent peer is noticed within two of these
+constexpr int kStreamWindowBytes = 1 << 20;
 constexpr int kReconnectMinMs = 100;
 constexpr int kReconnectMaxMs = 1'000;
 
@@ -58,6 +59,9 @@ std::shared_ptr<grpc::Channel> channel_with(const TlsChannelCredentialsOptions& 
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   // Channels to one address with different identities must not share a connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // No pings that measure the bandwidth, one for each burst of messages; windows large enough.
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamWindowBytes);
   // A proxy named in the environment is for the web, not for the cluster.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return grpc::CreateCustomChannel(address, grpc::experimental::TlsCredentials(options), arguments);

@@ -44,6 +44,14 @@ void StateMachine::save(std::vector<Change> changes) {
 
 std::string StateMachine::snapshot() { return wire::encode_snapshot(store_.objects()); }
 
+void StateMachine::snapshot_later(std::function<void(std::optional<std::string>)> done) {
+  if (!listener_.post) return done(snapshot());
+  writer_.snapshot(
+      [post = listener_.post, done = std::move(done)](std::optional<std::string> data) {
+        post([done, data = std::move(data)]() mutable { done(std::move(data)); });
+      });
+}
+
 Status StateMachine::restore(raft::Index index, std::string_view data) {
   auto objects = SHOAL_TRY(wire::decode_snapshot(data));
   Store store;

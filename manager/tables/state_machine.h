@@ -24,6 +24,7 @@ class StateMachine final : public raft::StateMachine {
     std::function<void(const std::vector<Change>&)> applied;  // not called for empty changes
     std::function<void()> replaced;                           // the whole store, by a snapshot
     std::function<void(const Error&)> failed;                 // the disk, for the log
+    std::function<void(std::function<void()>)> post;          // onto raft's strand, from any thread
   };
 
   // Loads `tables` into the store. kDataLoss.
@@ -40,6 +41,8 @@ class StateMachine final : public raft::StateMachine {
 
   std::string apply(raft::Index index, raft::Term term, std::string_view command) override;
   std::string snapshot() override;
+  // From the tables, on their thread.
+  void snapshot_later(std::function<void(std::optional<std::string>)> done) override;
   Status restore(raft::Index index, std::string_view data) override;
   raft::Index applied_index() const override { return applied_index_; }
 

@@ -121,6 +121,21 @@ Result<Tables::Content> Tables::load() const {
   return content;
 }
 
+Result<std::string> Tables::snapshot() const {
+  if (!db_) return disk_error(path_, rocksdb::Status::IOError("not open"));
+  std::string out = wire::snapshot_head();
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(options));
+  for (it->Seek(kObjects); it->Valid() && it->key().compare(kAfterObjects) < 0; it->Next()) {
+    const auto record = sealer_.open(it->key().ToStringView(), it->value().ToStringView());
+    if (!record) return damaged(record.error().message);
+    wire::add_to_snapshot(*record, out);
+  }
+  if (!it->status().ok()) return disk_error(path_, it->status());
+  return out;
+}
+
 std::string Tables::row_of(const Object& object) const {
   return kObjects + sealer_.hide(name_of(object));
 }

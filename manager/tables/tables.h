@@ -40,6 +40,8 @@ class Tables {
   static Result<std::unique_ptr<Tables>> open(const std::string& path, const crypto::Key& key);
 
   Result<Content> load() const;
+  // All objects, as wire::encode_snapshot() gives them but for their order.
+  Result<std::string> snapshot() const;
   // Refused by the disk (kResourceExhausted, kInternal, kDataLoss): the tables are as before.
   Status write(const std::vector<Change>& changes, uint64_t applied_index);
   // In one step: everything old goes, `objects` are all there is.

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <future>
 
 #include "manager/control/commands.h"
 #include "manager/tables/state_machine.h"
@@ -100,6 +101,24 @@ TEST_F(TablesTest, ASnapshotReplacesEverything) {
   EXPECT_EQ(machine->applied_index(), 1000U);
   EXPECT_TRUE(machine->store().objects() == objects);
   path_ = std::filesystem::path(path_).parent_path();
+}
+
+TEST_F(TablesTest, ASnapshotTakenLaterIsOfTheMomentItWasAskedFor) {
+  auto machine = open();
+  StateMachine::Listener listener;
+  listener.post = [](const std::function<void()>& work) { work(); };
+  machine->listen(listener);
+  fill(*machine, 50);
+  const auto objects = machine->store().objects();
+  std::promise<std::optional<std::string>> taken;
+  machine->snapshot_later(
+      [&](std::optional<std::string> data) { taken.set_value(std::move(data)); });
+  fill(*machine, 200);
+  const auto data = taken.get_future().get();
+  ASSERT_TRUE(data.has_value());
+  machine->drain();
+  ASSERT_TRUE(machine->restore(machine->applied_index() + 1, *data).ok());
+  EXPECT_TRUE(machine->store().objects() == objects);
 }
 
 TEST_F(TablesTest, ABadSnapshotChangesNothing) {

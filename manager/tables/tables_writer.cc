@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <future>
+#include <utility>
 
 namespace shoal::manager {
 
@@ -12,10 +13,9 @@ void TablesWriter::write(std::vector<Change> changes, uint64_t applied_index) {
     if (jobs_.size() >= kMaxQueuedWrites) {
       behind_ = true;
       error_ = "the disk is slower than the changes; the tables are written whole when it is free";
-      jobs_.clear();
-      return;
+      return give_up(std::exchange(jobs_, {}));
     }
-    jobs_.push_back({std::nullopt, std::move(changes), applied_index});
+    jobs_.push_back({std::nullopt, std::move(changes), applied_index, nullptr});
   }
   thread_.post([this] { run(); });
 }
@@ -24,10 +24,28 @@ void TablesWriter::replace(std::vector<Object> objects, uint64_t applied_index) 
   {
     const std::lock_guard lock(mutex_);
     behind_ = false;
-    jobs_.clear();
-    jobs_.push_back({std::move(objects), {}, applied_index});
+    give_up(std::exchange(jobs_, {}));
+    jobs_.push_back({std::move(objects), {}, applied_index, nullptr});
   }
   thread_.post([this] { run(); });
+}
+
+void TablesWriter::snapshot(std::function<void(std::optional<std::string>)> done) {
+  {
+    const std::lock_guard lock(mutex_);
+    std::vector<Job> job;
+    job.push_back({std::nullopt, {}, 0, std::move(done)});
+    if (behind_) return give_up(std::move(job));
+    jobs_.push_back(std::move(job.front()));
+  }
+  thread_.post([this] { run(); });
+}
+
+// Who waits for a snapshot learns that there is none.
+void TablesWriter::give_up(std::vector<Job> jobs) {
+  for (Job& job : jobs) {
+    if (job.snapshot) thread_.post([done = std::move(job.snapshot)] { done(std::nullopt); });
+  }
 }
 
 bool TablesWriter::behind() const {
@@ -52,8 +70,19 @@ void TablesWriter::run() {
     const std::lock_guard lock(mutex_);
     jobs.swap(jobs_);
   }
+  Status status = ok_status();
+  for (size_t first = 0; first < jobs.size();) {
+    const auto taken = std::find_if(jobs.begin() + static_cast<ptrdiff_t>(first), jobs.end(),
+                                    [](const Job& job) { return job.snapshot != nullptr; });
+    const auto end = static_cast<size_t>(taken - jobs.begin());
+    if (status && end > first) status = perform(std::span(jobs).subspan(first, end - first));
+    if (taken != jobs.end()) {
+      auto found = status ? tables_->snapshot() : Result<std::string>(status.error());
+      taken->snapshot(found ? std::optional(std::move(*found)) : std::nullopt);
+    }
+    first = end + 1;
+  }
   if (jobs.empty()) return;  // an earlier run took them along
-  const Status status = perform(std::move(jobs));
   const std::lock_guard lock(mutex_);
   if (status) {
     if (!behind_) error_.clear();
@@ -63,10 +92,10 @@ void TablesWriter::run() {
   // A replace that came meanwhile does not build on what failed.
   if (!jobs_.empty() && jobs_.front().objects) return;
   behind_ = true;
-  jobs_.clear();
+  give_up(std::exchange(jobs_, {}));
 }
 
-Status TablesWriter::perform(std::vector<Job> jobs) {
+Status TablesWriter::perform(std::span<Job> jobs) {
   const uint64_t applied_index = jobs.back().applied_index;
   if (jobs.front().objects) {
     SHOAL_TRY(tables_->replace(*jobs.front().objects, jobs.front().applied_index));

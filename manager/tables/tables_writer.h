@@ -7,9 +7,11 @@
 // Thread rule: from any thread; one caller decides the order.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,7 +22,7 @@ namespace shoal::manager {
 
 // Applied entries that wait for the disk; beyond them the tables are left behind and written whole
 // when the disk is free again.
-inline constexpr size_t kMaxQueuedWrites = 16384;
+inline constexpr size_t kMaxQueuedWrites = 65536;
 
 class TablesWriter {
  public:
@@ -29,6 +31,9 @@ class TablesWriter {
 
   void write(std::vector<Change> changes, uint64_t applied_index);
   void replace(std::vector<Object> objects, uint64_t applied_index);
+  // The state after all that was given before, as a snapshot (manager/wire); from the thread of the
+  // tables. Nothing when they are behind.
+  void snapshot(std::function<void(std::optional<std::string>)> done);
 
   // Whether replace() is due: what was given to write() was dropped.
   bool behind() const;
@@ -42,10 +47,12 @@ class TablesWriter {
     std::optional<std::vector<Object>> objects;  // replace
     std::vector<Change> changes;
     uint64_t applied_index = 0;
+    std::function<void(std::optional<std::string>)> snapshot;  // nothing to write: one to be taken
   };
 
   void run();
-  Status perform(std::vector<Job> jobs);
+  Status perform(std::span<Job> jobs);
+  void give_up(std::vector<Job> jobs);
 
   const std::unique_ptr<Tables> tables_;
   mutable std::mutex mutex_;  // guards what follows

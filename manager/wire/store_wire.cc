@@ -2,6 +2,7 @@
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/wire_format_lite.h>
 
 #include "manager/wire/checks.h"
 #include "manager/wire/common_wire.h"
@@ -77,6 +78,18 @@ std::string encode_snapshot(const std::vector<Object>& objects) {
   message.set_version(kFormatVersion);
   for (const Object& object : objects) *message.add_objects() = to_wire(object);
   return serialize(message);
+}
+
+std::string snapshot_head() { return encode_snapshot({}); }
+
+void add_to_snapshot(std::string_view object, std::string& snapshot) {
+  using google::protobuf::internal::WireFormatLite;
+  google::protobuf::io::StringOutputStream stream(&snapshot);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.WriteTag(WireFormatLite::MakeTag(store::Snapshot::kObjectsFieldNumber,
+                                         WireFormatLite::WIRETYPE_LENGTH_DELIMITED));
+  coded.WriteVarint32(static_cast<uint32_t>(object.size()));
+  coded.WriteRaw(object.data(), static_cast<int>(object.size()));
 }
 
 Result<std::vector<Object>> decode_snapshot(std::string_view bytes) {

@@ -30,6 +30,9 @@ std::string encode_object(const Object& object);
 Result<Object> decode_object(std::string_view bytes);
 
 std::string encode_snapshot(const std::vector<Object>& objects);
+// The same piece by piece: the head, then each object as encode_object() gave it.
+std::string snapshot_head();
+void add_to_snapshot(std::string_view object, std::string& snapshot);
 Result<std::vector<Object>> decode_snapshot(std::string_view bytes);
 
 }  // namespace shoal::manager::wire

@@ -128,6 +128,14 @@ TEST(WireTest, SnapshotsSurviveTheRoundTrip) {
   EXPECT_TRUE(*back == objects());
 }
 
+TEST(WireTest, ASnapshotMadePieceByPieceIsTheSame) {
+  std::string snapshot = wire::snapshot_head();
+  for (const Object& object : objects()) {
+    wire::add_to_snapshot(wire::encode_object(object), snapshot);
+  }
+  EXPECT_EQ(snapshot, wire::encode_snapshot(objects()));
+}
+
 TEST(WireTest, CommandsSurviveTheRoundTrip) {
   for (const Operation& operation : operations()) {
     const std::string bytes = wire::encode_command({{12}, 34, operation});

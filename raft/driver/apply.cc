@@ -228,27 +228,57 @@ bool Driver::installing() const {
                      [](const Saving& saving) { return saving.snapshot != nullptr; });
 }
 
-void Driver::maybe_snapshot() {
+bool Driver::snapshot_due() const {
   const Log& log = core_->log();
-  if (snapshotting_ || installing() || log.applied() <= snapshot_index_) return;
-  const bool many = log.applied() - snapshot_index_ >= config_.snapshot_entries;
-  const bool large = log.bytes() >= config_.snapshot_log_bytes;
-  if (!many && !large) return;
-  auto snapshot = make_snapshot();
-  if (!snapshot) return;
-  LogStore::Batch batch;
-  batch.snapshot = snapshot;
-  batch.compact_to = compaction_point();
-  batch.compact_term = log.term(batch.compact_to).value_or(0);
+  const Index last = std::max(snapshot_index_, snapshot_tried_);
+  if (snapshotting_ || installing() || log.applied() <= last) return false;
+  if (log.bytes() < snapshot_bytes_ / config_.snapshot_log_part) return false;
+  return log.applied() - last >= config_.snapshot_entries ||
+         log.bytes() >= config_.snapshot_log_bytes;
+}
+
+void Driver::maybe_snapshot() {
+  if (!snapshot_due()) return;
+  const Log& log = core_->log();
+  const Index index = log.applied();
+  const Index to = compaction_point();
+  const Term to_term = log.term(to).value_or(0);
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->meta = {index, *log.term(index), configuration_.list()};
   snapshotting_ = true;
-  store_.save(std::move(batch), [this, run = std::weak_ptr(run_), meta = snapshot->meta,
-                                 to = compaction_point()](const Status& status) {
+  snapshot_tried_ = index;
+  machine_.snapshot_later(
+      [this, run = std::weak_ptr(run_), snapshot, to, to_term](std::optional<std::string> data) {
+        if (run.expired()) return;
+        if (!data) {
+          snapshotting_ = false;
+          return;
+        }
+        snapshot_bytes_ = data->size();
+        snapshot->data = std::move(*data);
+        save_snapshot(snapshot, to, to_term);
+      });
+}
+
+void Driver::save_snapshot(std::shared_ptr<const Snapshot> snapshot, Index to, Term to_term) {
+  // A newer one may have been received meanwhile.
+  const bool newer = installing() || snapshot->meta.index <= snapshot_index_;
+  if (newer || snapshot->data.size() > kMaxSnapshotBytes) {
+    snapshotting_ = false;
+    return;
+  }
+  LogStore::Batch batch;
+  batch.compact_to = to;
+  batch.compact_term = to_term;
+  const Index index = snapshot->meta.index;
+  batch.snapshot = std::move(snapshot);
+  store_.save(std::move(batch), [this, run = std::weak_ptr(run_), index, to](const Status& status) {
     if (run.expired()) return;
     snapshotting_ = false;
     if (!status) return fail(status.error());
     // A newer one may have been received meanwhile.
-    if (meta.index <= snapshot_index_) return;
-    snapshot_index_ = meta.index;
+    if (index <= snapshot_index_) return;
+    snapshot_index_ = index;
     core_->compact(to);
     pump();
   });

@@ -31,6 +31,9 @@ struct DriverConfig {
   // follower a little behind needs no snapshot.
   Index snapshot_entries = 10000;
   size_t snapshot_log_bytes = 8U << 20;  // the log is held in memory
+  // ... but not before the log has this part of the last snapshot's size: taking one costs as much
+  // as the state is large, and so stays in proportion to what was written.
+  size_t snapshot_log_part = 2;
   Index keep_entries = 500;
   // Longer than any election: an answer after it is not known to be one.
   Duration proposal_timeout = std::chrono::seconds(10);
@@ -156,6 +159,8 @@ class Driver {
   void expire();
   void fail_all(const Error& proposals, const Error& reads);
   void maybe_snapshot();
+  bool snapshot_due() const;
+  void save_snapshot(std::shared_ptr<const Snapshot> snapshot, Index to, Term to_term);
   bool installing() const;
   Index compaction_point() const;
   std::shared_ptr<const Snapshot> make_snapshot();
@@ -178,6 +183,8 @@ class Driver {
   std::deque<Saving> saving_;
   Index snapshot_index_ = 0;
   bool snapshotting_ = false;
+  Index snapshot_tried_ = 0;   // what the last own one, kept or not, was taken at
+  size_t snapshot_bytes_ = 0;  // of the last own one
   std::map<std::pair<Index, Term>, Proposal> proposals_;
   std::map<uint64_t, Read> reads_;  // by context
   uint64_t next_read_ = 0;

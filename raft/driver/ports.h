@@ -25,6 +25,11 @@ class StateMachine {
   virtual std::string apply(Index index, Term term, std::string_view command) = 0;
   // The whole state as of the last applied entry; at most kMaxSnapshotBytes.
   virtual std::string snapshot() = 0;
+  // The same without holding up the strand: `done` gets, on the strand, the state as it was at this
+  // call, though it is called later. Perhaps from inside. Nothing: not now.
+  virtual void snapshot_later(std::function<void(std::optional<std::string>)> done) {
+    done(snapshot());
+  }
   // Replaces the whole state; applied_index() is `index` afterwards. An error stops the driver.
   virtual Status restore(Index index, std::string_view data) = 0;
   // The last applied command, 0 at first.
