@@ -84,12 +84,17 @@ std::string snapshot_head() { return encode_snapshot({}); }
 
 void add_to_snapshot(std::string_view object, std::string& snapshot) {
   using google::protobuf::internal::WireFormatLite;
-  google::protobuf::io::StringOutputStream stream(&snapshot);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.WriteTag(WireFormatLite::MakeTag(store::Snapshot::kObjectsFieldNumber,
-                                         WireFormatLite::WIRETYPE_LENGTH_DELIMITED));
-  coded.WriteVarint32(static_cast<uint32_t>(object.size()));
-  coded.WriteRaw(object.data(), static_cast<int>(object.size()));
+  using google::protobuf::io::CodedOutputStream;
+  constexpr size_t kMostVarintBytes = 5;
+  // Not by a stream onto the string, which would fill all of its capacity for each object.
+  uint8_t head[2 * kMostVarintBytes];
+  uint8_t* end = CodedOutputStream::WriteTagToArray(
+      WireFormatLite::MakeTag(store::Snapshot::kObjectsFieldNumber,
+                              WireFormatLite::WIRETYPE_LENGTH_DELIMITED),
+      head);
+  end = CodedOutputStream::WriteVarint32ToArray(static_cast<uint32_t>(object.size()), end);
+  snapshot.append(reinterpret_cast<const char*>(head), static_cast<size_t>(end - head));
+  snapshot.append(object);
 }
 
 Result<std::vector<Object>> decode_snapshot(std::string_view bytes) {
