@@ -31,7 +31,7 @@ constexpr int kIdleTimeoutMs = 120'000;
 constexpr int kHandshakeTimeoutMs = 2'000;
 constexpr std::chrono::seconds kShutdownGrace{2};
 // Each malloc arena keeps what it once held; the daemon's threads share two.
-constexpr int kMallocArenas = 8;
+constexpr int kMallocArenas = 2;
 
 int fail(const Error& error) {
   std::fprintf(stderr, "shoald: %s\n", error.message.c_str());

@@ -23,7 +23,7 @@ inline constexpr size_t kMaxAttachCalls = 4096;
 inline constexpr Duration kCatchUpAgain = std::chrono::milliseconds(50);
 
 // After a pause a change is told at once; more of them, as often as this and together.
-inline constexpr Duration kPushInterval = std::chrono::milliseconds(5);
+inline constexpr Duration kPushInterval = std::chrono::milliseconds(20);
 
 class DispatcherServer final : public dispatch::Dispatcher::CallbackService {
  public:
