@@ -104,11 +104,9 @@ void silence_libraries() {
   google::protobuf::SetLogHandler(nullptr);
 }
 
-// Debian builds Abseil with its search for lock cycles on, which costs gRPC a graph look-up for each
-// lock it takes.
-void end_deadlock_search() {
-  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-}
+// Debian builds Abseil with its search for lock cycles on, which costs gRPC a graph look-up for
+// each lock it takes.
+void end_deadlock_search() { absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore); }
 
 // Blocked in every thread; read by main alone.
 sigset_t block_signals() {

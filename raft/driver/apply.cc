@@ -61,14 +61,19 @@ size_t Driver::pending_reads() const {
   return count;
 }
 
+// When those asked for are answered, or have been waited for long enough.
+Instant Driver::ask_reads_at() const {
+  Instant at;
+  for (const auto& [context, read] : reads_) {
+    if (read.index == 0) at = std::max(at, read.asked + config_.read_patience);
+  }
+  return at;
+}
+
 // One confirmation by the leader serves all reads that came before it was asked for.
 void Driver::ask_reads() {
-  if (!core_ || waiting_reads_.empty()) return;
   const Instant now = clock_.now();
-  const bool under_way = std::any_of(reads_.begin(), reads_.end(), [&](const auto& item) {
-    return item.second.index == 0 && now < item.second.asked + config_.read_patience;
-  });
-  if (under_way) return;
+  if (!core_ || waiting_reads_.empty() || now < ask_reads_at()) return;
   std::vector<StatusCallback> dones = std::exchange(waiting_reads_, {});
   const uint64_t context = ++next_read_;
   const Status status = core_->read_index(context, now);

@@ -253,11 +253,8 @@ void Driver::arm() {
     next = std::min(next, proposal.deadline);
     break;
   }
-  for (const auto& [key, read] : reads_) {
-    next = std::min(
-        next, read.asked + (waiting_reads_.empty() ? config_.read_timeout : config_.read_patience));
-    break;
-  }
+  if (!reads_.empty()) next = std::min(next, reads_.begin()->second.asked + config_.read_timeout);
+  if (!waiting_reads_.empty()) next = std::min(next, ask_reads_at());
   // Most deadlines only move away; a wake-up that finds nothing to do costs less than a new one.
   if (armed_ <= next) return;
   armed_ = next;

@@ -155,6 +155,7 @@ class Driver {
   Status install(const Snapshot& snapshot);
   void finish_reads();
   void ask_reads();
+  Instant ask_reads_at() const;
   size_t pending_reads() const;
   void expire();
   void fail_all(const Error& proposals, const Error& reads);

@@ -1,7 +1,8 @@
 """Replicated writes and linearizable reads: three managers of Shoal against three members of etcd.
 
-Both on the same three lab hosts, their states on the same file system, TLS with client certificates on, fsync on, the
-load from a fourth host to the leader. Rounds are interleaved: each system once in each, the other one idle.
+Both on the same three lab hosts, their states on the same file system, TLS with client certificates
+on, fsync on, the load from a fourth host to the leader. Rounds are interleaved: each system once in
+each, the other one idle.
 """
 
 import contextlib

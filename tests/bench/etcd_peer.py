@@ -1,4 +1,4 @@
-"""The peer: Debian's etcd (packages etcd-server, etcd-client), a member on each of a lab's hosts, TLS on all its ports."""
+"""The peer: Debian's etcd, a member on each of a lab's hosts, TLS on all its ports."""
 
 import contextlib
 import json
