@@ -49,6 +49,7 @@ Cluster::Cluster(uint64_t seed, bool trace) : seed_(seed), trace_(trace), rng_(s
   base_.core.max_append_bytes = rng_.below(3) == 0 ? 1 : 64 + rng_.below(2000);
   base_.core.max_inflight = 1 + rng_.below(16);
   base_.core.snapshot_timeout = seconds(5);
+  base_.core.commit_notice = milliseconds(rng_.below(2) * 5);
   base_.core.lease_reads = rng_.below(3) == 0;
   for (RaftId id = 1; id <= size_; ++id) {
     nodes_.push_back(std::make_unique<Node>(*this, id));
