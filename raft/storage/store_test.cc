@@ -343,11 +343,18 @@ TEST(Format, RecordsAreReadAsWritten) {
   EXPECT_EQ(*format::parse_entry_key(format::entry_key(7)), 7U);
 }
 
-TEST(Format, NewerVersionIsRefused) {
-  EXPECT_EQ(*format::decode_version(format::encode_version()), format::kVersion);
-  const auto version = format::decode_version(std::string("\0\0\0\3", 4));
-  ASSERT_FALSE(version);
-  EXPECT_EQ(version.error().code, ErrorClass::kUnimplemented);
+TEST(Format, AnotherVersionIsRefusedSayingWhatToDo) {
+  EXPECT_TRUE(format::check_version(format::encode_version()));
+  const auto refusal = [](const std::string& version) {
+    return format::check_version(version).error();
+  };
+  const Error newer = refusal(std::string("\0\0\0\3", 4));
+  EXPECT_EQ(newer.code, ErrorClass::kUnimplemented);
+  EXPECT_NE(newer.message.find("upgrade it"), std::string::npos);
+  const Error older = refusal(std::string("\0\0\0\1", 4));
+  EXPECT_EQ(older.code, ErrorClass::kUnimplemented);
+  EXPECT_NE(older.message.find("join it again"), std::string::npos);
+  EXPECT_EQ(refusal(std::string(4, '\0')).code, ErrorClass::kDataLoss);
 }
 
 }  // namespace
