@@ -109,7 +109,8 @@ void ManagerImpl::make_driver(uint64_t raft_id, std::vector<raft::Member> peers)
        [this](raft::RaftId to, bool delivered) { driver_->report_snapshot(to, delivered); }});
   members_->attach(driver_.get());
   gate_.open(*transport_);
-  // Not at once: what was loaded may be older than what the log brings.
+  // Not at once: what was loaded may be older than what the log brings, and each change is an
+  // fsync.
   key_timer_->wake_at(clock_.now() + kFollowKeyAgain, [this, alive = std::weak_ptr(alive_)] {
     if (!alive.expired()) follow_unlock_key();
   });
