@@ -1,4 +1,4 @@
-// What the raft directory holds: a RocksDB database, the files state-<index> and "acknowledged".
+// What the raft directory holds: a RocksDB database, the files snapshot-<index> and "acknowledged".
 //
 // Every record but "f" is sealed (base/crypto/sealer.h) under a key of this node, bound to its
 // place. Integers are big endian. In the database:
@@ -18,7 +18,7 @@
 // and "t" is written with every batch, its sequence one higher: whatever is missing, old or out of
 // place does not fit. What is lost at the very end is found by "acknowledged" (witness.h).
 //
-// state-<index> is the snapshot's data in parts of 1 MiB, each sealed, in the place "snapshot" |
+// snapshot-<index> is the snapshot's data in parts of 1 MiB, each sealed, in the place "snapshot" |
 // index u64 | term u64 | number u64 | last u8. It is written and synced before the record that
 // names it.
 #pragma once
@@ -39,7 +39,7 @@ inline constexpr std::string_view kVersionKey = "f";
 inline constexpr std::string_view kStateKey = "t";
 inline constexpr std::string_view kStatePlace = "state";
 inline constexpr char kEntryPrefix = 'e';
-inline constexpr std::string_view kSnapshotFile = "state-";
+inline constexpr std::string_view kSnapshotFile = "snapshot-";
 inline constexpr size_t kSnapshotPart = 1U << 20;
 
 // All that is small, written whole with every batch.
