@@ -1,6 +1,17 @@
 #include "base/rpc/status.h"
 
 namespace shoal {
+namespace {
+
+// Of a status that a server of ours has made.
+constexpr char kOurs[] = "shoal";
+
+bool never_left(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+         status.error_message().starts_with("failed to connect to all addresses");
+}
+
+}  // namespace
 
 grpc::Status to_grpc(const Error& error) {
   using grpc::StatusCode;
@@ -42,7 +53,7 @@ grpc::Status to_grpc(const Error& error) {
     case ErrorClass::kInternal:
       break;
   }
-  return {code, error.message};
+  return {code, error.message, kOurs};
 }
 
 Error from_grpc(const grpc::Status& status) {
@@ -67,7 +78,9 @@ Error from_grpc(const grpc::Status& status) {
       return resource_exhausted(message);
     case StatusCode::UNAVAILABLE:
     case StatusCode::CANCELLED:
-      return unavailable(message);
+      if (status.error_details() == kOurs || never_left(status)) return unavailable(message);
+      return deadline_exceeded("the connection was lost (" + message +
+                               "): it may or may not have happened");
     case StatusCode::DEADLINE_EXCEEDED:
       return deadline_exceeded(message);
     case StatusCode::DATA_LOSS:
