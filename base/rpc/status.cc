@@ -6,9 +6,20 @@ namespace {
 // Of a status that a server of ours has made.
 constexpr char kOurs[] = "shoal";
 
-bool never_left(const grpc::Status& status) {
-  return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
-         status.error_message().starts_with("failed to connect to all addresses");
+// What gRPC says when the answer did not come, whatever became of the call.
+bool is_loss(const grpc::Status& status) {
+  using grpc::StatusCode;
+  if (status.error_details() == kOurs) return false;
+  switch (status.error_code()) {
+    case StatusCode::UNAVAILABLE:
+      return !status.error_message().starts_with("failed to connect to all addresses");
+    case StatusCode::CANCELLED:
+    case StatusCode::UNKNOWN:
+    case StatusCode::INTERNAL:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -59,6 +70,10 @@ grpc::Status to_grpc(const Error& error) {
 Error from_grpc(const grpc::Status& status) {
   using grpc::StatusCode;
   const std::string& message = status.error_message();
+  if (is_loss(status)) {
+    return deadline_exceeded("the connection was lost (" + message +
+                             "): it may or may not have happened");
+  }
   switch (status.error_code()) {
     case StatusCode::INVALID_ARGUMENT:
     case StatusCode::OUT_OF_RANGE:
@@ -78,9 +93,7 @@ Error from_grpc(const grpc::Status& status) {
       return resource_exhausted(message);
     case StatusCode::UNAVAILABLE:
     case StatusCode::CANCELLED:
-      if (status.error_details() == kOurs || never_left(status)) return unavailable(message);
-      return deadline_exceeded("the connection was lost (" + message +
-                               "): it may or may not have happened");
+      return unavailable(message);
     case StatusCode::DEADLINE_EXCEEDED:
       return deadline_exceeded(message);
     case StatusCode::DATA_LOSS:

@@ -19,6 +19,7 @@ namespace shoal::manager {
 inline constexpr char kLeaderMetadata[] = "shoal-leader";
 // Metadata of a call that one manager forwards to another.
 inline constexpr char kRequestIdMetadata[] = "shoal-request-id";
+// Of one that may have been carried out by an earlier try: an index applied before the first.
 inline constexpr char kRetryMetadata[] = "shoal-retry";
 inline constexpr char kOnBehalfOfMetadata[] = "shoal-on-behalf-of";
 

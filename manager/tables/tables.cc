@@ -33,6 +33,7 @@ std::string key_of(const Object& object) {
         if constexpr (std::is_same_v<T, AddressCursor>) {
           return "cursor/" + value.network_id.str() + '/' + value.subnet.str();
         }
+        if constexpr (std::is_same_v<T, HandledRequest>) return "request/" + value.id;
       },
       object);
   return kObjects + rest;

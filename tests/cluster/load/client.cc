@@ -82,8 +82,8 @@ Answer Client::read(const std::string& name) {
   return answer;
 }
 
-Answer Client::attach(const std::string& network, const std::string& netns,
-                      const std::string& name, const std::string& value) {
+Answer Client::attach(const std::string& network, const std::string& netns, const std::string& name,
+                      const std::string& value) {
   control::AttachRequest request;
   request.set_network(network);
   request.set_netns(netns);

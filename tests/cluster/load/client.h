@@ -1,7 +1,7 @@
 // Client: one caller of one host's daemon, over its local socket, one call at a time.
 //
-// What became of a call is told apart as docs/NOMENCLATURE.md's classes do: done, refused (it did not
-// happen), or unknown (it may have happened, or may yet).
+// What became of a call is told apart as docs/NOMENCLATURE.md's classes do: done, refused (it did
+// not happen), or unknown (it may have happened, or may yet).
 #pragma once
 
 #include <memory>

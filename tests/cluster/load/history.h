@@ -1,5 +1,5 @@
-// History: what clients asked and what they were told, one JSON object a line, in the order in which
-// the answers came.
+// History: what clients asked and what they were told, one JSON object a line, in the order in
+// which the answers came.
 //
 //   {"client":7,"op":"create","key":"k","in":"v","out":null,"call":1,"return":2,"ok":true}
 //

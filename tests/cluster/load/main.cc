@@ -2,15 +2,15 @@
 //
 //   cluster_load --history FILE --seed N --network NAME --netns PATH [options] HOST=ROLE=SOCKET...
 //
-// Each manager host has some clients that make, remove and read networks under a small set of names,
-// through the daemon's local socket; the names change every --names-seconds, so that no name gathers
-// too many unknown outcomes for a checker. Each host, a worker too, has one client more that attaches
-// its namespace PATH to the network NAME and detaches it, each time as an endpoint of another name;
-// the managers' clients read these endpoints. Workers answer reads from what they were told, which may
-// be late by design: they are not asked.
+// Each manager host has some clients that make, remove and read networks under a small set of
+// names, through the daemon's local socket; the names change every --names-seconds, so that no name
+// gathers too many unknown outcomes for a checker. Each host, a worker too, has one client more
+// that attaches its namespace PATH to the network NAME and detaches it, each time as an endpoint of
+// another name; the managers' clients read these endpoints. Workers answer reads from what they
+// were told, which may be late by design: they are not asked.
 //
-// Runs until its standard input ends, waits for the calls under way, and prints a JSON object with the
-// numbers of outcomes.
+// Runs until its standard input ends, waits for the calls under way, and prints a JSON object with
+// the numbers of outcomes.
 #include <poll.h>
 #include <unistd.h>
 
@@ -185,7 +185,8 @@ class Load {
       if (operation.ok) {
         operation.returned = now_ns();
       } else {
-        // Of no other kind, as the name is new: what a daemon did not finish it takes back by itself.
+        // Of no other kind, as the name is new: what a daemon did not finish it takes back by
+        // itself.
         note("attach: " + answer.why);
       }
       count("attach", answer.outcome);
