@@ -61,8 +61,9 @@ store::HandledRequest to_wire(const HandledRequest& handled) {
 
 Result<HandledRequest> from_wire(const store::HandledRequest& handled) {
   if (!is_id(handled.id())) return invalid_argument("a request's id is no id");
-  return HandledRequest{handled.id(), SHOAL_TRY(NetworkId::parse(handled.network_id())),
-                        handled.index()};
+  HandledRequest out{handled.id(), {}, handled.index()};
+  out.network = SHOAL_TRY(NetworkId::parse(handled.network_id()));
+  return out;
 }
 
 Result<Quarantined> from_wire(const store::Quarantined& quarantined) {
