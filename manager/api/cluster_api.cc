@@ -135,7 +135,8 @@ void ClusterApi::create_network(const CallPtr& call, const LeaderCalls::Call& no
     return control::create_network_once(replica_.store(), {request_id, since}, std::move(spec),
                                         draw());
   };
-  change(replica_, build, [call, done](const Result<Answer>& answer) {
+  const auto propose = now.retried_since == 0 ? change : change_again;
+  propose(replica_, build, [call, done](const Result<Answer>& answer) {
     if (!answer) return done(answer.error());
     const auto* network = std::get_if<Network>(&*answer);
     SHOAL_CHECK(network != nullptr, "making a network answers with it");
@@ -152,7 +153,8 @@ void ClusterApi::remove_network(const CallPtr& call, const LeaderCalls::Call& no
     return control::remove_network_once(replica_.store(), {request_id, since}, request.network(),
                                         draw());
   };
-  change(
+  const auto propose = now.retried_since == 0 ? change : change_again;
+  propose(
       replica_, build,
       [this, call, request_id = now.request_id, done](const Result<Answer>& answer) {
         if (!answer) return done(answer.error());

@@ -51,6 +51,9 @@ class Replica {
 // Builds a command from the store as it is here and proposes it. A refusal that may come from a
 // store behind the cluster's is given only after a read. `done` once.
 void change(Replica& replica, std::function<Result<Command>()> build, AnswerDone done);
+// The same for a request that was tried before. Its first try may still be on its way through this
+// manager's log, where a read does not wait for it: a refusal is given only behind it.
+void change_again(Replica& replica, std::function<Result<Command>()> build, AnswerDone done);
 
 // authorize(), and what only the store knows: the certificate is of this cluster and its node has
 // neither been removed nor lost the role that the method needs.
