@@ -11,8 +11,10 @@
 // down (not on the strand: it waits for calls, which the strand finishes), then destroys the
 // Manager (not on the strand).
 //
-// The state directory holds raft/ (log and hard state) and tables/ (the state machine), and the
-// file "raft_member" with this member's raft id and the members it knew when it joined.
+// The state directory holds raft/ (log and hard state) and tables/ (the state machine), both sealed
+// under the key in the file "data_key" (security/data_key.h), and the file "raft_member" with this
+// member's raft id and the members it knew when it joined. The tables follow from raft/: damaged,
+// they are made anew.
 #pragma once
 
 #include <grpcpp/impl/service_type.h>
@@ -42,6 +44,7 @@ struct ManagerConfig {
   // Raft: the leader's heartbeat period and the shortest election timeout (drawn up to twice it).
   Duration raft_heartbeat = std::chrono::milliseconds(100);
   Duration raft_election = std::chrono::milliseconds(500);
+  std::string unlock_key;  // of a locked state; else empty
 };
 
 struct ManagerStatus {
@@ -70,8 +73,12 @@ class Manager {
   // Whether `state_dir` holds the state of a raft member. Any thread.
   static bool has_state(const std::string& state_dir);
 
+  // Whether `state_dir` holds a state that opens with the unlock key only. Any thread.
+  static bool is_locked(const std::string& state_dir);
+
   // Opens (or makes) the state; blocks for the disk. Any thread. kConflict: another process has it
-  // open. kDataLoss: damaged; the message says what to do.
+  // open, or the state is locked. kInvalidArgument: `unlock_key` is not the one. kDataLoss:
+  // damaged; the message says what to do.
   static Result<std::unique_ptr<Manager>> open(ManagerConfig config, Strand& strand, Clock& clock,
                                                Rng& rng);
   virtual ~Manager() = default;

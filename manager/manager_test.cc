@@ -385,6 +385,29 @@ TEST_F(ManagerTest, DemotionTakesTheMemberOutAlsoWhenItLeads) {
   EXPECT_EQ(b.status().members.size(), 1U);
 }
 
+// Without either a member would start anew under its old id, and forget how it voted.
+TEST_F(ManagerTest, AMemberWhoseKeyOrLogIsLostIsRefused) {
+  Host& a = *hosts_[0];
+  a.stop();
+  for (const std::string lost : {"data_key", "raft"}) {
+    const std::string path = a.dir + "/manager/" + lost;
+    const std::string aside = a.dir + "/aside";
+    std::filesystem::rename(path, aside);
+    Strand strand;
+    strand.start("manager");
+    const auto opened = Manager::open(
+        {a.dir + "/manager", a.id, a.cluster, a.port.address(), a.files}, strand, a.clock, a.rng);
+    ASSERT_FALSE(opened.ok());
+    EXPECT_EQ(opened.error().code, ErrorClass::kDataLoss);
+    EXPECT_THAT(opened.error().message, HasSubstr(path));
+    EXPECT_THAT(opened.error().message, HasSubstr("join it again"));
+    strand.stop();
+    std::filesystem::rename(aside, path);
+  }
+  a.open();
+  EXPECT_TRUE(a.wait_for([&](Manager::Done done) { done(a.manager->resume()); }).ok());
+}
+
 TEST_F(ManagerTest, RandomBytesAtThePortHarmNobody) {
   Host& a = *hosts_[0];
   for (int i = 0; i < 20; ++i) {

@@ -3,6 +3,8 @@
 //   inactive --init, join--> active (worker) <--promote, demote--> active (worker and manager)
 //       ^---------------------------leave------------------------------'
 //
+// A manager whose state is locked (autolock) starts as a worker only, and is whole after unlock().
+//
 // Changes of this state run one after the other on a thread of their own (they block on disk and
 // managers). node.state is the commit point: what failed before it leaves nothing; what is found
 // without it at start is rubbish and removed.
@@ -66,6 +68,8 @@ class Node {
   void init(control::InitRequest request, Done<control::InitResponse> done);
   void join(control::JoinRequest request, Done<control::JoinResponse> done);
   void leave(bool force, Done<control::LeaveResponse> done);
+  // Opens a locked manager with the cluster's unlock key ("SWMKEY-1-...").
+  void unlock(std::string key, Done<control::UnlockResponse> done);
   void status(Done<control::StatusResponse> done);
   // `deadline`: when the caller stops waiting.
   void attach(control::AttachRequest request, std::chrono::system_clock::time_point deadline,
@@ -85,6 +89,8 @@ class Node {
   Status do_leave(bool force);
   // What a worker leaves on its host and with the managers goes, in time or by force.
   void leave_worker();
+  Status do_unlock(const std::string& key);
+  void set_locked(bool locked);
   void follow_role(manager::Role wanted);
   Status promote();
   Status demote();
@@ -93,7 +99,8 @@ class Node {
 
   Status start_worker(const Identity& identity);
   void stop_worker();
-  Status open_manager(const Identity& identity);
+  // `unlock_key`: 32 bytes, of a locked state.
+  Status open_manager(const Identity& identity, const std::string& unlock_key = {});
   void stop_manager();
   // Undoes a failed init or join: nothing of it is left.
   void forget_everything();
@@ -125,12 +132,15 @@ class Node {
   std::unique_ptr<WorkerPart> worker_part_;
   std::unique_ptr<ManagerPart> manager_part_;
 
+  bool locked_ = false;  // the manager's state waits for the unlock key
+
   // Strand only: what the lifecycle thread has set up, for reading.
   std::optional<Identity> view_;
   WorkerPart* worker_view_ = nullptr;
   manager::Manager* manager_view_ = nullptr;
   const ManagerPart* manager_part_view_ = nullptr;
   std::string busy_;  // "joining", for status; empty when settled
+  bool locked_view_ = false;
   std::string role_error_;
   manager::Role wanted_role_ = manager::Role::kWorker;
   bool role_pending_ = false;       // a change of role is under way

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/runtime/log.h"
+#include "manager/security/data_key.h"
 #include "manager/security/x509.h"
 #include "node/certificates.h"
 #include "node/node.h"
@@ -94,6 +95,7 @@ Status Node::promote() {
   if (identity_->role != manager::Role::kManager) {
     return unavailable("the managers still give this node a worker's certificate");
   }
+  if (locked_) return manager::locked_error();
   if (!manager_part_) SHOAL_TRY(open_manager(*identity_));
   // The members know this one's address from its registration.
   strand_.call([this] { worker_part_->session().set_addresses(addresses_of(*identity_)); });
@@ -110,6 +112,10 @@ Status Node::promote() {
 }
 
 Status Node::demote() {
+  if (locked_) {  // what is locked is needed no more
+    SHOAL_TRY(manager::Manager::forget(paths_.manager_dir()));
+    set_locked(false);
+  }
   if (manager_part_) {
     if (!strand_.call([this] { return raft_removed_; })) {
       const Status left = manager_part_->leave(kRaftLeaveTimeout, stopping_.get_token());

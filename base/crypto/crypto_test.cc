@@ -7,6 +7,12 @@
 namespace shoal::crypto {
 namespace {
 
+TEST(Crypto, ASecretIsWiped) {
+  Key key{1, 2, 3};
+  wipe(key);
+  EXPECT_EQ(key, Key{});
+}
+
 TEST(Aead, OpensOnlyWhatWasSealed) {
   Key key{};
   key[0] = 1;
@@ -41,6 +47,13 @@ TEST(ConstantTimeEqual, Compares) {
   EXPECT_TRUE(constant_time_equal(as_bytes("abc"), as_bytes("abc")));
   EXPECT_FALSE(constant_time_equal(as_bytes("abc"), as_bytes("abd")));
   EXPECT_FALSE(constant_time_equal(as_bytes("abc"), as_bytes("ab")));
+}
+
+TEST(Crypto, ALongSecretCountsToItsEnd) {
+  std::string secret(200, 's');
+  const Key key = derive_key(as_bytes(secret), "label");
+  secret.back() = 't';
+  EXPECT_NE(derive_key(as_bytes(secret), "label"), key);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "cli/client/network_spec.h"
+#include "cli/client/prompt.h"
 #include "cli/client/view.h"
 #include "cli/render/render.h"
 
@@ -34,6 +35,14 @@ common::Availability availability_of(const std::string& text) {
   return common::AVAILABILITY_ACTIVE;
 }
 
+std::string unlock_help(const std::string& key) {
+  return "To unlock a manager after it restarts, run the `shoal unlock`\ncommand and provide the "
+         "following key:\n\n    " +
+         key +
+         "\n\nPlease remember to store this key in a password manager, since without it you\n"
+         "will not be able to restart the manager.\n";
+}
+
 class Executor {
  public:
   Executor(const Output& output, Client& client, std::string& out)
@@ -50,12 +59,50 @@ class Executor {
     for (const auto& pool : command.default_addr_pools) request.add_default_addr_pools(pool);
     request.set_default_addr_pool_mask_length(command.default_addr_pool_mask_length);
     request.set_cert_expiry_seconds(command.cert_expiry_seconds);
+    request.set_autolock(command.autolock);
     const auto response = SHOAL_TRY(client_.call(&Local::Stub::Init, request));
     out_ += "Cluster initialized: this node (" + response.node_id() +
             ") is now a manager.\n\nTo add a worker, run this on another host:\n\n    shoal join "
             "--token " +
             response.worker_token() + " " + response.manager_address() +
             "\n\nTo add a manager, run 'shoal join-token manager' here and follow what it says.\n";
+    if (!response.unlock_key().empty()) out_ += "\n" + unlock_help(response.unlock_key());
+    return ok_status();
+  }
+
+  Status operator()(const UpdateCommand& command) {
+    control::UpdateClusterRequest request;
+    if (command.autolock) {
+      request.add_fields("autolock");
+      request.set_autolock(*command.autolock);
+    }
+    const auto response = SHOAL_TRY(client_.call(&Cluster::Stub::UpdateCluster, request));
+    out_ += "Cluster updated.\n";
+    if (!response.unlock_key().empty()) out_ += unlock_help(response.unlock_key());
+    return ok_status();
+  }
+
+  Status operator()(const UnlockCommand&) {
+    control::UnlockRequest request;
+    request.set_unlock_key(SHOAL_TRY(read_secret("Please enter unlock key: ")));
+    SHOAL_TRY(client_.call(&Local::Stub::Unlock, request));
+    return ok_status();
+  }
+
+  Status operator()(const UnlockKeyCommand& command) {
+    control::GetUnlockKeyRequest request;
+    request.set_rotate(command.rotate);
+    const auto response = SHOAL_TRY(client_.call(&Cluster::Stub::GetUnlockKey, request));
+    if (response.unlock_key().empty()) {
+      return conflict(
+          "no unlock key is set: autolock is off, and `shoal update --autolock=true` turns it on");
+    }
+    if (output_.quiet) {
+      out_ += response.unlock_key() + "\n";
+      return ok_status();
+    }
+    if (command.rotate) out_ += "Successfully rotated manager unlock key.\n\n";
+    out_ += unlock_help(response.unlock_key());
     return ok_status();
   }
 

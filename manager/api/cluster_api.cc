@@ -27,6 +27,8 @@ RemoteTry remote_of(const ClusterCall& call) {
         &request_of<shoal::control::name##Request>(call),                             \
         &response_of<shoal::control::name##Response>(call));
     SHOAL_FORWARD(GetJoinToken)
+    SHOAL_FORWARD(GetUnlockKey)
+    SHOAL_FORWARD(UpdateCluster)
     SHOAL_FORWARD(ListNodes)
     SHOAL_FORWARD(InspectNode)
     SHOAL_FORWARD(UpdateNode)
@@ -76,6 +78,10 @@ void ClusterApi::execute(const CallPtr& call, const LeaderCalls::Call& now, Stat
   switch (call->method) {
     case ClusterMethod::kGetJoinToken:
       return get_join_token(call, now.request_id, std::move(done));
+    case ClusterMethod::kGetUnlockKey:
+      return get_unlock_key(call, now.request_id, std::move(done));
+    case ClusterMethod::kUpdateCluster:
+      return update_cluster(call, now.request_id, std::move(done));
     case ClusterMethod::kUpdateNode:
       return update_node(call, std::move(done));
     case ClusterMethod::kRemoveNode:

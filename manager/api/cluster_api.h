@@ -34,6 +34,9 @@ class ClusterApi final : public ClusterHandler {
   common::Node node_view(const Node& node) const;
 
   void get_join_token(const CallPtr& call, const std::string& request_id, StatusDone done);
+  // autolock.cc
+  void get_unlock_key(const CallPtr& call, const std::string& request_id, StatusDone done);
+  void update_cluster(const CallPtr& call, const std::string& request_id, StatusDone done);
   void update_node(const CallPtr& call, StatusDone done);
   void remove_node(const CallPtr& call, bool retry, StatusDone done);
   void create_network(const CallPtr& call, const LeaderCalls::Call& now, StatusDone done);

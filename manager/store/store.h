@@ -127,6 +127,7 @@ class Store {
   Result<Plan> plan(const RemoveNode& op, const Context& context) const;
   Result<Plan> plan(const RotateJoinToken& op, const Context& context) const;
   Result<Plan> plan(const RotateGossipKey& op, const Context& context) const;
+  Result<Plan> plan(const SetUnlockKey& op, const Context& context) const;
 
   Plan plan_again(const HandledRequest& handled, const Operation& operation) const;
   void remember(const Command& command, uint64_t index, std::vector<Change>& changes) const;

@@ -59,6 +59,9 @@ void put(store::Command& out, const RotateGossipKey& op) {
   out.mutable_rotate_gossip_key()->set_id(op.key.id);
   out.mutable_rotate_gossip_key()->set_key(op.key.key);
 }
+void put(store::Command& out, const SetUnlockKey& op) {
+  out.mutable_set_unlock_key()->set_key(op.key);
+}
 
 Result<Operation> read(const store::InitCluster& message) {
   InitCluster op;
@@ -124,6 +127,13 @@ Result<Operation> read(const store::RotateGossipKey& message) {
   return Operation(RotateGossipKey{{message.id(), message.key()}});
 }
 
+Result<Operation> read(const store::SetUnlockKey& message) {
+  if (!message.key().empty() && message.key().size() != kUnlockKeySize) {
+    return invalid_argument("an unlock key must be 32 bytes long");
+  }
+  return Operation(SetUnlockKey{message.key()});
+}
+
 }  // namespace
 
 void put_operation(store::Command& message, const Operation& operation) {
@@ -153,6 +163,8 @@ Result<Operation> operation_from_wire(const store::Command& message) {
       return read(message.rotate_join_token());
     case store::Command::kRotateGossipKey:
       return read(message.rotate_gossip_key());
+    case store::Command::kSetUnlockKey:
+      return read(message.set_unlock_key());
     case store::Command::OP_NOT_SET:
       break;
   }

@@ -1,7 +1,10 @@
 // RocksLogStore: the LogStore of the daemon, a RocksDB directory and a snapshot file in it.
 //
-// Layout on disk: raft/storage/format.h. Saves are queued to one work thread; whatever is queued
-// when the thread is free is written as one synced batch (group commit).
+// Layout on disk: raft/storage/format.h; all of it sealed under `key`. Saves are queued to one work
+// thread; whatever is queued when the thread is free is written as one synced batch (group commit).
+//
+// What it loads is what it last acknowledged, or more (a write under way at a crash); damaged or
+// missing records are kDataLoss, never something else.
 //
 // Thread rule: all public functions on the strand; the database is touched by the work thread only,
 // but for open().
@@ -9,6 +12,7 @@
 
 #include <rocksdb/db.h>
 
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -17,15 +21,17 @@
 #include "base/runtime/strand.h"
 #include "raft/driver/ports.h"
 #include "raft/storage/format.h"
+#include "raft/storage/witness.h"
 
 namespace shoal::raft {
 
 class RocksLogStore final : public LogStore {
  public:
   // Opens or makes the store in `directory` (made if needed; its parent must exist). kDataLoss,
-  // kConflict (open elsewhere), kUnimplemented (newer format), each saying what to do. `strand`
+  // kConflict (open elsewhere), kUnimplemented (another format), each saying what to do. `strand`
   // runs the callbacks and must outlive the store.
-  static Result<std::unique_ptr<RocksLogStore>> open(const std::string& directory, Strand& strand);
+  static Result<std::unique_ptr<RocksLogStore>> open(const std::string& directory,
+                                                     const crypto::Key& key, Strand& strand);
   ~RocksLogStore() override;  // finishes the saves under way
 
   Result<Loaded> load() override;
@@ -38,20 +44,26 @@ class RocksLogStore final : public LogStore {
     std::function<void(Status)> done;
   };
 
-  RocksLogStore(std::string directory, Strand& strand);
+  RocksLogStore(std::string directory, const crypto::Key& key, Strand& strand);
 
+  // store.cc
   Status open_database();
   Result<Loaded> read_all();
   Status read_entries(Loaded& loaded);
   Result<std::string> read_snapshot();
   Result<std::string> get(std::string_view key);  // empty when absent
-  void flush();
-  Status write(const std::vector<Save>& saves);
-  Status add(const Batch& batch, rocksdb::WriteBatch& out);
-  Status write_snapshot_file(const Snapshot& snapshot);
   void remove_old_snapshots();
   std::string snapshot_path(Index index) const;
   Error bad_record(const Error& error, const std::string& what) const;
+
+  // store_write.cc
+  void flush();
+  Status write(const std::vector<Save>& saves);
+  Status write_synced(rocksdb::WriteBatch& batch);
+  Status add(const Batch& batch, rocksdb::WriteBatch& out);
+  Status add_snapshot(const Batch& batch, rocksdb::WriteBatch& out);
+  void add_entries(const std::vector<Entry>& entries, rocksdb::WriteBatch& out);
+  crypto::Tag tag_at(Index index) const;
 
   const std::string directory_;
   Strand& strand_;
@@ -61,9 +73,10 @@ class RocksLogStore final : public LogStore {
   std::vector<Save> queue_;
 
   // Of the work thread.
-  Index offset_ = 0;
-  Index last_ = 0;
-  Index snapshot_index_ = 0;
+  crypto::Sealer sealer_;
+  Witness witness_;
+  format::State state_;           // as of the last save, or the load
+  std::deque<crypto::Tag> tags_;  // of the entries after state_.offset
   Status failed_;
 
   WorkThread thread_;  // last: its jobs use what is above

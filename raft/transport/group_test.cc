@@ -59,7 +59,7 @@ class Daemon final : public Observer {
     builder.RegisterService(&transport_->service());
     server_ = builder.BuildAndStart();
     EXPECT_NE(server_, nullptr);
-    auto store = RocksLogStore::open(directory_, strand_);
+    auto store = RocksLogStore::open(directory_, crypto::Key{1}, strand_);
     SHOAL_CHECK(store.ok(), "store does not open");
     store_ = std::move(*store);
     DriverConfig config;

@@ -1,0 +1,50 @@
+#include "cli/client/prompt.h"
+
+#include <termios.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <iostream>
+
+namespace shoal::cli {
+namespace {
+
+// Hides what is typed, for as long as it lives.
+class Hidden {
+ public:
+  Hidden() {
+    if (tcgetattr(STDIN_FILENO, &before_) != 0) return;
+    termios quiet = before_;
+    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    set_ = tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) == 0;
+  }
+  ~Hidden() {
+    if (set_) tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
+  }
+  Hidden(const Hidden&) = delete;
+  Hidden& operator=(const Hidden&) = delete;
+
+ private:
+  termios before_{};
+  bool set_ = false;
+};
+
+}  // namespace
+
+Result<std::string> read_secret(const std::string& prompt) {
+  std::string line;
+  if (isatty(STDIN_FILENO) == 1) {
+    std::fprintf(stderr, "%s", prompt.c_str());
+    const Hidden hidden;
+    std::getline(std::cin, line);
+    std::fprintf(stderr, "\n");
+  } else {
+    std::getline(std::cin, line);
+  }
+  const size_t end = line.find_last_not_of(" \t\r");
+  line.erase(end == std::string::npos ? 0 : end + 1);
+  if (line.empty()) return invalid_argument("no key was given");
+  return line;
+}
+
+}  // namespace shoal::cli
