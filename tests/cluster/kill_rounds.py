@@ -5,9 +5,9 @@
 
 Each round kills a manager (drawn from the seed; every third time the leader for sure), measures
 from the kill to the first acknowledgement of a write that was called after it, starts the manager
-again and waits until it has caught up. In the end every manager in turn is made to answer as the leader,
-so from its own store: all must hold the same, and what the history of all clients says. The history
-is checked for linearizability by `lincheck`; it is kept when something is wrong.
+again and waits until it has caught up. In the end every manager in turn is made to answer as the
+leader, so from its own store: all must hold the same, and what the history of all clients says. The
+history is checked for linearizability by `lincheck`; it is kept when something is wrong.
 """
 import argparse
 import json
