@@ -64,6 +64,16 @@ class History:
         raise AssertionError(f"no write was acknowledged within {FIRST_WRITE_SECONDS} s of a kill")
 
 
+def has_ended(pid):
+    """Gone, or a zombie without other threads: until then it may hold its lock and its sockets."""
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return not tasks or (len(tasks) == 1 and "State:\tZ" in status)
+
+
 class Cluster:
     def __init__(self, lab):
         self.lab = lab
@@ -149,7 +159,7 @@ class Rounds:
         os.kill(pid, signal.SIGKILL)
         took = (self.history.first_write_after(killed) - killed) / 1e9
         self.times["leader" if victim == leader else "follower"].append(took)
-        self.lab("kill", victim)   # waits until the process is gone
+        wait_until(lambda: has_ended(pid), f"shoald of {victim} is gone")
         self.lab("start", victim)
         self.cluster.wait_caught_up(victim)
         return victim, victim == leader, took
