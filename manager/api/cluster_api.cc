@@ -58,17 +58,16 @@ void ClusterApi::start(const CallPtr& call) {
   leader_call.request_id = call->request_id;
   leader_call.deadline = call->deadline;
   leader_call.forwarded = call->forwarded;
-  leader_call.retry = call->retry;
+  leader_call.retried_since = call->retried_since;
   leader_call.remote = remote_of(*call);
   leader_call.local = [this, call](const LeaderCalls::Call& now, StatusDone done) {
-    execute(call, now.request_id, now.retry, std::move(done));
+    execute(call, now, std::move(done));
   };
   leader_call.done = [call](Status status) { call->done(std::move(status)); };
   calls_.start(std::move(leader_call));
 }
 
-void ClusterApi::execute(const CallPtr& call, const std::string& request_id, bool retry,
-                         StatusDone done) {
+void ClusterApi::execute(const CallPtr& call, const LeaderCalls::Call& now, StatusDone done) {
   if (!call->caller.empty()) {
     const Cluster* cluster = replica_.store().cluster();
     const Caller caller{true, call->caller, cluster ? cluster->id : ClusterId(), Role::kManager};
@@ -78,19 +77,19 @@ void ClusterApi::execute(const CallPtr& call, const std::string& request_id, boo
   }
   switch (call->method) {
     case ClusterMethod::kGetJoinToken:
-      return get_join_token(call, request_id, std::move(done));
+      return get_join_token(call, now.request_id, std::move(done));
     case ClusterMethod::kGetUnlockKey:
-      return get_unlock_key(call, request_id, std::move(done));
+      return get_unlock_key(call, now.request_id, std::move(done));
     case ClusterMethod::kUpdateCluster:
-      return update_cluster(call, request_id, std::move(done));
+      return update_cluster(call, now.request_id, std::move(done));
     case ClusterMethod::kUpdateNode:
       return update_node(call, std::move(done));
     case ClusterMethod::kRemoveNode:
-      return remove_node(call, retry, std::move(done));
+      return remove_node(call, now.retried_since != 0, std::move(done));
     case ClusterMethod::kCreateNetwork:
-      return create_network(call, request_id, std::move(done));
+      return create_network(call, now, std::move(done));
     case ClusterMethod::kRemoveNetwork:
-      return remove_network(call, retry, std::move(done));
+      return remove_network(call, now, std::move(done));
     case ClusterMethod::kListNodes:
     case ClusterMethod::kInspectNode:
     case ClusterMethod::kListNetworks:
@@ -133,23 +132,17 @@ void ClusterApi::get_join_token(const CallPtr& call, const std::string& request_
       });
 }
 
-void ClusterApi::create_network(const CallPtr& call, const std::string& request_id,
+void ClusterApi::create_network(const CallPtr& call, const LeaderCalls::Call& now,
                                 StatusDone done) {
-  const NetworkId id(request_id);
-  const auto build = [this, call, id]() -> Result<Command> {
+  const auto build = [this, call, request_id = now.request_id,
+                      since = now.retried_since]() -> Result<Command> {
     const auto& request = request_of<shoal::control::CreateNetworkRequest>(*call);
     auto spec = SHOAL_TRY(wire::from_wire(request.spec()));
-    if (const Network* made = replica_.store().network(id)) {
-      // This very call, carried out by an earlier try: apply answers with what it made.
-      return Command{replica_.wall(), replica_.rng().next(), CreateNetwork{id, made->spec, {}}};
-    }
-    const auto routes = control::host_routes(replica_.store());
-    auto command =
-        SHOAL_TRY(control::create_network(replica_.store(), std::move(spec), routes, draw()));
-    std::get<CreateNetwork>(command.operation).id = id;
-    return command;
+    return control::create_network_once(replica_.store(), {request_id, since}, std::move(spec),
+                                        draw());
   };
-  change(replica_, build, [call, done](const Result<Answer>& answer) {
+  const auto propose = now.retried_since == 0 ? change : change_again;
+  propose(replica_, build, [call, done](const Result<Answer>& answer) {
     if (!answer) return done(answer.error());
     const auto* network = std::get_if<Network>(&*answer);
     SHOAL_CHECK(network != nullptr, "making a network answers with it");
@@ -159,21 +152,23 @@ void ClusterApi::create_network(const CallPtr& call, const std::string& request_
   });
 }
 
-void ClusterApi::remove_network(const CallPtr& call, bool retry, StatusDone done) {
-  const auto id = std::make_shared<std::string>();
-  const auto build = [this, call, id]() -> Result<Command> {
+void ClusterApi::remove_network(const CallPtr& call, const LeaderCalls::Call& now,
+                                StatusDone done) {
+  const auto build = [this, call, request_id = now.request_id, since = now.retried_since] {
     const auto& request = request_of<shoal::control::RemoveNetworkRequest>(*call);
-    auto command = SHOAL_TRY(control::remove_network(replica_.store(), request.network(), draw()));
-    *id = std::get<RemoveNetwork>(command.operation).id.str();
-    return command;
+    return control::remove_network_once(replica_.store(), {request_id, since}, request.network(),
+                                        draw());
   };
-  change(replica_, build, [call, id, retry, done](const Result<Answer>& answer) {
-    const bool gone = retry && !answer && answer.error().code == ErrorClass::kNotFound;
-    if (!answer && !gone) return done(answer.error());
-    response_of<shoal::control::RemoveNetworkResponse>(*call).set_id(
-        id->empty() ? request_of<shoal::control::RemoveNetworkRequest>(*call).network() : *id);
-    done(ok_status());
-  });
+  const auto propose = now.retried_since == 0 ? change : change_again;
+  propose(
+      replica_, build,
+      [this, call, request_id = now.request_id, done](const Result<Answer>& answer) {
+        if (!answer) return done(answer.error());
+        const auto handled = replica_.store().handled(request_id, 0);
+        SHOAL_CHECK(handled.ok() && *handled != nullptr, "what was just done is remembered");
+        response_of<shoal::control::RemoveNetworkResponse>(*call).set_id((*handled)->network.str());
+        done(ok_status());
+      });
 }
 
 void ClusterApi::update_node(const CallPtr& call, StatusDone done) {

@@ -43,8 +43,9 @@ struct ClusterCall {
   std::string request_id;
   std::chrono::system_clock::time_point deadline;
   bool forwarded = false;  // came from another manager: it must not be forwarded a second time
-  bool retry = false;      // an earlier try of it may have been carried out
-  NodeId caller;           // whose certificate, on the cluster port; empty on the local socket
+  // Not 0: an earlier try of it may have been carried out, by a later raft index than this.
+  uint64_t retried_since = 0;
+  NodeId caller;  // whose certificate, on the cluster port; empty on the local socket
   // The node that "self" names: the one the call came in at.
   const NodeId& self_or(const NodeId& here) const { return caller.empty() ? here : caller; }
   // Called once, from any thread, with `response` filled when ok.

@@ -28,7 +28,7 @@ grpc::ServerUnaryReactor* ClusterService::start(grpc::CallbackServerContext* con
     call->caller = caller.node;
     call->forwarded = true;
     call->request_id = request_id_of(*context);
-    call->retry = is_retry(*context);
+    call->retried_since = retried_since(*context);
   }
   handler_.handle(std::move(call));
   return reactor;

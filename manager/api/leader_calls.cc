@@ -20,6 +20,7 @@ struct LeaderCalls::State {
   std::unique_ptr<Timer> timer;
   Duration backoff = kRetryFirst;
   bool waiting = false;  // for the timer or news
+  uint64_t begun = 0;    // applied here before the first try
   std::string sent_to;   // the leader that is asked
   std::shared_ptr<grpc::ClientContext> context;
   uint64_t attempt = 0;  // answers of earlier ones are ignored
@@ -37,6 +38,8 @@ void LeaderCalls::start(Call call) {
     call.request_id = id_from_random(random);
   }
   auto state = std::make_shared<State>();
+  state->begun = call.retried_since != 0 ? call.retried_since
+                                         : std::max<uint64_t>(replica_.store().applied_index(), 1);
   state->call = std::move(call);
   state->timer = strand_.make_timer();
   calls_.insert(state);
@@ -72,7 +75,9 @@ void LeaderCalls::send(const std::shared_ptr<State>& state, const HostPort& addr
   auto& context = *state->context;
   context.set_deadline(state->call.deadline);
   context.AddMetadata(kRequestIdMetadata, state->call.request_id);
-  if (state->call.retry) context.AddMetadata(kRetryMetadata, "1");
+  if (state->call.retried_since != 0) {
+    context.AddMetadata(kRetryMetadata, std::to_string(state->call.retried_since));
+  }
   for (const auto& [key, value] : state->call.metadata) context.AddMetadata(key, value);
   Strand& strand = strand_;
   state->call.remote(channel_to(state->sent_to), context,
@@ -82,11 +87,7 @@ void LeaderCalls::send(const std::shared_ptr<State>& state, const HostPort& addr
                          if (alive.expired() || attempt != state->attempt) return;
                          if (status.ok()) accept();
                          state->context.reset();
-                         // Cancelled by a leader that shuts down, or by us for a former leader.
-                         const bool cancelled = status.error_code() == grpc::StatusCode::CANCELLED;
-                         tried(state, status.ok() ? ok_status()
-                                      : cancelled ? Status(unavailable("the leader went away"))
-                                                  : Status(from_grpc(status)));
+                         tried(state, status.ok() ? ok_status() : Status(from_grpc(status)));
                        });
                      });
 }
@@ -96,9 +97,11 @@ void LeaderCalls::tried(const std::shared_ptr<State>& state, const Status& statu
   if (status.ok() || !another_leader_may_help(status.error().code) || state->call.forwarded) {
     return finish(state, status);
   }
+  if (status.error().code == ErrorClass::kDeadlineExceeded) {
+    state->call.retried_since = state->begun;
+  }
   const auto now = std::chrono::system_clock::now();
   if (now >= state->call.deadline) return finish(state, status);
-  state->call.retry = true;
   state->waiting = true;
   const Duration left = std::chrono::duration_cast<Duration>(state->call.deadline - now) +
                         std::chrono::milliseconds(1);
@@ -116,6 +119,12 @@ void LeaderCalls::finish(const std::shared_ptr<State>& state, Status status) {
   ++state->attempt;
   state->timer->cancel();
   calls_.erase(state);
+  if (!status && status.error().code == ErrorClass::kUnavailable &&
+      state->call.retried_since != 0 && !state->call.forwarded) {
+    status =
+        deadline_exceeded("it may or may not have been carried out: the answer was lost, and " +
+                          status.error().message);
+  }
   const StatusDone done = std::move(state->call.done);
   done(std::move(status));
 }
@@ -135,7 +144,10 @@ void LeaderCalls::leader_changed() {
 void LeaderCalls::stop() {
   stopped_ = true;
   for (const auto& state : std::set(calls_)) {
-    if (state->context) state->context->TryCancel();
+    if (state->context) {
+      state->context->TryCancel();
+      state->call.retried_since = state->begun;
+    }
     finish(state, unavailable("this manager is stopping"));
   }
 }

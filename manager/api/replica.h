@@ -19,6 +19,7 @@ namespace shoal::manager {
 inline constexpr char kLeaderMetadata[] = "shoal-leader";
 // Metadata of a call that one manager forwards to another.
 inline constexpr char kRequestIdMetadata[] = "shoal-request-id";
+// Of one that may have been carried out by an earlier try: an index applied before the first.
 inline constexpr char kRetryMetadata[] = "shoal-retry";
 inline constexpr char kOnBehalfOfMetadata[] = "shoal-on-behalf-of";
 
@@ -50,6 +51,9 @@ class Replica {
 // Builds a command from the store as it is here and proposes it. A refusal that may come from a
 // store behind the cluster's is given only after a read. `done` once.
 void change(Replica& replica, std::function<Result<Command>()> build, AnswerDone done);
+// The same for a request that was tried before. Its first try may still be on its way through this
+// manager's log, where a read does not wait for it: a refusal is given only behind it.
+void change_again(Replica& replica, std::function<Result<Command>()> build, AnswerDone done);
 
 // authorize(), and what only the store knows: the certificate is of this cluster and its node has
 // neither been removed nor lost the role that the method needs.

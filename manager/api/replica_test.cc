@@ -27,7 +27,7 @@ class FakeReplica final : public Replica {
   }
   void read(StatusDone done) override {
     ++reads;
-    catch_up();
+    if (!under_way) catch_up();
     done(ok_status());
   }
   WallTime wall() const override { return {1'000'000'000}; }
@@ -43,6 +43,7 @@ class FakeReplica final : public Replica {
   }
 
   std::vector<Command> behind;  // committed and not yet applied here
+  bool under_way = false;       // `behind` is in the log and not yet committed
   int reads = 0;
 
  private:
@@ -114,6 +115,38 @@ TEST_F(ReplicaTest, AStaleStoreRefusesNothingForGood) {
   change(
       replica_,
       [this] { return control::remove_network(replica_.store(), "none", replica_.draw()); },
+      [&](Result<Answer> result) { answer = std::move(result); });
+  EXPECT_EQ(answer.error().code, ErrorClass::kNotFound);
+}
+
+TEST_F(ReplicaTest, ARetryIsRefusedOnlyBehindItsFirstTry) {
+  const std::string id(kIdLength, 'n');
+  NetworkSpec spec;
+  spec.name = "web";
+  spec.driver = "overlay";
+  apply(control::create_network_once(replica_.store(), {std::string(kIdLength, 'o'), 0}, spec,
+                                     replica_.draw()));
+  // On its way: the network of that name is removed, and the first try makes its own.
+  replica_.under_way = true;
+  replica_.behind.push_back(*control::remove_network(replica_.store(), "web", replica_.draw()));
+  Command first{replica_.wall(), 1, CreateNetwork{NetworkId(id), spec, {}}};
+  first.request = id;
+  replica_.behind.push_back(first);
+  const auto retry = [&] {
+    return control::create_network_once(replica_.store(), {id, 1}, spec, replica_.draw());
+  };
+  ASSERT_FALSE(retry().ok());
+  Result<Answer> answer = Answer{};
+  change_again(replica_, retry, [&](Result<Answer> result) { answer = std::move(result); });
+  ASSERT_TRUE(answer.ok()) << answer.error().message;
+  EXPECT_EQ(std::get<Network>(*answer).id, NetworkId(id));
+
+  change_again(
+      replica_,
+      [this] {
+        return control::remove_network_once(replica_.store(), {std::string(kIdLength, 'p'), 1},
+                                            "none", replica_.draw());
+      },
       [&](Result<Answer> result) { answer = std::move(result); });
   EXPECT_EQ(answer.error().code, ErrorClass::kNotFound);
 }

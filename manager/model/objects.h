@@ -207,6 +207,15 @@ struct AddressCursor {
   friend bool operator==(const AddressCursor&, const AddressCursor&) = default;
 };
 
+// A request that was carried out, remembered so that trying it again does not do it a second time.
+struct HandledRequest {
+  std::string id;      // as the first manager drew it
+  NetworkId network;   // that it made or removed
+  uint64_t index = 0;  // of the raft entry that did it
+
+  friend bool operator==(const HandledRequest&, const HandledRequest&) = default;
+};
+
 struct SubnetUsage {
   Prefix subnet;
   uint64_t size =

@@ -35,6 +35,7 @@ std::string name_of(const Object& object) {
         if constexpr (std::is_same_v<T, AddressCursor>) {
           return "cursor/" + value.network_id.str() + '/' + value.subnet.str();
         }
+        if constexpr (std::is_same_v<T, HandledRequest>) return "request/" + value.id;
       },
       object);
 }
