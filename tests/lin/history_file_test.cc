@@ -21,11 +21,12 @@ TEST(LinHistoryFile, ReadsALine) {
 }
 
 TEST(LinHistoryFile, WhatItWritesItReads) {
-  for (
-      const char* line :
-      {R"({"client":1,"op":"read","key":"k\"","in":null,"out":"v\n","call":5,"return":9,"ok":true})",
-       R"({"client":0,"op":"remove","key":"","in":null,"out":null,"call":-5,"return":null,"ok":true})",
-       R"({"client":2,"op":"cas","key":"k","in":"b","out":null,"expect":null,"call":1,"return":2,"ok":false})"}) {
+  for (const char* line : {R"({"client":1,"op":"read","key":"k\"","in":null,"out":"v\n",)"
+                           R"("call":5,"return":9,"ok":true})",
+                           R"({"client":0,"op":"remove","key":"","in":null,"out":null,)"
+                           R"("call":-5,"return":null,"ok":true})",
+                           R"({"client":2,"op":"cas","key":"k","in":"b","out":null,"expect":null,)"
+                           R"("call":1,"return":2,"ok":false})"}) {
     const auto op = parse_operation(line);
     ASSERT_TRUE(op) << op.error().message;
     EXPECT_EQ(format_operation(*op), line);
