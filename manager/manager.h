@@ -44,6 +44,14 @@ struct ManagerConfig {
   Duration raft_election = std::chrono::milliseconds(500);
 };
 
+// A backup to go on from, and who does.
+struct Restoration {
+  std::vector<Object> objects;
+  uint64_t index = 0;
+  uint64_t term = 0;
+  Node self;  // not among the objects
+};
+
 struct ManagerStatus {
   struct Member {
     uint64_t raft_id = 0;
@@ -59,6 +67,7 @@ struct ManagerStatus {
   uint64_t commit_index = 0;
   uint64_t applied_index = 0;
   std::vector<Member> members;
+  std::string quorum_lost;                   // the sentence that says so; else empty
   std::map<std::string, uint64_t> counters;  // by the names of the metrics
 };
 
@@ -86,6 +95,19 @@ class Manager {
   virtual void join(std::vector<HostPort> managers, Duration timeout, Done done) = 0;
   // Goes on from has_state().
   virtual Status resume() = 0;
+  // Founds the raft group anew with this member alone, in place of resume() or bootstrap(): from
+  // its own state (has_state()), or from a backup's, with `self` as the node that goes on. Done once
+  // it leads. Networks, addresses, endpoints, CA and nodes stay; the other managers are workers from
+  // now on (manager/store/refound.h). kDataLoss, kConflict, kInvalidArgument.
+  virtual void refound(std::optional<Restoration> from, Done done) = 0;
+
+  // A whole backup file (manager/backup) of what is acknowledged now; without a quorum, of what this
+  // manager holds, and `notice` says so.
+  struct Copy {
+    std::string file;
+    std::string notice;
+  };
+  virtual void backup(std::function<void(Result<Copy>)> done) = 0;
 
   // For the gRPC server on the cluster port (server_credentials()): Raft, Dispatcher, Ca,
   // Membership, Cluster. Any thread.
@@ -97,8 +119,8 @@ class Manager {
   virtual ManagerStatus status() const = 0;
   // Called on each change of leader (also to "none"), and when a leader's address becomes known.
   virtual void on_leader_change(std::function<void(const ManagerStatus&)> callback) = 0;
-  // Called when raft has removed this member (demoted, or removed by force): the node stops the
-  // Manager and may forget() its state.
+  // Called when raft has removed this member (demoted, or removed by force), or the cluster was
+  // founded anew without it: the node stops the Manager and may forget() its state.
   virtual void on_removed(std::function<void()> callback) = 0;
 
   // Leaves the raft group in order (transfers leadership if it leads), then stops. For `leave` of a

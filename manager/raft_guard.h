@@ -23,10 +23,17 @@ class RaftGuard {
     return permission_denied("node " + caller.node.str() + " is not a manager any more");
   }
 
+  // Of the cluster: the epoch of its raft group.
+  uint64_t generation() const {
+    const std::lock_guard lock(mutex_);
+    return generation_;
+  }
+
   void rebuild(const Store& store) {
     const std::lock_guard lock(mutex_);
     refused_.clear();
     if (const Cluster* cluster = store.cluster()) {
+      generation_ = cluster->generation;
       for (const RemovedNode& node : cluster->removed_nodes) refused_.insert(node.id);
     }
     for (const Node* node : store.nodes()) {
@@ -49,6 +56,7 @@ class RaftGuard {
 
  private:
   mutable std::mutex mutex_;
+  uint64_t generation_ = 0;  // changes by a new store only
   std::unordered_set<NodeId> refused_;
 };
 

@@ -29,6 +29,7 @@ enum class ClusterMethod {
   kRemoveNetwork,
   kListEndpoints,
   kInspectEndpoint,
+  kGetRaftStatus,
 };
 
 struct ClusterCall {
@@ -43,6 +44,8 @@ struct ClusterCall {
   bool forwarded = false;  // came from another manager: it must not be forwarded a second time
   bool retry = false;      // an earlier try of it may have been carried out
   NodeId caller;           // whose certificate, on the cluster port; empty on the local socket
+  // For the person who asked, beside a good answer: a sentence, or empty.
+  std::string notice;
   // The node that "self" names: the one the call came in at.
   const NodeId& self_or(const NodeId& here) const { return caller.empty() ? here : caller; }
   // Called once, from any thread, with `response` filled when ok.

@@ -20,6 +20,7 @@ struct LeaderCalls::State {
   std::unique_ptr<Timer> timer;
   Duration backoff = kRetryFirst;
   bool waiting = false;  // for the timer or news
+  bool tried = false;    // here or at another manager, as the leader
   std::string sent_to;   // the leader that is asked
   std::shared_ptr<grpc::ClientContext> context;
   uint64_t attempt = 0;  // answers of earlier ones are ignored
@@ -52,7 +53,8 @@ void LeaderCalls::step(const std::shared_ptr<State>& state) {
     return finish(state, deadline_exceeded("no leader carried this out in time; `shoal node ls` "
                                            "shows which managers answer"));
   }
-  if (replica_.is_leader()) {
+  if (replica_.is_leader() || (state->call.anywhere && replica_.leader_raft_id() != 0)) {
+    state->tried = true;
     state->call.local(state->call,
                       [this, alive = std::weak_ptr(alive_), state, attempt](const Status& status) {
                         if (!alive.expired() && attempt == state->attempt) tried(state, status);
@@ -62,12 +64,14 @@ void LeaderCalls::step(const std::shared_ptr<State>& state) {
   const auto address = replica_.leader_address();
   if (state->call.forwarded) return finish(state, not_leader(replica_));
   if (address) return send(state, *address);
+  if (const auto lost = replica_.quorum_lost()) return finish_without_quorum(state, *lost);
   tried(state, not_leader(replica_));
 }
 
 void LeaderCalls::send(const std::shared_ptr<State>& state, const HostPort& address) {
   const uint64_t attempt = state->attempt;
   state->sent_to = address.str();
+  state->tried = true;
   state->context = std::make_shared<grpc::ClientContext>();
   auto& context = *state->context;
   context.set_deadline(state->call.deadline);
@@ -118,6 +122,22 @@ void LeaderCalls::finish(const std::shared_ptr<State>& state, Status status) {
   calls_.erase(state);
   const StatusDone done = std::move(state->call.done);
   done(std::move(status));
+}
+
+void LeaderCalls::finish_without_quorum(const std::shared_ptr<State>& state, const Error& lost) {
+  if (state->call.without_quorum) return finish(state, state->call.without_quorum(lost));
+  if (!state->tried) return finish(state, lost);
+  finish(state, Error{lost.code, lost.message +
+                                     " (the quorum was lost while this was under way: it may have "
+                                     "been carried out; look before you ask again)"});
+}
+
+void LeaderCalls::quorum_lost() {
+  for (const auto& state : std::set(calls_)) {
+    const auto lost = replica_.quorum_lost();
+    if (!lost) return;
+    if (!state->call.forwarded) finish_without_quorum(state, *lost);
+  }
 }
 
 void LeaderCalls::leader_changed() {

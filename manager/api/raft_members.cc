@@ -62,6 +62,36 @@ void RaftMembers::add(const NodeId& id, const HostPort& address,
          });
 }
 
+Status RaftMembers::check_quorum_without(uint64_t raft_id) const {
+  size_t left = 0;
+  size_t answer = 0;
+  std::string silent;
+  std::string leaving;
+  for (const auto& member : driver_->status().members) {
+    if (member.member.learner) continue;
+    std::string name = member.member.address;
+    for (const Node* node : replica_.store().nodes()) {
+      if (node->raft_id == member.member.id) name = replica_.store().node_name(node->id);
+    }
+    if (member.member.id == raft_id) {
+      leaving = name;
+      continue;
+    }
+    ++left;
+    if (replica_.reachable(member.member.id)) {
+      ++answer;
+    } else {
+      silent += (silent.empty() ? "" : ", ") + name;
+    }
+  }
+  if (leaving.empty() || answer >= left / 2 + 1) return ok_status();
+  return conflict("without node " + leaving + " the managers would lose their quorum: of the " +
+                  std::to_string(left) + " that would be left " + std::to_string(answer) +
+                  (answer == 1 ? " answers" : " answer") + " and " +
+                  std::to_string(left / 2 + 1) + " would be needed. Bring " + silent +
+                  " back first, or demote what is lost instead");
+}
+
 // To the voter that has the most of the log.
 Status RaftMembers::hand_over() {
   const auto status = driver_->status();
@@ -87,6 +117,9 @@ void RaftMembers::leave(const NodeId& id, StatusDone done) {
   if (voter && voters() == 1) {
     return done(conflict("node " + replica_.store().node_name(id) +
                          " is the last manager: promote another one first"));
+  }
+  if (voter) {
+    if (const Status safe = check_quorum_without(node->raft_id); !safe) return done(safe);
   }
   if (node->raft_id == driver_->status().id) {
     if (const Status handed = hand_over(); !handed) return done(handed);

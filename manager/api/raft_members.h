@@ -46,6 +46,8 @@ class RaftMembers {
   void add(const NodeId& node, const HostPort& address, std::function<void(Result<Joined>)> done);
   bool is_member(uint64_t raft_id) const;
   size_t voters() const;
+  // kConflict when the managers that would be left could not decide anything.
+  Status check_quorum_without(uint64_t raft_id) const;
   Status hand_over();
 
   Replica& replica_;

@@ -2,6 +2,7 @@
 
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <future>
 
@@ -183,10 +184,33 @@ Status RocksLogStore::write(const std::vector<Save>& saves) {
   }
   rocksdb::WriteOptions synced;
   synced.sync = true;
+  const auto begun = std::chrono::steady_clock::now();
   const auto written = database_->Write(synced, &batch);
+  record_sync(std::chrono::steady_clock::now() - begun);
   if (!written.ok()) return rocksdb_error(written, std::string(kWhat), directory_);
   if (snapshot_index_ != old_snapshot) remove_old_snapshots();
   return ok_status();
+}
+
+void RocksLogStore::record_sync(std::chrono::steady_clock::duration took) {
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
+  const std::lock_guard lock(mutex_);
+  sync_us_.push_back(static_cast<uint64_t>(us));
+  if (sync_us_.size() > kSyncTimes) sync_us_.pop_front();
+}
+
+SyncTimes RocksLogStore::sync_times() const {
+  std::vector<uint64_t> times;
+  {
+    const std::lock_guard lock(mutex_);
+    times.assign(sync_us_.begin(), sync_us_.end());
+  }
+  if (times.empty()) return {};
+  SyncTimes out{times.size(), 0, 0, times.back()};
+  std::sort(times.begin(), times.end());
+  out.p50_us = times[times.size() / 2];
+  out.p99_us = times[times.size() * 99 / 100];
+  return out;
 }
 
 Status RocksLogStore::add(const Batch& batch, rocksdb::WriteBatch& out) {

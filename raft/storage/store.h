@@ -9,6 +9,8 @@
 
 #include <rocksdb/db.h>
 
+#include <chrono>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -20,8 +22,19 @@
 
 namespace shoal::raft {
 
+// How long the last synced writes took, in microseconds; all 0 before the first.
+struct SyncTimes {
+  uint64_t count = 0;  // that the percentiles are of
+  uint64_t p50_us = 0;
+  uint64_t p99_us = 0;
+  uint64_t last_us = 0;
+};
+
 class RocksLogStore final : public LogStore {
  public:
+  // So many writes are remembered: minutes of a quiet cluster, seconds of a busy one.
+  static constexpr size_t kSyncTimes = 512;
+
   // Opens or makes the store in `directory` (made if needed; its parent must exist). kDataLoss,
   // kConflict (open elsewhere), kUnimplemented (newer format), each saying what to do. `strand`
   // runs the callbacks and must outlive the store.
@@ -31,6 +44,8 @@ class RocksLogStore final : public LogStore {
   Result<Loaded> load() override;
   Result<std::string> load_snapshot() override;
   void save(Batch batch, std::function<void(Status)> done) override;
+  // From any thread.
+  SyncTimes sync_times() const;
 
  private:
   struct Save {
@@ -57,8 +72,11 @@ class RocksLogStore final : public LogStore {
   Strand& strand_;
   std::unique_ptr<rocksdb::DB> database_;
 
-  std::mutex mutex_;  // guards queue_
+  void record_sync(std::chrono::steady_clock::duration took);
+
+  mutable std::mutex mutex_;  // guards queue_ and sync_us_
   std::vector<Save> queue_;
+  std::deque<uint64_t> sync_us_;  // oldest first
 
   // Of the work thread.
   Index offset_ = 0;

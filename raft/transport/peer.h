@@ -34,6 +34,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
     Rng& rng;
     std::function<std::shared_ptr<grpc::Channel>(const std::string& address)> make_channel;
     std::function<void(RaftId to, bool delivered)> report_snapshot;
+    std::function<void(RaftId by, uint64_t epoch, const std::string& message)> refused;
     std::shared_ptr<StreamCount> streams;
     uint64_t dropped = 0;
   };
@@ -57,6 +58,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void connect();
   void pump();
   void written(const ClientStream* stream, bool ok);
+  void refused(uint64_t epoch, const std::string& message);
   void broken();
   void reset_if_silent();
 
