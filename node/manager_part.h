@@ -26,6 +26,8 @@ class ManagerPart {
   Status bootstrap(manager::InitCluster init, std::chrono::milliseconds timeout);
   Status join(std::vector<HostPort> managers, std::chrono::milliseconds timeout);
   Status resume();
+  // Manager::refound().
+  Status refound(std::optional<manager::Restoration> from, std::chrono::milliseconds timeout);
   Status leave(std::chrono::milliseconds timeout);
 
   // On the strand.

@@ -3,6 +3,9 @@
 //   inactive --init, join--> active (worker) <--promote, demote--> active (worker and manager)
 //       ^---------------------------leave------------------------------'
 //
+// A manager that lost the others goes on alone by `init --force-new-cluster`; `restore` is an init
+// from a backup.
+//
 // Changes of this state run one after the other on a thread of their own (they block on disk and
 // managers). node.state is the commit point: what failed before it leaves nothing; what is found
 // without it at start is rubbish and removed.
@@ -59,6 +62,11 @@ class Node {
   void init(control::InitRequest request, Done<control::InitResponse> done);
   void join(control::JoinRequest request, Done<control::JoinResponse> done);
   void leave(bool force, Done<control::LeaveResponse> done);
+  // On a manager. From any thread.
+  void backup(Done<manager::Manager::Copy> done);
+  // `file`: a backup's bytes. On a host in no cluster.
+  void restore(control::InitRequest settings, std::string file,
+               Done<control::RestoreResponse> done);
   void status(Done<control::StatusResponse> done);
   // `deadline`: when the caller stops waiting.
   void attach(control::AttachRequest request, std::chrono::system_clock::time_point deadline,
@@ -68,10 +76,18 @@ class Node {
   manager::ClusterHandler& cluster() { return router_; }
 
  private:
-  // On the lifecycle thread (node_init.cc, node_join.cc, node_role.cc).
+  // On the lifecycle thread (node_init.cc, node_join.cc, node_role.cc, node_refound.cc).
   Result<control::InitResponse> do_init(const control::InitRequest& request);
   Result<Identity> plan_init(const control::InitRequest& request,
                              manager::InitCluster& cluster) const;
+  // What init and restore have in common: addresses, ports and role of a first manager.
+  Result<Identity> plan_manager(const control::InitRequest& request) const;
+  Result<control::InitResponse> do_force_new_cluster(const control::InitRequest& request);
+  Result<control::RestoreResponse> do_restore(const control::InitRequest& settings,
+                                              const std::string& file);
+  Result<Identity> plan_restore(const control::InitRequest& settings,
+                                const manager::Cluster& cluster,
+                                manager::Restoration& restoration) const;
   Result<control::JoinResponse> do_join(const control::JoinRequest& request);
   Result<Identity> plan_join(const control::JoinRequest& request,
                              const std::vector<HostPort>& remotes) const;

@@ -75,8 +75,7 @@ Status check_ports(const Identity& identity) {
 
 }  // namespace
 
-Result<Identity> Node::plan_init(const control::InitRequest& request,
-                                 manager::InitCluster& init) const {
+Result<Identity> Node::plan_manager(const control::InitRequest& request) const {
   const std::vector<InterfaceAddress> addresses = SHOAL_TRY(interface_addresses());
   Identity out;
   out.role = manager::Role::kManager;
@@ -88,15 +87,20 @@ Result<Identity> Node::plan_init(const control::InitRequest& request,
     out.data_path =
         SHOAL_TRY(choose_address(addresses, request.data_path_addr(), "--data-path-addr"));
   }
+  out.gossip_port = SHOAL_TRY(port_or(request.gossip_port(), kGossipPort, 1, "--gossip-port"));
+  out.managers = {out.advertise};
+  out.node = draw_id<NodeId>(rng_);
+  SHOAL_TRY(check_ports(out));
+  return out;
+}
+
+Result<Identity> Node::plan_init(const control::InitRequest& request,
+                                 manager::InitCluster& init) const {
+  Identity out = SHOAL_TRY(plan_manager(request));
   // Docker's bound: below 1024 are the ports of system services.
   out.data_path_port =
       SHOAL_TRY(port_or(request.data_path_port(), kDataPathPort, 1024, "--data-path-port"));
-  out.gossip_port = SHOAL_TRY(port_or(request.gossip_port(), kGossipPort, 1, "--gossip-port"));
-  out.managers = {out.advertise};
   SHOAL_TRY(set_pools(request, rng_, init.cluster));
-  SHOAL_TRY(check_ports(out));
-
-  out.node = draw_id<NodeId>(rng_);
   out.cluster = draw_id<ClusterId>(rng_);
   const WallTime now = clock_.wall();
   const manager::KeyPair root = SHOAL_TRY(manager::make_root_ca(now));
@@ -127,6 +131,7 @@ Result<Identity> Node::plan_init(const control::InitRequest& request,
 }
 
 Result<control::InitResponse> Node::do_init(const control::InitRequest& request) {
+  if (request.force_new_cluster()) return do_force_new_cluster(request);
   SHOAL_TRY(require_inactive());
   manager::InitCluster init;
   const Identity identity = SHOAL_TRY(plan_init(request, init));

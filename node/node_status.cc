@@ -89,7 +89,9 @@ void Node::fill_raft(control::StatusResponse& out) const {
   (*out.mutable_counters())["cluster_port_connections_refused_total"] =
       manager_part_view_->connections_refused();
   for (const auto& [name, value] : status.counters) (*out.mutable_counters())[name] = value;
-  if (status.leader.empty()) {
+  if (!status.quorum_lost.empty()) {
+    out.add_warnings(status.quorum_lost);
+  } else if (status.leader.empty()) {
     out.add_warnings(
         "the managers have no leader: nothing can be changed until most of them are up");
   }

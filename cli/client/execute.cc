@@ -2,7 +2,10 @@
 
 #include <map>
 
+#include "base/types/time.h"
+#include "cli/client/backup_file.h"
 #include "cli/client/network_spec.h"
+#include "cli/client/raft_view.h"
 #include "cli/client/view.h"
 #include "cli/render/render.h"
 
@@ -28,10 +31,25 @@ const std::vector<Column> kEndpointColumns = {
     {"ENDPOINT ID", "{{.ID}}"}, {"NAME", "{{.Name}}"},           {"NETWORK", "{{.Network}}"},
     {"NODE", "{{.Node}}"},      {"ADDRESSES", "{{.Addresses}}"}, {"MAC", "{{.MAC}}"}};
 
+constexpr char kAfterRefounding[] =
+    "The former managers are workers from now on; those that come back find that out. Make nodes "
+    "managers with 'shoal node promote NODE', and remove what is lost for good with 'shoal node rm "
+    "--force NODE'.\n";
+
 common::Availability availability_of(const std::string& text) {
   if (text == "pause") return common::AVAILABILITY_PAUSE;
   if (text == "drain") return common::AVAILABILITY_DRAIN;
   return common::AVAILABILITY_ACTIVE;
+}
+
+control::InitRequest first_manager(const AddressFlags& addresses) {
+  control::InitRequest request;
+  request.set_advertise_addr(addresses.advertise_addr);
+  request.set_listen_addr(addresses.listen_addr);
+  request.set_data_path_addr(addresses.data_path_addr);
+  request.set_gossip_port(addresses.gossip_port);
+  request.set_availability(availability_of(addresses.availability));
+  return request;
 }
 
 class Executor {
@@ -40,16 +58,17 @@ class Executor {
       : output_(output), client_(client), out_(out) {}
 
   Status operator()(const InitCommand& command) {
-    control::InitRequest request;
-    request.set_advertise_addr(command.addresses.advertise_addr);
-    request.set_listen_addr(command.addresses.listen_addr);
-    request.set_data_path_addr(command.addresses.data_path_addr);
-    request.set_gossip_port(command.addresses.gossip_port);
-    request.set_availability(availability_of(command.addresses.availability));
+    control::InitRequest request = first_manager(command.addresses);
     request.set_data_path_port(command.data_path_port);
     for (const auto& pool : command.default_addr_pools) request.add_default_addr_pools(pool);
     request.set_default_addr_pool_mask_length(command.default_addr_pool_mask_length);
+    request.set_force_new_cluster(command.force_new_cluster);
     const auto response = SHOAL_TRY(client_.call(&Local::Stub::Init, request));
+    if (command.force_new_cluster) {
+      out_ += "This node (" + response.node_id() + ") is now the only manager of the cluster, at " +
+              response.manager_address() + ".\n\n" + kAfterRefounding;
+      return ok_status();
+    }
     out_ += "Cluster initialized: this node (" + response.node_id() +
             ") is now a manager.\n\nTo add a worker, run this on another host:\n\n    shoal join "
             "--token " +
@@ -106,6 +125,40 @@ class Executor {
     } else {
       out_ += status_text(response);
     }
+    return ok_status();
+  }
+
+  Status operator()(const RaftStatusCommand&) {
+    const auto response =
+        SHOAL_TRY(client_.call(&Cluster::Stub::GetRaftStatus, control::GetRaftStatusRequest()));
+    if (output_.json) {
+      out_ += raft_document(response).json(4) + "\n";
+    } else if (!output_.format.empty()) {
+      out_ += SHOAL_TRY(render_list(output_.format, {}, {raft_document(response)}));
+    } else {
+      out_ += SHOAL_TRY(raft_text(response));
+    }
+    return ok_status();
+  }
+
+  Status operator()(const BackupCommand& command) {
+    SHOAL_TRY(check_new_file(command.file));
+    const std::string file = SHOAL_TRY(client_.backup());
+    SHOAL_TRY(write_secret_file(command.file, file));
+    out_ += "Wrote the cluster's state to " + command.file + " (" + std::to_string(file.size()) +
+            " bytes).\nKeep it secret: it holds the key of the cluster's CA and the join tokens, and "
+            "whoever reads it can be any node.\n";
+    return ok_status();
+  }
+
+  Status operator()(const RestoreCommand& command) {
+    const std::string file = SHOAL_TRY(read_backup_file(command.file));
+    const auto response = SHOAL_TRY(client_.restore(first_manager(command.addresses), file));
+    out_ += "This node (" + response.node_id() + ") is now the only manager of cluster " +
+            response.cluster_id() + ", at " + response.manager_address() + ", as of " +
+            to_rfc3339({response.taken_at()}) + ": " + std::to_string(response.networks()) +
+            " networks, " + std::to_string(response.endpoints()) + " endpoints, " +
+            std::to_string(response.nodes()) + " other nodes.\n\n" + kAfterRefounding;
     return ok_status();
   }
 

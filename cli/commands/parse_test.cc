@@ -131,6 +131,15 @@ TEST(Parse, EndpointCommands) {
   EXPECT_EQ(detach.network + "/" + detach.endpoint, "shop/web");
 }
 
+TEST(Parse, StateCommands) {
+  EXPECT_TRUE(command<InitCommand>({"init", "--force-new-cluster"}).force_new_cluster);
+  EXPECT_FALSE(command<InitCommand>({"init"}).force_new_cluster);
+  EXPECT_EQ(command<BackupCommand>({"backup", "/b"}).file, "/b");
+  const auto restore = command<RestoreCommand>({"restore", "/b", "--advertise-addr", "eth1"});
+  EXPECT_EQ(restore.file + " " + restore.addresses.advertise_addr, "/b eth1");
+  (void)command<RaftStatusCommand>({"raft", "status", "--json"});
+}
+
 TEST(Parse, WrongUseExitsWithTwoAndASentence) {
   for (const auto& arguments : std::vector<std::vector<std::string>>{
            {},
@@ -144,7 +153,10 @@ TEST(Parse, WrongUseExitsWithTwoAndASentence) {
            {"attach", "shop", "--name", "web", "--pid", "-4"},
            {"network", "ls", "--json", "--format", "json"},
            {"network", "create", "--label", "=x", "shop"},
-           {"network"}}) {
+           {"network"},
+           {"raft"},
+           {"backup"},
+           {"restore"}}) {
     const Message refused = message(arguments);
     EXPECT_EQ(refused.exit_code, 2);
     EXPECT_TRUE(refused.text.starts_with("shoal: ")) << refused.text;

@@ -4,6 +4,7 @@
 #include <rocksdb/write_batch.h>
 
 #include <charconv>
+#include <filesystem>
 #include <type_traits>
 
 #include "manager/wire/store_wire.h"
@@ -66,6 +67,19 @@ Result<std::unique_ptr<Tables>> Tables::open(const std::string& path) {
                      "; run the shoald that wrote them, or a newer one");
   }
   return tables;
+}
+
+Result<std::unique_ptr<Tables>> Tables::open_read_only(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path + "/CURRENT", error)) {
+    return not_found("there are no tables in " + path);
+  }
+  rocksdb::Options options = raft::small_rocksdb_options();
+  options.create_if_missing = false;
+  rocksdb::DB* raw = nullptr;
+  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, path, &raw);
+  if (!status.ok()) return disk_error(path, status);
+  return std::unique_ptr<Tables>(new Tables(path, std::unique_ptr<rocksdb::DB>(raw)));
 }
 
 Result<Tables::Content> Tables::load() const {
