@@ -96,13 +96,13 @@ class Manager {
   // Goes on from has_state().
   virtual Status resume() = 0;
   // Founds the raft group anew with this member alone, in place of resume() or bootstrap(): from
-  // its own state (has_state()), or from a backup's, with `self` as the node that goes on. Done once
-  // it leads. Networks, addresses, endpoints, CA and nodes stay; the other managers are workers from
-  // now on (manager/store/refound.h). kDataLoss, kConflict, kInvalidArgument.
+  // its own state (has_state()), or from a backup's, with `self` as the node that goes on. Done
+  // once it leads. Networks, addresses, endpoints, CA and nodes stay; the other managers are
+  // workers from now on (manager/store/refound.h). kDataLoss, kConflict, kInvalidArgument.
   virtual void refound(std::optional<Restoration> from, Done done) = 0;
 
-  // A whole backup file (manager/backup) of what is acknowledged now; without a quorum, of what this
-  // manager holds, and `notice` says so.
+  // A whole backup file (manager/backup) of what is acknowledged now; without a quorum, of what
+  // this manager holds, and `notice` says so.
   struct Copy {
     std::string file;
     std::string notice;

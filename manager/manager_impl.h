@@ -133,7 +133,7 @@ class ManagerImpl final : public Manager, public Replica, public raft::Observer 
   std::optional<Command> init_;  // to be proposed by bootstrap() once this member leads
   Done pending_;                 // of bootstrap() or join()
   Instant join_deadline_;
-  bool refounding_ = false;      // pending_ is refound()'s
+  bool refounding_ = false;                  // pending_ is refound()'s
   std::optional<RaftMemberFile> refounded_;  // to be written once it leads
   std::map<raft::RaftId, Instant> heard_;    // of other members, by messages
   std::optional<Instant> no_leader_since_;   // none while there is one, or raft does not run

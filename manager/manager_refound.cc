@@ -25,14 +25,15 @@ Result<ManagerImpl::NewGroup> ManagerImpl::plan_refound(std::optional<Restoratio
     objects = std::move(from->objects);
     while (out.member.raft_id == 0) out.member.raft_id = rng_.next();
   } else {
-    // The raft id stays: it is in two files, and only one can change in one step. Nobody who knew it
-    // is listened to any more.
+    // The raft id stays: it is in two files, and only one can change in one step. Nobody who knew
+    // it is listened to any more.
     out.member.raft_id = SHOAL_TRY(read_raft_member(config_.state_dir)).raft_id;
     end = SHOAL_TRY(raft::replay_to_end(*log_, *machine_));
     const Node* self = store().node(config_.self);
     if (self == nullptr) {
-      return data_loss("this manager's copy of the state does not know this manager: nothing can be "
-                       "founded on it; use another manager, or a backup");
+      return data_loss(
+          "this manager's copy of the state does not know this manager: nothing can be "
+          "founded on it; use another manager, or a backup");
     }
     how.self = *self;
     objects = store().objects();

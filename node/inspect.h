@@ -1,5 +1,5 @@
-// Looks at a state directory without a daemon, for `shoal-state`: identity, raft log, tables. Nothing
-// is written, and secrets (keys, tokens) are not shown.
+// Looks at a state directory without a daemon, for `shoal-state`: identity, raft log, tables.
+// Nothing is written, and secrets (keys, tokens) are not shown.
 #pragma once
 
 #include <string>

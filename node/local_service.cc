@@ -69,8 +69,8 @@ grpc::ServerUnaryReactor* LocalService::Detach(grpc::CallbackServerContext* cont
   return reactor;
 }
 
-grpc::ServerWriteReactor<control::BackupChunk>* LocalService::Backup(grpc::CallbackServerContext*,
-                                                                     const control::BackupRequest*) {
+grpc::ServerWriteReactor<control::BackupChunk>* LocalService::Backup(
+    grpc::CallbackServerContext*, const control::BackupRequest*) {
   return new BackupStream(node_);
 }
 

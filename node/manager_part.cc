@@ -103,11 +103,9 @@ Status ManagerPart::resume() {
 
 Status ManagerPart::refound(std::optional<manager::Restoration> from,
                             std::chrono::milliseconds timeout) {
-  return await(
-      [this, from = std::move(from)](manager::Manager::Done done) {
-        manager_->refound(from, std::move(done));
-      },
-      timeout, "founding the cluster anew");
+  return await([this, from = std::move(from)](
+                   manager::Manager::Done done) { manager_->refound(from, std::move(done)); },
+               timeout, "founding the cluster anew");
 }
 
 Status ManagerPart::leave(std::chrono::milliseconds timeout) {

@@ -36,19 +36,21 @@ Result<control::InitResponse> Node::do_force_new_cluster(const control::InitRequ
   SHOAL_TRY(require_running());
   if (!identity_) {
     return conflict(
-        "this host is in no cluster, so there is none to go on with: `shoal init` starts a new one, "
+        "this host is in no cluster, so there is none to go on with: `shoal init` starts a new "
+        "one, "
         "`shoal restore FILE` goes on from a backup");
   }
   if (!manager_part_ || !manager::Manager::has_state(paths_.manager_dir())) {
     return conflict(
-        "this node is a worker and has no copy of the cluster's state: run this on a manager that is "
+        "this node is a worker and has no copy of the cluster's state: run this on a manager that "
+        "is "
         "left, or `shoal restore` a backup on a new host");
   }
   SHOAL_TRY(check_only_advertise(request));
   Identity identity = *identity_;
   if (!request.advertise_addr().empty()) {
-    identity.advertise = SHOAL_TRY(choose_advertise(
-        SHOAL_TRY(interface_addresses()), request.advertise_addr(), kClusterPort));
+    identity.advertise = SHOAL_TRY(
+        choose_advertise(SHOAL_TRY(interface_addresses()), request.advertise_addr(), kClusterPort));
   }
   identity.managers = {identity.advertise};
   const bool moved = identity.advertise != identity_->advertise;
@@ -77,8 +79,7 @@ Result<control::InitResponse> Node::do_force_new_cluster(const control::InitRequ
     wanted_role_ = manager::Role::kManager;
     worker_part_->session().set_addresses(addresses_of(*identity_));
   });
-  log::warn(kLog, "cluster {} goes on with this node as its only manager",
-            identity.cluster.str());
+  log::warn(kLog, "cluster {} goes on with this node as its only manager", identity.cluster.str());
   control::InitResponse response;
   response.set_node_id(identity.node.str());
   response.set_manager_address(identity.advertise.str());

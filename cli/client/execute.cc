@@ -145,9 +145,10 @@ class Executor {
     SHOAL_TRY(check_new_file(command.file));
     const std::string file = SHOAL_TRY(client_.backup());
     SHOAL_TRY(write_secret_file(command.file, file));
-    out_ += "Wrote the cluster's state to " + command.file + " (" + std::to_string(file.size()) +
-            " bytes).\nKeep it secret: it holds the key of the cluster's CA and the join tokens, and "
-            "whoever reads it can be any node.\n";
+    out_ +=
+        "Wrote the cluster's state to " + command.file + " (" + std::to_string(file.size()) +
+        " bytes).\nKeep it secret: it holds the key of the cluster's CA and the join tokens, and "
+        "whoever reads it can be any node.\n";
     return ok_status();
   }
 

@@ -110,11 +110,17 @@ Value raft_document(const control::GetRaftStatusResponse& status) {
 }
 
 Result<std::string> raft_text(const control::GetRaftStatusResponse& status) {
-  static const std::vector<Column> kColumns = {
-      {"MEMBER", "{{.Name}}"},   {"ADDRESS", "{{.Address}}"},   {"ROLE", "{{.Role}}"},
-      {"TERM", "{{.Term}}"},     {"COMMIT", "{{.Commit}}"},     {"APPLIED", "{{.Applied}}"},
-      {"LOG", "{{.Log}}"},       {"SNAPSHOT", "{{.Snapshot}}"}, {"FSYNC P50/P99 MS", "{{.Fsync}}"},
-      {"LEADER'S VIEW", "{{.Leader}}"}, {"STATE", "{{.State}}"}};
+  static const std::vector<Column> kColumns = {{"MEMBER", "{{.Name}}"},
+                                               {"ADDRESS", "{{.Address}}"},
+                                               {"ROLE", "{{.Role}}"},
+                                               {"TERM", "{{.Term}}"},
+                                               {"COMMIT", "{{.Commit}}"},
+                                               {"APPLIED", "{{.Applied}}"},
+                                               {"LOG", "{{.Log}}"},
+                                               {"SNAPSHOT", "{{.Snapshot}}"},
+                                               {"FSYNC P50/P99 MS", "{{.Fsync}}"},
+                                               {"LEADER'S VIEW", "{{.Leader}}"},
+                                               {"STATE", "{{.State}}"}};
   Value::Array rows;
   for (const auto& member : status.members()) rows.push_back(row(member));
   std::string missing;

@@ -142,7 +142,8 @@ class Parser {
     CLI::App* raft = app_.add_subcommand("raft", "Look at the managers' consensus");
     raft->require_subcommand(1);
     CLI::App* status =
-        leaf<RaftStatusCommand>(raft, "status", "Members, log, quorum: what each manager knows").first;
+        leaf<RaftStatusCommand>(raft, "status", "Members, log, quorum: what each manager knows")
+            .first;
     status->add_flag("--json", invocation_.output.json, "Print JSON");
     status->add_option("--format", invocation_.output.format, "'json' or a template");
 

@@ -81,8 +81,8 @@ void ClusterApi::start(const CallPtr& call) {
   if (is_read(call->method)) {
     // What this manager holds is better than nothing, when no manager can know better.
     leader_call.without_quorum = [this, call](const Error& lost) {
-      call->notice = "this is what one manager knows, and may lack the last changes: " +
-                     lost.message;
+      call->notice =
+          "this is what one manager knows, and may lack the last changes: " + lost.message;
       return answer_read(*call);
     };
   }

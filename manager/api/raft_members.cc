@@ -87,8 +87,8 @@ Status RaftMembers::check_quorum_without(uint64_t raft_id) const {
   if (leaving.empty() || answer >= left / 2 + 1) return ok_status();
   return conflict("without node " + leaving + " the managers would lose their quorum: of the " +
                   std::to_string(left) + " that would be left " + std::to_string(answer) +
-                  (answer == 1 ? " answers" : " answer") + " and " +
-                  std::to_string(left / 2 + 1) + " would be needed. Bring " + silent +
+                  (answer == 1 ? " answers" : " answer") + " and " + std::to_string(left / 2 + 1) +
+                  " would be needed. Bring " + silent +
                   " back first, or demote what is lost instead");
 }
 

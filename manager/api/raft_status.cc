@@ -18,7 +18,8 @@ struct Collection {
   std::function<void(shoal::control::GetRaftStatusResponse)> done;
 };
 
-shoal::control::RaftMemberStatus* find(shoal::control::GetRaftStatusResponse& response, uint64_t raft_id) {
+shoal::control::RaftMemberStatus* find(shoal::control::GetRaftStatusResponse& response,
+                                       uint64_t raft_id) {
   for (auto& member : *response.mutable_members()) {
     if (member.raft_id() == raft_id) return &member;
   }

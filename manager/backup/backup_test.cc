@@ -6,8 +6,8 @@ namespace shoal::manager {
 namespace {
 
 BackupHeader header() {
-  return {ClusterId("ccccccccccccccccccccccccc"), {1'700'000'000'000'000'000}, "h1", 42, 7, 1, 2,
-          3};
+  return {
+      ClusterId("ccccccccccccccccccccccccc"), {1'700'000'000'000'000'000}, "h1", 42, 7, 1, 2, 3};
 }
 
 TEST(Backup, ComesBackAsItWas) {

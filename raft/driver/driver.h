@@ -42,8 +42,8 @@ struct DriverConfig {
 struct MemberStatus {
   Member member;
   bool leader = false;
-  bool reachable = false;  // known to the leader only
-  Index match = 0;         // known to the leader only
+  bool reachable = false;                 // known to the leader only
+  Index match = 0;                        // known to the leader only
   std::optional<ProgressState> progress;  // known to the leader only
 };
 

@@ -82,8 +82,7 @@ class Inspection {
         problem("entry " + std::to_string(report_.last + 1), data_loss("missing"));
       }
       report_.last = index.value_or(report_.last + 1);
-      const auto entry =
-          format::decode_entry(it->key().ToStringView(), it->value().ToStringView());
+      const auto entry = format::decode_entry(it->key().ToStringView(), it->value().ToStringView());
       if (!entry) {
         problem(name, entry.error());
         continue;
@@ -103,7 +102,8 @@ class Inspection {
         directory_ + "/snapshot-" + std::to_string(report_.snapshot->meta.index);
     auto data = read_file(path, kMaxSnapshotBytes);
     if (!data) return problem("snapshot", data.error());
-    if (data->size() != report_.snapshot->size || crc32c(as_bytes(*data)) != report_.snapshot->crc) {
+    if (data->size() != report_.snapshot->size ||
+        crc32c(as_bytes(*data)) != report_.snapshot->crc) {
       return problem("snapshot", data_loss("the checksum of " + path + " does not match"));
     }
     report_.snapshot_data = std::move(*data);
@@ -112,14 +112,14 @@ class Inspection {
   void cross_check() {
     const Index snapshot = report_.snapshot ? report_.snapshot->meta.index : 0;
     if (report_.hard_state.commit > std::max(report_.last, snapshot)) {
-      problem("commit", data_loss("entry " + std::to_string(report_.hard_state.commit) +
-                                  " was committed and the log ends at " +
-                                  std::to_string(report_.last)));
+      problem("commit",
+              data_loss("entry " + std::to_string(report_.hard_state.commit) +
+                        " was committed and the log ends at " + std::to_string(report_.last)));
     }
     if (report_.offset.index > snapshot) {
-      problem("log offset", data_loss("the log begins after " +
-                                      std::to_string(report_.offset.index) +
-                                      " and no snapshot covers what is before"));
+      problem("log offset",
+              data_loss("the log begins after " + std::to_string(report_.offset.index) +
+                        " and no snapshot covers what is before"));
     }
   }
 

@@ -17,7 +17,7 @@ struct LogReport {
   format::Offset offset;  // the log begins after it
   Index last = 0;         // of the entries found; the offset when there are none
   size_t entries = 0;
-  size_t bytes = 0;       // of their data
+  size_t bytes = 0;                   // of their data
   std::string snapshot_data;          // empty when absent or damaged
   std::vector<std::string> problems;  // sentences
 };

@@ -140,7 +140,7 @@ void SessionClient::Impl::turn() {
 }
 
 void SessionClient::Impl::notice_quorum(const Session::Input& input) {
-  if (std::holds_alternative<Session::Registered>(input)) return quorum_lost_.reset();
+  if (std::holds_alternative<Registered>(input)) return quorum_lost_.reset();
   const auto* closed = std::get_if<Session::Closed>(&input);
   if (closed == nullptr || !closed->quorum_lost) return;
   quorum_lost_ = closed->error;
