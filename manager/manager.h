@@ -67,7 +67,8 @@ struct ManagerStatus {
   uint64_t commit_index = 0;
   uint64_t applied_index = 0;
   std::vector<Member> members;
-  std::string quorum_lost;                   // the sentence that says so; else empty
+  std::string quorum_lost;  // the sentence that says so; else empty
+  std::string error;  // why this manager takes no part or is not safe from a restart; else empty
   std::map<std::string, uint64_t> counters;  // by the names of the metrics
 };
 

@@ -30,15 +30,18 @@ ManagerImpl::ManagerImpl(ManagerConfig config, Strand& strand, Clock& clock, Rng
       membership_service_(std::make_unique<MembershipService>(strand, *this, *members_)),
       joiner_(std::make_unique<Joiner>(strand, config_.identity, config_.control_address)) {
   guard_.rebuild(machine_->store());
+  note_gossip_key();
   machine_->listen(
       {.applied =
            [this](const std::vector<Change>& changes) {
-             guard_.applied(changes);
+             guard_.applied(changes, machine_->store());
+             note_gossip_key();
              dispatcher_->applied(changes);
            },
        .replaced =
            [this] {
              guard_.rebuild(machine_->store());
+             note_gossip_key();
              dispatcher_->store_replaced();
            },
        .failed = [](const Error& error) { log::error("manager", "{}", error.message); }});

@@ -89,6 +89,7 @@ class ManagerImpl final : public Manager, public Replica, public raft::Observer 
   bool caught_up() const;
   void finish_pending(const Status& status);
   void housekeeping();
+  void note_gossip_key();
   void rotate_gossip_key_when_due();
   // What is saved as the beginning of the new group, and as whom it goes on.
   struct NewGroup {
@@ -139,7 +140,11 @@ class ManagerImpl final : public Manager, public Replica, public raft::Observer 
   std::optional<Instant> no_leader_since_;   // none while there is one, or raft does not run
   bool was_member_ = false;
   bool stopped_ = false;
+  // The newest gossip key, and the slot in which this manager first saw it: followers note it too,
+  // so a slot that begins while there is no leader is not missed.
+  uint64_t newest_key_ = 0;
   int64_t seen_key_slot_ = 0;
+  bool rotating_key_ = false;
   std::function<void(const ManagerStatus&)> leader_callback_;
   std::function<void()> removed_callback_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();

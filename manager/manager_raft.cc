@@ -54,6 +54,9 @@ void ManagerImpl::on_leader_change(raft::RaftId leader, raft::Term term, bool is
   } else if (!no_leader_since_) {
     no_leader_since_ = clock_.now();
   }
+  if (const std::string why = driver_->status().error; !why.empty()) {
+    log::error("manager", "takes no part among the managers until this is over: {}", why);
+  }
   // From inside the driver: what follows may call it again, so it comes after it.
   strand_.post([this, alive = std::weak_ptr(alive_)] {
     if (alive.expired() || stopped_) return;
@@ -63,7 +66,6 @@ void ManagerImpl::on_leader_change(raft::RaftId leader, raft::Term term, bool is
     if (is_leader()) {
       if (init_) propose_init();
       if (refounding_) finish_refound();
-      seen_key_slot_ = key_slot();
       housekeeping();
     }
     if (leader_callback_) leader_callback_(status());
@@ -97,20 +99,30 @@ int64_t ManagerImpl::key_slot() const {
   return cluster == nullptr ? 0 : (clock_.wall() - cluster->created_at) / kGossipKeyLife;
 }
 
+void ManagerImpl::note_gossip_key() {
+  const Cluster* cluster = store().cluster();
+  if (cluster == nullptr || cluster->gossip_keys.keys.empty()) return;
+  const uint64_t newest = cluster->gossip_keys.keys.back().id;
+  if (newest == newest_key_) return;
+  newest_key_ = newest;
+  seen_key_slot_ = key_slot();
+}
+
 void ManagerImpl::rotate_gossip_key_when_due() {
   const int64_t slot = key_slot();
-  if (slot <= seen_key_slot_) return;
+  if (slot <= seen_key_slot_ || rotating_key_) return;
   auto command = control::rotate_gossip_key(store(), {clock_.wall(), rng_});
   if (!command) {
     log::error("manager", "gossip key not rotated: {}", command.error().message);
     seen_key_slot_ = slot;
     return;
   }
-  seen_key_slot_ = slot;
-  propose(std::move(*command), [this, slot, alive = std::weak_ptr(alive_)](const auto& answer) {
-    if (alive.expired() || answer.ok()) return;
+  rotating_key_ = true;
+  propose(std::move(*command), [this, alive = std::weak_ptr(alive_)](const auto& answer) {
+    if (alive.expired()) return;
+    rotating_key_ = false;
+    if (answer.ok()) return;
     log::warn("manager", "gossip key not rotated, trying again: {}", answer.error().message);
-    seen_key_slot_ = slot - 1;
   });
 }
 

@@ -35,6 +35,7 @@ ManagerStatus ManagerImpl::status() const {
   const auto raft = driver_->status();
   out.is_leader = driver_->is_leader();
   out.leader_raft_id = raft.leader;
+  out.error = !raft.error.empty() ? raft.error : machine_->disk_error();
   out.term = raft.term;
   out.commit_index = raft.commit;
   out.applied_index = raft.applied;

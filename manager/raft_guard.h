@@ -41,7 +41,12 @@ class RaftGuard {
     }
   }
 
-  void applied(const std::vector<Change>& changes) {
+  // `store` is as it is after them.
+  void applied(const std::vector<Change>& changes, const Store& store) {
+    for (const Change& change : changes) {
+      // It may have forgotten nodes that were removed long ago.
+      if (std::holds_alternative<Cluster>(change.object)) return rebuild(store);
+    }
     const std::lock_guard lock(mutex_);
     for (const Change& change : changes) {
       const auto* node = std::get_if<Node>(&change.object);

@@ -1,8 +1,9 @@
 #include "node/certificates.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <deque>
-#include <thread>
+#include <mutex>
 
 #include "manager/security/token.h"
 #include "manager/security/x509.h"
@@ -22,6 +23,16 @@ void set_deadline(grpc::ClientContext& context) {
       std::chrono::duration_cast<std::chrono::system_clock::duration>(kCaTryDeadline));
 }
 
+Error stopping() { return unavailable("shoald is stopping: try again when it runs"); }
+
+// Not when it is time to stop.
+void pause(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::unique_lock lock(mutex);
+  std::condition_variable_any never;
+  never.wait_for(lock, stop, kTryAgain, [] { return false; });
+}
+
 bool worth_repeating(const Error& error) {
   return error.code == ErrorClass::kUnavailable || error.code == ErrorClass::kDeadlineExceeded;
 }
@@ -29,7 +40,8 @@ bool worth_repeating(const Error& error) {
 // Calls managers in turn, the leader that one names first, until one answers something else than
 // "try again". `call(address, context)` makes one try.
 template <typename Call>
-Status ask_managers(std::vector<HostPort> managers, Clock& clock, Call call) {
+Status ask_managers(std::vector<HostPort> managers, Clock& clock, const std::stop_token& stop,
+                    Call call) {
   if (managers.empty()) return unavailable("no manager is known");
   const Instant deadline = clock.now() + kCertificateDeadline;
   std::deque<HostPort> queue(managers.begin(), managers.end());
@@ -38,8 +50,10 @@ Status ask_managers(std::vector<HostPort> managers, Clock& clock, Call call) {
     queue.pop_front();
     grpc::ClientContext context;
     set_deadline(context);
+    const std::stop_callback cancel(stop, [&context] { context.TryCancel(); });
     const grpc::Status status = call(next, context);
     if (status.ok()) return ok_status();
+    if (stop.stop_requested()) return stopping();
     const Error error = worker::error_of(status);
     if (!worth_repeating(error)) return error;
     const auto leader = worker::leader_of(context);
@@ -48,7 +62,7 @@ Status ask_managers(std::vector<HostPort> managers, Clock& clock, Call call) {
     }
     if (leader && *leader != next) queue.push_front(*leader);
     if (queue.empty()) queue.assign(managers.begin(), managers.end());
-    std::this_thread::sleep_for(kTryAgain);
+    pause(stop);
   }
 }
 
@@ -65,15 +79,17 @@ std::string reason_of(const grpc::Status& status) {
   return text;
 }
 
-Result<std::string> fetch_root(const std::vector<HostPort>& remotes) {
+Result<std::string> fetch_root(const std::vector<HostPort>& remotes, const std::stop_token& stop) {
   ErrorList errors;
   for (const HostPort& remote : remotes) {
     const auto stub = ca::Ca::NewStub(manager::unverified_channel(remote.str()));
     grpc::ClientContext context;
     set_deadline(context);
+    const std::stop_callback cancel(stop, [&context] { context.TryCancel(); });
     ca::GetRootCertificateResponse response;
     const grpc::Status status = stub->GetRootCertificate(&context, {}, &response);
     if (status.ok()) return response.root_certificate();
+    if (stop.stop_requested()) return stopping();
     errors.add(unavailable(
         "no manager answers at " + remote.str() + " (" + reason_of(status) +
         "): is shoald running there as a manager, and does no firewall drop the port?"));
@@ -86,10 +102,11 @@ Result<std::string> fetch_root(const std::vector<HostPort>& remotes) {
 
 Result<Issued> request_certificate(const std::string& token, const std::vector<HostPort>& remotes,
                                    const manager::NodeDescription& description,
-                                   manager::Availability availability, Clock& clock) {
+                                   manager::Availability availability, Clock& clock,
+                                   const std::stop_token& stop) {
   const manager::JoinToken parsed = SHOAL_TRY(manager::parse_token(token));
   Issued out;
-  out.root_certificate = SHOAL_TRY(fetch_root(remotes));
+  out.root_certificate = SHOAL_TRY(fetch_root(remotes, stop));
   if (!manager::token_names_root(parsed, out.root_certificate)) {
     return unauthenticated("the manager at " + remotes.front().str() +
                            " belongs to another cluster than this token, or somebody answers in "
@@ -103,8 +120,8 @@ Result<Issued> request_certificate(const std::string& token, const std::vector<H
   *request.mutable_description() = manager::wire::to_wire(description);
   request.set_availability(manager::wire::to_wire(availability));
   ca::IssueCertificateResponse response;
-  SHOAL_TRY(
-      ask_managers(remotes, clock, [&](const HostPort& manager, grpc::ClientContext& context) {
+  SHOAL_TRY(ask_managers(
+      remotes, clock, stop, [&](const HostPort& manager, grpc::ClientContext& context) {
         const auto stub =
             ca::Ca::NewStub(manager::joining_channel(out.root_certificate, manager.str()));
         return stub->IssueCertificate(&context, request, &response);
@@ -132,13 +149,14 @@ Result<Issued> request_certificate(const std::string& token, const std::vector<H
 }
 
 Result<Renewed> renew_certificate(const manager::IdentityFiles& files,
-                                  std::vector<HostPort> managers, Clock& clock) {
+                                  std::vector<HostPort> managers, Clock& clock,
+                                  const std::stop_token& stop) {
   manager::SigningRequest signing = SHOAL_TRY(manager::make_signing_request());
   ca::RenewCertificateRequest request;
   request.set_csr(signing.csr);
   ca::RenewCertificateResponse response;
   SHOAL_TRY(ask_managers(
-      std::move(managers), clock, [&](const HostPort& manager, grpc::ClientContext& context) {
+      std::move(managers), clock, stop, [&](const HostPort& manager, grpc::ClientContext& context) {
         const auto stub = ca::Ca::NewStub(manager::manager_channel(files, manager.str()));
         return stub->RenewCertificate(&context, request, &response);
       }));

@@ -2,6 +2,7 @@
 // strand.
 #pragma once
 
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -30,10 +31,11 @@ struct Issued {
 // `token` as `shoal join-token` prints it. It names the cluster, so the root certificate is fetched
 // from a stranger, compared, and only then is the secret shown. kUnavailable when nobody listens;
 // kUnauthenticated when the root is another one or the secret is not (any more) the cluster's;
-// kInvalidArgument for a bad token.
+// kInvalidArgument for a bad token. `stop` ends it with kUnavailable.
 Result<Issued> request_certificate(const std::string& token, const std::vector<HostPort>& remotes,
                                    const manager::NodeDescription& description,
-                                   manager::Availability availability, Clock& clock);
+                                   manager::Availability availability, Clock& clock,
+                                   const std::stop_token& stop);
 
 struct Renewed {
   std::string certificate;
@@ -44,6 +46,7 @@ struct Renewed {
 
 // A certificate with the role that the managers want this node to have.
 Result<Renewed> renew_certificate(const manager::IdentityFiles& files,
-                                  std::vector<HostPort> managers, Clock& clock);
+                                  std::vector<HostPort> managers, Clock& clock,
+                                  const std::stop_token& stop);
 
 }  // namespace shoal::node

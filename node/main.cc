@@ -41,9 +41,12 @@ std::string directory_of(const std::string& path) {
   return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
-Node::Missing probe() {
+// What a host lacks may be loaded later, and until then attaches say what is missing. A capability
+// does not come.
+Result<Node::Missing> probe() {
   Node::Missing out;
   for (const worker::MissingFeature& feature : worker::probe_features()) {
+    if (feature.name.starts_with("cap_")) return permission_denied(feature.sentence);
     log::warn(kLog, "{}", feature.sentence);
     out.names.push_back(feature.name);
     out.sentences.push_back(feature.sentence);
@@ -115,13 +118,16 @@ int run(const Options& options) {
   }
   const Result<FileLock> lock = FileLock::acquire(options.paths.lock());
   if (!lock) {
-    return fail(lock.error().wrap("two daemons on one state directory"));
+    const bool held = lock.error().code == ErrorClass::kConflict;
+    return fail(held ? lock.error().wrap("two daemons on one state directory") : lock.error());
   }
+  Result<Node::Missing> missing = probe();
+  if (!missing) return fail(missing.error());
   SystemClock clock;
   SystemRng rng;
   Strand strand;
   strand.start("shoal-strand");
-  Node node(options.paths, probe(), strand, clock, rng);
+  Node node(options.paths, std::move(*missing), options.shortest_cert_expiry, strand, clock, rng);
   if (const Status started = node.start(); !started) return fail(started.error());
   LocalService local(node);
   manager::ClusterService cluster(node.cluster(), manager::Door::kLocal);

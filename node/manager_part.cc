@@ -72,29 +72,34 @@ ManagerPart::~ManagerPart() {
 }
 
 Status ManagerPart::await(std::function<void(manager::Manager::Done)> work,
-                          std::chrono::milliseconds timeout, const char* what) {
+                          std::chrono::milliseconds timeout, const char* what,
+                          const std::stop_token& stop) {
   auto answer = std::make_shared<std::promise<Status>>();
   std::future<Status> answered = answer->get_future();
   strand_.post([answer, work = std::move(work)] {
     work([answer](Status status) { answer->set_value(std::move(status)); });
   });
+  // A manager that stops answers whatever it is asked.
+  const std::stop_callback end(stop, [this] { strand_.post([this] { manager_->stop(); }); });
   if (answered.wait_for(timeout) == std::future_status::ready) return answered.get();
   return deadline_exceeded(std::string(what) + " took more than " +
                            std::to_string(timeout.count() / 1000) + " s");
 }
 
-Status ManagerPart::bootstrap(manager::InitCluster init, std::chrono::milliseconds timeout) {
+Status ManagerPart::bootstrap(manager::InitCluster init, std::chrono::milliseconds timeout,
+                              const std::stop_token& stop) {
   return await([this, init = std::move(init)](
                    manager::Manager::Done done) { manager_->bootstrap(init, std::move(done)); },
-               timeout, "making the cluster");
+               timeout, "making the cluster", stop);
 }
 
-Status ManagerPart::join(std::vector<HostPort> managers, std::chrono::milliseconds timeout) {
+Status ManagerPart::join(std::vector<HostPort> managers, std::chrono::milliseconds timeout,
+                         const std::stop_token& stop) {
   return await(
       [this, managers = std::move(managers), timeout](manager::Manager::Done done) {
         manager_->join(managers, timeout, std::move(done));
       },
-      timeout + std::chrono::seconds(5), "joining the managers");
+      timeout + std::chrono::seconds(5), "joining the managers", stop);
 }
 
 Status ManagerPart::resume() {
@@ -102,18 +107,18 @@ Status ManagerPart::resume() {
 }
 
 Status ManagerPart::refound(std::optional<manager::Restoration> from,
-                            std::chrono::milliseconds timeout) {
+                            std::chrono::milliseconds timeout, const std::stop_token& stop) {
   return await([this, from = std::move(from)](
                    manager::Manager::Done done) { manager_->refound(from, std::move(done)); },
-               timeout, "founding the cluster anew");
+               timeout, "founding the cluster anew", stop);
 }
 
-Status ManagerPart::leave(std::chrono::milliseconds timeout) {
+Status ManagerPart::leave(std::chrono::milliseconds timeout, const std::stop_token& stop) {
   return await(
       [this, timeout](manager::Manager::Done done) {
         manager_->leave_and_stop(timeout, std::move(done));
       },
-      timeout + std::chrono::seconds(2), "leaving the managers");
+      timeout + std::chrono::seconds(2), "leaving the managers", stop);
 }
 
 }  // namespace shoal::node

@@ -6,6 +6,7 @@
 #include <grpcpp/server.h>
 
 #include <memory>
+#include <stop_token>
 #include <vector>
 
 #include "manager/manager.h"
@@ -23,12 +24,16 @@ class ManagerPart {
   // Stops; what is on disk stays.
   ~ManagerPart();
 
-  Status bootstrap(manager::InitCluster init, std::chrono::milliseconds timeout);
-  Status join(std::vector<HostPort> managers, std::chrono::milliseconds timeout);
+  // `stop` ends these, and the manager's part with them.
+  Status bootstrap(manager::InitCluster init, std::chrono::milliseconds timeout,
+                   const std::stop_token& stop);
+  Status join(std::vector<HostPort> managers, std::chrono::milliseconds timeout,
+              const std::stop_token& stop);
   Status resume();
   // Manager::refound().
-  Status refound(std::optional<manager::Restoration> from, std::chrono::milliseconds timeout);
-  Status leave(std::chrono::milliseconds timeout);
+  Status refound(std::optional<manager::Restoration> from, std::chrono::milliseconds timeout,
+                 const std::stop_token& stop);
+  Status leave(std::chrono::milliseconds timeout, const std::stop_token& stop);
 
   // On the strand.
   manager::Manager& manager() { return *manager_; }
@@ -43,7 +48,7 @@ class ManagerPart {
   Status serve(const HostPort& listen, const manager::IdentityFiles& files);
   // Runs `work(done)` on the strand and waits for done.
   Status await(std::function<void(manager::Manager::Done)> work, std::chrono::milliseconds timeout,
-               const char* what);
+               const char* what, const std::stop_token& stop);
 
   std::unique_ptr<manager::Manager> manager_;
   Strand& strand_;

@@ -39,6 +39,18 @@ Status check_not_lost(const Paths& paths) {
   return ok_status();
 }
 
+// A node of a cluster has the file from its first moment. Removing it is also how one goes on from
+// a damaged one without a backup, so it is no reason not to start.
+void warn_if_attachments_lost(const Paths& paths) {
+  const std::string file = paths.state_dir + "/attachments";
+  std::error_code error;
+  if (std::filesystem::exists(file, error)) return;
+  log::warn(kLog,
+            "{} is lost: what was attached to this host is taken out, its addresses are given back "
+            "as the managers name them, and it has to be attached again",
+            file);
+}
+
 template <typename Work, typename Done>
 std::function<void()> job(Work work, Done done) {
   return [work = std::move(work), done = std::move(done)] { done(work()); };
@@ -46,9 +58,11 @@ std::function<void()> job(Work work, Done done) {
 
 }  // namespace
 
-Node::Node(Paths paths, Missing missing, Strand& strand, Clock& clock, Rng& rng)
+Node::Node(Paths paths, Missing missing, Duration shortest_expiry, Strand& strand, Clock& clock,
+           Rng& rng)
     : paths_(std::move(paths)),
       missing_(std::move(missing)),
+      shortest_expiry_(shortest_expiry),
       description_(describe_host(missing_.names)),
       strand_(strand),
       clock_(clock),
@@ -65,12 +79,17 @@ Status Node::start() {
   if (!identity) {
     if (identity.error().code != ErrorClass::kNotFound) return identity.error();
     SHOAL_TRY(check_not_lost(paths_));
-    // An init or join that did not reach its commit point.
+    if (std::filesystem::exists(paths_.unfinished())) {
+      log::warn(kLog,
+                "an init, join or leave was interrupted: what it left on this host is removed");
+    }
     forget_everything();
     return ok_status();
   }
+  SHOAL_TRY(remove_file(paths_.unfinished()));
   SHOAL_TRY(manager::check_key_matches(identity->certificate, identity->private_key));
   SHOAL_TRY(write_identity_files(paths_.state_dir, *identity));
+  warn_if_attachments_lost(paths_);
   set_identity(*identity);
   if (identity->role == manager::Role::kManager) {
     SHOAL_TRY(open_manager(*identity));
@@ -85,6 +104,14 @@ Status Node::start() {
   SHOAL_TRY(start_worker(*identity));
   strand_.call([this] { check_role(); });
   schedule_renewal();
+  if (std::filesystem::exists(paths_.leaving())) {
+    log::warn(kLog, "node {} was interrupted while it left cluster {}: it goes on leaving",
+              identity->node.str(), identity->cluster.str());
+    leave(true, [](const Result<control::LeaveResponse>& left) {
+      if (!left) log::warn(kLog, "leaving: {}", left.error().message);
+    });
+    return ok_status();
+  }
   log::info(kLog, "node {} of cluster {} goes on as a {}", identity->node.str(),
             identity->cluster.str(),
             identity->role == manager::Role::kManager ? "manager" : "worker");
@@ -92,12 +119,12 @@ Status Node::start() {
 }
 
 void Node::stop() {
-  if (stopping_.exchange(true)) return;
+  if (!stopping_.request_stop()) return;
   strand_.call([this] {
     role_timer_->cancel();
     renew_timer_->cancel();
   });
-  // Lets it finish what it is in: a half-made init must be undone by itself.
+  // Lets it end what it is in: a half-made init must be undone by itself.
   std::promise<void> drained;
   lifecycle_.post([&drained] { drained.set_value(); });
   drained.get_future().wait();
@@ -106,13 +133,13 @@ void Node::stop() {
 }
 
 Status Node::require_running() const {
-  if (!stopping_) return ok_status();
+  if (!stopping_.stop_requested()) return ok_status();
   return unavailable("shoald is stopping: try again when it runs");
 }
 
 void Node::later(std::function<void()> work) {
   lifecycle_.post([this, work = std::move(work)] {
-    if (!stopping_) work();
+    if (!stopping_.stop_requested()) work();
   });
 }
 
@@ -203,8 +230,10 @@ void Node::forget_everything() {
   worker::StateDirectory::remove(paths_.state_dir);
   const Status forgotten = manager::Manager::forget(paths_.manager_dir());
   if (!forgotten) log::error(kLog, "{}", forgotten.error().message);
-  const Status finished = remove_file(paths_.unfinished());
-  if (!finished) log::error(kLog, "{}", finished.error().message);
+  for (const std::string& marker : {paths_.leaving(), paths_.unfinished()}) {
+    const Status finished = remove_file(marker);
+    if (!finished) log::error(kLog, "{}", finished.error().message);
+  }
   set_identity(std::nullopt);
 }
 
@@ -233,24 +262,38 @@ Status Node::do_leave(bool force) {
     renew_timer_->cancel();
     role_pending_ = false;
   });
-  auto answer = std::make_shared<std::promise<Status>>();
-  std::future<Status> left = answer->get_future();
-  strand_.post([this, answer] {
-    worker_part_->worker().leave([answer](const Status& status) { answer->set_value(status); });
-  });
-  if (left.wait_for(kLeaveTimeout) != std::future_status::ready) {
-    log::warn(kLog, "leaving took too long; what is left in the kernel is removed now");
-  } else if (const Status status = left.get(); !status) {
-    log::error(kLog, "what is ours in the kernel could not be removed: {}", status.error().message);
-  }
+  const Status noted = write_file_atomic(paths_.leaving(), "");
+  if (!noted) log::warn(kLog, "{}", noted.error().message);  // a full disk keeps nobody here
+  leave_worker();
   if (manager_part_) {
-    const Status raft = manager_part_->leave(kRaftLeaveTimeout);
+    const Status raft = manager_part_->leave(kRaftLeaveTimeout, stopping_.get_token());
     if (!raft) log::warn(kLog, "left without the managers' consent: {}", raft.error().message);
+  }
+  if (stopping_.stop_requested()) {
+    return unavailable("shoald is stopping: it goes on leaving when it runs again");
   }
   const std::string cluster = identity_->cluster.str();
   forget_everything();
   log::info(kLog, "left cluster {}", cluster);
   return ok_status();
+}
+
+void Node::leave_worker() {
+  auto answer = std::make_shared<std::promise<std::optional<Status>>>();
+  std::future<std::optional<Status>> left = answer->get_future();
+  // Whoever is first: the worker, or the end of the daemon.
+  const auto once = std::make_shared<std::once_flag>();
+  const auto settle = [answer, once](std::optional<Status> status) {
+    std::call_once(*once, [&] { answer->set_value(std::move(status)); });
+  };
+  const std::stop_callback end(stopping_.get_token(), [settle] { settle(std::nullopt); });
+  strand_.post([this, settle] { worker_part_->worker().leave(settle); });
+  if (left.wait_for(kLeaveTimeout) != std::future_status::ready) {
+    log::warn(kLog, "leaving took too long; what is left in the kernel is removed now");
+  } else if (const auto status = left.get(); status && !status->ok()) {
+    log::error(kLog, "what is ours in the kernel could not be removed: {}",
+               status->error().message);
+  }
 }
 
 void Node::attach(control::AttachRequest request, std::chrono::system_clock::time_point deadline,

@@ -14,10 +14,10 @@
 // attach(), detach() from any thread, answered on the strand.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -44,6 +44,10 @@ class Node {
   // After a role change or renewal that failed.
   static constexpr Duration kRoleRetry = std::chrono::seconds(2);
   static constexpr Duration kRenewRetry = std::chrono::seconds(60);
+  // Docker's bound: a shorter validity leaves no time for a manager to come back.
+  static constexpr Duration kShortestCertExpiry = std::chrono::hours(1);
+  // Less than the root certificate's.
+  static constexpr Duration kLongestCertExpiry = std::chrono::hours(24 * 3650);
 
   // `missing`: kernel features that this host lacks, as sentences for status, and their names.
   struct Missing {
@@ -51,12 +55,15 @@ class Node {
     std::vector<std::string> sentences;
   };
 
-  Node(Paths paths, Missing missing, Strand& strand, Clock& clock, Rng& rng);
+  // `shortest_expiry`: of certificates that init may be asked for.
+  Node(Paths paths, Missing missing, Duration shortest_expiry, Strand& strand, Clock& clock,
+       Rng& rng);
   ~Node();
 
   // Goes on from what is on disk. kDataLoss and the like: the daemon must not run on it.
   Status start();
-  // Ends the node's parts; the data plane stays as it is.
+  // Ends the node's parts; the data plane stays as it is. A change of state under way is given up,
+  // and undone or taken up again at the next start.
   void stop();
 
   void init(control::InitRequest request, Done<control::InitResponse> done);
@@ -81,7 +88,7 @@ class Node {
   Result<Identity> plan_init(const control::InitRequest& request,
                              manager::InitCluster& cluster) const;
   // What init and restore have in common: addresses, ports and role of a first manager.
-  Result<Identity> plan_manager(const control::InitRequest& request) const;
+  Result<Identity> plan_manager(const control::InitRequest& request, uint16_t data_path_port) const;
   Result<control::InitResponse> do_force_new_cluster(const control::InitRequest& request);
   Result<control::RestoreResponse> do_restore(const control::InitRequest& settings,
                                               const std::string& file);
@@ -92,6 +99,8 @@ class Node {
   Result<Identity> plan_join(const control::JoinRequest& request,
                              const std::vector<HostPort>& remotes) const;
   Status do_leave(bool force);
+  // What a worker leaves on its host and with the managers goes, in time or by force.
+  void leave_worker();
   void follow_role(manager::Role wanted);
   Status promote();
   Status demote();
@@ -106,7 +115,7 @@ class Node {
   void forget_everything();
   void set_identity(std::optional<Identity> identity);
   Status require_inactive() const;
-  Status require_running() const;
+  Status require_running() const;  // not stopping
   // Runs `work` on the lifecycle thread unless the daemon is stopping.
   void later(std::function<void()> work);
 
@@ -119,6 +128,7 @@ class Node {
 
   const Paths paths_;
   const Missing missing_;
+  const Duration shortest_expiry_;
   const manager::NodeDescription description_;
   Strand& strand_;
   Clock& clock_;
@@ -144,7 +154,7 @@ class Node {
   std::unique_ptr<Timer> role_timer_;
   std::unique_ptr<Timer> renew_timer_;
 
-  std::atomic<bool> stopping_ = false;
+  std::stop_source stopping_;
   WorkThread lifecycle_;  // last: joined first
 };
 

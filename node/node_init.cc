@@ -1,4 +1,6 @@
 // init: the first manager of a new cluster; see node.h.
+#include <algorithm>
+
 #include "base/runtime/files.h"
 #include "base/runtime/log.h"
 #include "manager/allocator/subnet_plan.h"
@@ -7,6 +9,7 @@
 #include "manager/wire/common_wire.h"
 #include "node/host.h"
 #include "node/node.h"
+#include "worker/attach/data_path_port.h"
 
 namespace shoal::node {
 namespace {
@@ -68,14 +71,36 @@ Status set_pools(const control::InitRequest& request, Rng& rng, manager::Cluster
   return ok_status();
 }
 
+Status set_expiry(const control::InitRequest& request, Duration shortest, Duration longest,
+                  manager::Cluster& cluster) {
+  if (request.cert_expiry_seconds() == 0) return ok_status();
+  const auto hours_of = [](Duration duration) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::hours>(duration).count()) + "h";
+  };
+  const auto most =
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(longest).count());
+  const uint64_t seconds = std::min(request.cert_expiry_seconds(), most + 1);
+  const Duration asked = std::chrono::seconds(static_cast<int64_t>(seconds));
+  if (asked < shortest || asked > longest) {
+    return invalid_argument("--cert-expiry: a validity of node certificates from " +
+                            hours_of(shortest) + " to " + hours_of(longest) + " is expected");
+  }
+  cluster.node_certificate_validity = asked;
+  return ok_status();
+}
+
 Status check_ports(const Identity& identity) {
   SHOAL_TRY(check_port_free(identity.listen, true, false, "cluster"));
-  return check_port_free({identity.listen.ip, identity.gossip_port}, true, true, "gossip");
+  SHOAL_TRY(check_port_free({identity.listen.ip, identity.gossip_port}, true, true, "gossip"));
+  // A joiner learns its port from the managers; until it is free its status warns.
+  if (identity.data_path_port == 0) return ok_status();
+  return worker::check_data_path_port(identity.data_path, identity.data_path_port);
 }
 
 }  // namespace
 
-Result<Identity> Node::plan_manager(const control::InitRequest& request) const {
+Result<Identity> Node::plan_manager(const control::InitRequest& request,
+                                    uint16_t data_path_port) const {
   const std::vector<InterfaceAddress> addresses = SHOAL_TRY(interface_addresses());
   Identity out;
   out.role = manager::Role::kManager;
@@ -88,6 +113,7 @@ Result<Identity> Node::plan_manager(const control::InitRequest& request) const {
         SHOAL_TRY(choose_address(addresses, request.data_path_addr(), "--data-path-addr"));
   }
   out.gossip_port = SHOAL_TRY(port_or(request.gossip_port(), kGossipPort, 1, "--gossip-port"));
+  out.data_path_port = data_path_port;
   out.managers = {out.advertise};
   out.node = draw_id<NodeId>(rng_);
   SHOAL_TRY(check_ports(out));
@@ -96,11 +122,12 @@ Result<Identity> Node::plan_manager(const control::InitRequest& request) const {
 
 Result<Identity> Node::plan_init(const control::InitRequest& request,
                                  manager::InitCluster& init) const {
-  Identity out = SHOAL_TRY(plan_manager(request));
   // Docker's bound: below 1024 are the ports of system services.
-  out.data_path_port =
+  const uint16_t data_path_port =
       SHOAL_TRY(port_or(request.data_path_port(), kDataPathPort, 1024, "--data-path-port"));
+  Identity out = SHOAL_TRY(plan_manager(request, data_path_port));
   SHOAL_TRY(set_pools(request, rng_, init.cluster));
+  SHOAL_TRY(set_expiry(request, shortest_expiry_, kLongestCertExpiry, init.cluster));
   out.cluster = draw_id<ClusterId>(rng_);
   const WallTime now = clock_.wall();
   const manager::KeyPair root = SHOAL_TRY(manager::make_root_ca(now));
@@ -141,9 +168,10 @@ Result<control::InitResponse> Node::do_init(const control::InitRequest& request)
     SHOAL_TRY(write_file_atomic(paths_.unfinished(), ""));
     SHOAL_TRY(write_identity_files(paths_.state_dir, identity));
     SHOAL_TRY(open_manager(identity));
-    SHOAL_TRY(manager_part_->bootstrap(init, kBootstrapTimeout));
+    SHOAL_TRY(manager_part_->bootstrap(init, kBootstrapTimeout, stopping_.get_token()));
     SHOAL_TRY(start_worker(identity));
-    if (!worker_part_->wait_registered(kRegisterTimeout)) {
+    if (!worker_part_->wait_registered(kRegisterTimeout, stopping_.get_token())) {
+      SHOAL_TRY(require_running());
       return deadline_exceeded("the new manager does not answer its own node at " +
                                identity.advertise.str() +
                                ": can this host reach its advertised address?");
@@ -186,6 +214,7 @@ Result<Identity> Node::plan_join(const control::JoinRequest& request,
         SHOAL_TRY(choose_address(addresses, request.data_path_addr(), "--data-path-addr"));
   }
   out.gossip_port = SHOAL_TRY(port_or(request.gossip_port(), kGossipPort, 1, "--gossip-port"));
+  out.data_path_port = 0;  // the managers name it
   SHOAL_TRY(check_ports(out));
   return out;
 }

@@ -18,12 +18,12 @@ constexpr uint16_t kClusterPort = 2377;
 
 // What belongs to a node from its init or join on.
 Status check_only_advertise(const control::InitRequest& request) {
-  const bool other = !request.listen_addr().empty() || !request.data_path_addr().empty() ||
-                     request.data_path_port() != 0 || request.gossip_port() != 0 ||
-                     request.default_addr_pools_size() > 0 ||
-                     request.default_addr_pool_mask_length() != 0 ||
-                     request.availability() == common::AVAILABILITY_PAUSE ||
-                     request.availability() == common::AVAILABILITY_DRAIN;
+  const bool other =
+      !request.listen_addr().empty() || !request.data_path_addr().empty() ||
+      request.data_path_port() != 0 || request.gossip_port() != 0 ||
+      request.default_addr_pools_size() > 0 || request.default_addr_pool_mask_length() != 0 ||
+      request.cert_expiry_seconds() != 0 || request.availability() == common::AVAILABILITY_PAUSE ||
+      request.availability() == common::AVAILABILITY_DRAIN;
   if (!other) return ok_status();
   return invalid_argument(
       "--force-new-cluster keeps the cluster as it is: of the other options only --advertise-addr "
@@ -58,7 +58,7 @@ Result<control::InitResponse> Node::do_force_new_cluster(const control::InitRequ
   stop_manager();
   const auto go_on = [&]() -> Status {
     SHOAL_TRY(open_manager(identity));
-    SHOAL_TRY(manager_part_->refound(std::nullopt, kBootstrapTimeout));
+    SHOAL_TRY(manager_part_->refound(std::nullopt, kBootstrapTimeout, stopping_.get_token()));
     return save_identity(paths_.state_dir, identity);
   };
   if (const Status founded = go_on(); !founded) {
@@ -78,6 +78,7 @@ Result<control::InitResponse> Node::do_force_new_cluster(const control::InitRequ
   strand_.call([this] {
     wanted_role_ = manager::Role::kManager;
     worker_part_->session().set_addresses(addresses_of(*identity_));
+    worker_part_->session().hurry();
   });
   log::warn(kLog, "cluster {} goes on with this node as its only manager", identity.cluster.str());
   control::InitResponse response;
@@ -89,9 +90,8 @@ Result<control::InitResponse> Node::do_force_new_cluster(const control::InitRequ
 Result<Identity> Node::plan_restore(const control::InitRequest& settings,
                                     const manager::Cluster& cluster,
                                     manager::Restoration& restoration) const {
-  Identity out = SHOAL_TRY(plan_manager(settings));
+  Identity out = SHOAL_TRY(plan_manager(settings, cluster.data_path_port));
   out.cluster = cluster.id;
-  out.data_path_port = cluster.data_path_port;
   const WallTime now = clock_.wall();
   const manager::SigningRequest signing = SHOAL_TRY(manager::make_signing_request());
   out.root_certificate = cluster.root_certificate;
@@ -126,9 +126,11 @@ Result<control::RestoreResponse> Node::do_restore(const control::InitRequest& se
     SHOAL_TRY(write_file_atomic(paths_.unfinished(), ""));
     SHOAL_TRY(write_identity_files(paths_.state_dir, identity));
     SHOAL_TRY(open_manager(identity));
-    SHOAL_TRY(manager_part_->refound(std::move(restoration), kBootstrapTimeout));
+    SHOAL_TRY(
+        manager_part_->refound(std::move(restoration), kBootstrapTimeout, stopping_.get_token()));
     SHOAL_TRY(start_worker(identity));
-    if (!worker_part_->wait_registered(kRegisterTimeout)) {
+    if (!worker_part_->wait_registered(kRegisterTimeout, stopping_.get_token())) {
+      SHOAL_TRY(require_running());
       return deadline_exceeded("the restored manager does not answer its own node at " +
                                identity.advertise.str() +
                                ": can this host reach its advertised address?");

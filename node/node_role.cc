@@ -1,4 +1,6 @@
 // Promotion, demotion and renewal of the certificate; see node.h.
+#include <algorithm>
+
 #include "base/runtime/log.h"
 #include "manager/security/x509.h"
 #include "node/certificates.h"
@@ -12,6 +14,8 @@ constexpr char kLog[] = "node";
 // joined together do not renew together.
 constexpr uint64_t kRenewFromPercent = 50;
 constexpr uint64_t kRenewToPercent = 80;
+// Tries that fit into one validity, when it is short.
+constexpr int kRetriesPerValidity = 20;
 
 std::vector<HostPort> addresses_of_managers(const worker::ClusterInfo& cluster) {
   std::vector<HostPort> out;
@@ -67,8 +71,8 @@ Status Node::renew() {
     if (const auto leader = worker_part_->session().manager()) known.insert(known.begin(), *leader);
     return known;
   });
-  const Renewed renewed =
-      SHOAL_TRY(renew_certificate(identity_files(paths_.state_dir), managers, clock_));
+  const Renewed renewed = SHOAL_TRY(
+      renew_certificate(identity_files(paths_.state_dir), managers, clock_, stopping_.get_token()));
   Identity identity = *identity_;
   identity.certificate = renewed.certificate;
   identity.private_key = renewed.private_key;
@@ -90,15 +94,16 @@ Status Node::promote() {
   // The members know this one's address from its registration.
   strand_.call([this] { worker_part_->session().set_addresses(addresses_of(*identity_)); });
   if (manager::Manager::has_state(paths_.manager_dir())) return ok_status();
-  return manager_part_->join(identity_->managers, kRaftJoinTimeout);
+  return manager_part_->join(identity_->managers, kRaftJoinTimeout, stopping_.get_token());
 }
 
 Status Node::demote() {
   if (manager_part_) {
     if (!strand_.call([this] { return raft_removed_; })) {
-      const Status left = manager_part_->leave(kRaftLeaveTimeout);
+      const Status left = manager_part_->leave(kRaftLeaveTimeout, stopping_.get_token());
       // Demotion by the managers took the member out already, and it may not ask any more.
       if (!left) log::info(kLog, "stopping without leave: {}", left.error().message);
+      SHOAL_TRY(require_running());
     }
     stop_manager();
     SHOAL_TRY(manager::Manager::forget(paths_.manager_dir()));
@@ -114,14 +119,16 @@ Status Node::demote() {
 void Node::schedule_renewal() {
   const Result<manager::CertificateInfo> info = manager::read_certificate(identity_->certificate);
   if (!info) return;  // checked when it was stored
-  const Duration validity = info->not_after - info->not_before;
+  const Duration validity = info->not_after - info->issued_at;
+  const Duration retry =
+      std::clamp<Duration>(validity / kRetriesPerValidity, std::chrono::seconds(1), kRenewRetry);
   const auto percent =
       static_cast<int64_t>(kRenewFromPercent + rng_.below(kRenewToPercent - kRenewFromPercent + 1));
-  const WallTime when = info->not_before + validity / 100 * percent;
+  const WallTime when = info->issued_at + validity / 100 * percent;
   const Duration wait = std::max<Duration>(when - clock_.wall(), std::chrono::seconds(1));
   strand_.call([&] {
-    renew_timer_->wake_at(clock_.now() + wait, [this] {
-      later([this] {
+    renew_timer_->wake_at(clock_.now() + wait, [this, retry] {
+      later([this, retry] {
         if (!identity_ || !worker_part_) return;
         const Status renewed = renew();
         if (renewed) {
@@ -129,8 +136,8 @@ void Node::schedule_renewal() {
           return;
         }
         log::warn(kLog, "the certificate is not renewed yet: {}", renewed.error().message);
-        strand_.call([this] {
-          renew_timer_->wake_at(clock_.now() + kRenewRetry,
+        strand_.call([this, retry] {
+          renew_timer_->wake_at(clock_.now() + retry,
                                 [this] { later([this] { schedule_renewal(); }); });
         });
       });

@@ -89,6 +89,10 @@ void Node::fill_raft(control::StatusResponse& out) const {
   (*out.mutable_counters())["cluster_port_connections_refused_total"] =
       manager_part_view_->connections_refused();
   for (const auto& [name, value] : status.counters) (*out.mutable_counters())[name] = value;
+  if (!status.error.empty()) {
+    out.add_warnings("the manager on this node cannot write to its disk (" + status.error +
+                     "): make room there; until then the other managers go on without it");
+  }
   if (!status.quorum_lost.empty()) {
     out.add_warnings(status.quorum_lost);
   } else if (status.leader.empty()) {

@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "node/node.h"
+
 namespace shoal::node {
 namespace {
 
@@ -26,6 +28,13 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
   app.add_option("--log-level", level, "debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
       ->capture_default_str();
+  // To see renewals within minutes: an environment variable, so that nobody sets it by accident.
+  int64_t shortest_seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(Node::kShortestCertExpiry).count();
+  app.add_option("--shortest-cert-expiry", shortest_seconds)
+      ->envname("SHOAL_SHORTEST_CERT_EXPIRY")
+      ->check(CLI::PositiveNumber)
+      ->group("");
   app.set_version_flag("--version", "shoald " SHOAL_VERSION);
   try {
     app.parse(argc, argv);
@@ -48,6 +57,7 @@ std::optional<Options> parse_options(int argc, char** argv, int& exit_code) {
                       : level == "warn"  ? log::Level::kWarn
                       : level == "error" ? log::Level::kError
                                          : log::Level::kInfo;
+  options.shortest_cert_expiry = std::chrono::seconds(shortest_seconds);
   exit_code = 0;
   return options;
 }

@@ -6,6 +6,7 @@
 
 #include "base/runtime/log.h"
 #include "base/types/result.h"
+#include "base/types/time.h"
 #include "node/paths.h"
 
 namespace shoal::node {
@@ -13,6 +14,7 @@ namespace shoal::node {
 struct Options {
   Paths paths;
   log::Level log_level = log::Level::kInfo;
+  Duration shortest_cert_expiry;
 };
 
 // Nothing when the answer was given already (--help, --version: printed, `exit_code` 0) or the

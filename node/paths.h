@@ -14,6 +14,8 @@ struct Paths {
   std::string manager_dir() const { return state_dir + "/manager"; }
   // There from the start of an init, join or clean-up to its end.
   std::string unfinished() const { return state_dir + "/unfinished"; }
+  // There from the moment a leave is decided to its end.
+  std::string leaving() const { return state_dir + "/leaving"; }
   std::string lock() const { return state_dir + "/lock"; }
 };
 

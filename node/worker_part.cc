@@ -55,6 +55,11 @@ Result<std::unique_ptr<WorkerPart>> WorkerPart::start(const Identity& identity, 
       if (raw->worker_) raw->worker_->on_endpoint_gone(id, reason);
     });
   };
+  options.on_problems = [raw, &strand](std::vector<std::string> problems) {
+    strand.post([raw, problems = std::move(problems)]() mutable {
+      if (raw->worker_) raw->worker_->on_kernel_problems(std::move(problems));
+    });
+  };
   options.on_repair = [](size_t repairs) {
     log::warn("data_plane", "repaired {} differences: something else changes what is ours",
               repairs);
@@ -131,7 +136,12 @@ WorkerPart::~WorkerPart() {
 }
 
 void WorkerPart::on_session(bool active, const HostPort& manager, const Error& error) {
+  const bool known = refused();
   session_error_ = active ? Error{} : error;
+  if (refused() && !known) {
+    log::error("session", "the managers refuse this node ({}): what is attached keeps working",
+               error.message);
+  }
   if (!active && session_error_.message.empty()) {
     session_error_ = unavailable("no session with " + manager.str());
   }
@@ -159,9 +169,9 @@ bool WorkerPart::refused() const {
          session_error_.code == ErrorClass::kNotFound;
 }
 
-bool WorkerPart::wait_registered(std::chrono::milliseconds timeout) {
+bool WorkerPart::wait_registered(std::chrono::milliseconds timeout, const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  return registered_changed_.wait_for(lock, timeout, [this] { return registered_; });
+  return registered_changed_.wait_for(lock, stop, timeout, [this] { return registered_; });
 }
 
 }  // namespace shoal::node

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "node/identity.h"
@@ -38,8 +39,9 @@ class WorkerPart final : public worker::SessionObserver {
   // The managers said that this node is not theirs (any more).
   bool refused() const;
 
-  // Blocks, not on the strand: until the session was active once. False after `timeout`.
-  bool wait_registered(std::chrono::milliseconds timeout);
+  // Blocks, not on the strand: until the session was active once. False after `timeout`, or when
+  // `stop` is requested.
+  bool wait_registered(std::chrono::milliseconds timeout, const std::stop_token& stop);
 
  private:
   WorkerPart(Strand& strand, ClusterCallback on_cluster)
@@ -60,7 +62,7 @@ class WorkerPart final : public worker::SessionObserver {
   std::unique_ptr<worker::HostRouteWatch> routes_;
   Error session_error_;
   std::mutex mutex_;  // guards registered_
-  std::condition_variable registered_changed_;
+  std::condition_variable_any registered_changed_;
   bool registered_ = false;
 };
 

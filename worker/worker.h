@@ -105,6 +105,9 @@ class Worker final : private gossip::Observer {
   void on_assignments(const Assignments& assignments, Instant opened);
   // From the data plane.
   void on_endpoint_gone(const EndpointId& id, const std::string& reason);
+  void on_kernel_problems(std::vector<std::string> problems) {
+    kernel_problems_ = std::move(problems);
+  }
 
   const Catalogue& catalogue() const { return catalogue_; }
   const std::optional<ClusterInfo>& cluster() const { return cluster_; }

@@ -51,7 +51,8 @@ class SeededRng final : public Rng {
   uint64_t state_;
 };
 
-// One pending wake-up per Timer; setting it again replaces the earlier one.
+// One pending wake-up per Timer; setting it again replaces the earlier one. After cancel(), or the
+// Timer's end, the callback is not called any more, also when its time had come.
 class Timer {
  public:
   virtual ~Timer() = default;

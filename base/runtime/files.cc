@@ -16,7 +16,7 @@ Error system_error(const std::string& what, const std::string& path) {
   const int code = errno;
   const std::string message = what + " " + path + ": " + std::strerror(code);
   if (code == ENOENT) return not_found(message);
-  if (code == EACCES || code == EPERM) return permission_denied(message);
+  if (code == EACCES || code == EPERM || code == EROFS) return permission_denied(message);
   if (code == ENOSPC || code == EDQUOT) return resource_exhausted(message);
   return internal_error(message);
 }

@@ -10,24 +10,32 @@
 namespace shoal {
 namespace {
 
+// A wake-up whose time has come may be queued already when it is cancelled, replaced, or the timer
+// destroyed; Asio runs it all the same. What it would call may be gone by then, so it must not.
 class AsioTimer final : public Timer {
  public:
   explicit AsioTimer(boost::asio::io_context& context) : timer_(context) {}
 
   void wake_at(Instant when, std::function<void()> callback) override {
+    wanted_ = std::make_shared<int>();
     // steady_clock counts from the same epoch as SystemClock::now().
     const auto point = std::chrono::steady_clock::time_point(
         std::chrono::duration_cast<std::chrono::steady_clock::duration>(
             Duration(when.nanoseconds)));
     timer_.expires_at(point);
-    timer_.async_wait([callback = std::move(callback)](const boost::system::error_code& error) {
-      if (!error) callback();
+    timer_.async_wait([wanted = std::weak_ptr(wanted_),
+                       callback = std::move(callback)](const boost::system::error_code& error) {
+      if (!error && !wanted.expired()) callback();
     });
   }
-  void cancel() override { timer_.cancel(); }
+  void cancel() override {
+    wanted_.reset();
+    timer_.cancel();
+  }
 
  private:
   boost::asio::steady_timer timer_;
+  std::shared_ptr<int> wanted_;  // of the wake-up that is set
 };
 
 }  // namespace

@@ -20,6 +20,8 @@ Client::Client(std::string socket, uint32_t timeout_seconds)
     : socket_(std::move(socket)), timeout_seconds_(timeout_seconds) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  // Every call is sent once: done twice, "create" would answer that it exists already.
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetMaxReceiveMessageSize(-1);  // our own daemon: it bounds what it sends
   const auto channel =
       grpc::CreateCustomChannel("unix:" + socket_, grpc::InsecureChannelCredentials(), arguments);

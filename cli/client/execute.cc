@@ -63,6 +63,7 @@ class Executor {
     for (const auto& pool : command.default_addr_pools) request.add_default_addr_pools(pool);
     request.set_default_addr_pool_mask_length(command.default_addr_pool_mask_length);
     request.set_force_new_cluster(command.force_new_cluster);
+    request.set_cert_expiry_seconds(command.cert_expiry_seconds);
     const auto response = SHOAL_TRY(client_.call(&Local::Stub::Init, request));
     if (command.force_new_cluster) {
       out_ += "This node (" + response.node_id() + ") is now the only manager of the cluster, at " +

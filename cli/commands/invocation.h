@@ -34,6 +34,7 @@ struct InitCommand {
   uint32_t data_path_port = 0;
   std::vector<std::string> default_addr_pools;
   uint32_t default_addr_pool_mask_length = 0;
+  uint64_t cert_expiry_seconds = 0;  // 0: the default
 };
 struct JoinCommand {
   AddressFlags addresses;

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands/completion.h"
+#include "cli/commands/duration.h"
 #include "cli/commands/invocation.h"
 
 #ifndef SHOAL_VERSION
@@ -112,6 +113,18 @@ class Parser {
         "Pool that networks' subnets are cut from, as CIDR; repeatable (default 10.0.0.0/8)");
     init->add_option("--default-addr-pool-mask-length", init_command->default_addr_pool_mask_length,
                      "Prefix length of the subnets cut from it (default 24)");
+    init->add_option_function<std::string>(
+            "--cert-expiry",
+            [command = init_command](const std::string& text) {
+              const auto expiry = parse_duration(text);
+              if (!expiry) throw CLI::ValidationError("--cert-expiry", expiry.error().message);
+              const auto seconds = std::chrono::ceil<std::chrono::seconds>(*expiry);
+              command->cert_expiry_seconds =
+                  std::max<uint64_t>(1, static_cast<uint64_t>(seconds.count()));
+            },
+            "Validity of node certificates, which nodes renew in time (default 2160h0m0s, at "
+            "least 1h)")
+        ->type_name("DURATION");
 
     auto [join, join_command] = leaf<JoinCommand>(&app_, "join", "Join this host to a cluster");
     add_addresses(join, join_command->addresses);
@@ -245,7 +258,8 @@ class Parser {
 
     CLI::App* endpoint = app_.add_subcommand("endpoint", "Look at endpoints");
     endpoint->require_subcommand(1);
-    auto [list, list_command] = leaf<EndpointListCommand>(endpoint, "ls", "List endpoints");
+    auto [list, list_command] = leaf<EndpointListCommand>(
+        endpoint, "ls", "List endpoints; on a worker, those of this node");
     list->add_option("NETWORK", list_command->network, "Only this network's");
     add_list_output(list);
     auto [inspect, inspect_command] =

@@ -68,7 +68,7 @@ grpc::ServerUnaryReactor* CaService::IssueCertificate(grpc::CallbackServerContex
   call.done = [reactor](const Status& status) { finish(reactor, status); };
   post(reactor, [this, reactor, request, call = std::move(call)] {
     // A forwarded call was counted where it came in.
-    if (!call.forwarded && !issues_.allow(clock_.now())) {
+    if (!call.forwarded && !allow_issue(request->token())) {
       ++flooded_;
       return finish(reactor, resource_exhausted("too many hosts are joining at once: try again"));
     }
@@ -79,6 +79,13 @@ grpc::ServerUnaryReactor* CaService::IssueCertificate(grpc::CallbackServerContex
     calls_.start(call);
   });
   return reactor;
+}
+
+// Who guesses does not hold up who knows. A follower may not know yet that the token was rotated:
+// then the joiner counts among the guesses, and the leader decides.
+bool CaService::allow_issue(const std::string& token) {
+  const bool known = token.size() <= kMaxTokenBytes && role_of_token(token).ok();
+  return (known ? issues_ : guesses_).allow(clock_.now());
 }
 
 Status CaService::check_issue(const ca::IssueCertificateRequest& request) {

@@ -24,9 +24,13 @@ namespace shoal::manager {
 
 inline constexpr size_t kMaxCsrBytes = 16U << 10;  // an RSA 8192 request has 3 KiB
 inline constexpr size_t kMaxTokenBytes = 256;      // a token has 85
-// A thousand hosts may join within a minute; guessing 128 bits gains nothing from that.
+// With a good token: a thousand hosts may join within a minute.
 inline constexpr double kIssuesPerSecond = 20;
 inline constexpr double kIssueBurst = 200;
+// With another, which costs the leader a read: people mistype now and then, and guessing 128 bits
+// gains nothing.
+inline constexpr double kGuessesPerSecond = 5;
+inline constexpr double kGuessBurst = 50;
 
 class CaService final : public ca::Ca::CallbackService {
  public:
@@ -35,7 +39,8 @@ class CaService final : public ca::Ca::CallbackService {
         clock_(clock),
         replica_(replica),
         calls_(calls),
-        issues_(kIssuesPerSecond, kIssueBurst) {}
+        issues_(kIssuesPerSecond, kIssueBurst),
+        guesses_(kGuessesPerSecond, kGuessBurst) {}
 
   // What was refused, by the names of the metrics. On the strand.
   std::map<std::string, uint64_t> counters() const;
@@ -52,6 +57,7 @@ class CaService final : public ca::Ca::CallbackService {
 
  private:
   void post(grpc::ServerUnaryReactor* reactor, std::function<void()> work);
+  bool allow_issue(const std::string& token);
   Status check_issue(const ca::IssueCertificateRequest& request);
   Result<Role> role_of_token(const std::string& token) const;
   void issue(const ca::IssueCertificateRequest& request, ca::IssueCertificateResponse* response,
@@ -67,6 +73,7 @@ class CaService final : public ca::Ca::CallbackService {
   Replica& replica_;
   LeaderCalls& calls_;
   RateLimit issues_;
+  RateLimit guesses_;
   uint64_t flooded_ = 0;     // refused before anything was computed
   uint64_t ill_formed_ = 0;  // not a request at all
   uint64_t bad_tokens_ = 0;  // well-formed and not of this cluster, or void

@@ -101,7 +101,7 @@ void ClusterApi::execute(const CallPtr& call, const std::string& request_id, boo
   }
   switch (call->method) {
     case ClusterMethod::kGetJoinToken:
-      return get_join_token(call, std::move(done));
+      return get_join_token(call, request_id, std::move(done));
     case ClusterMethod::kUpdateNode:
       return update_node(call, std::move(done));
     case ClusterMethod::kRemoveNode:
@@ -138,7 +138,8 @@ void ClusterApi::raft_status(const CallPtr& call) {
 
 // Changes.
 
-void ClusterApi::get_join_token(const CallPtr& call, StatusDone done) {
+void ClusterApi::get_join_token(const CallPtr& call, const std::string& request_id,
+                                StatusDone done) {
   const auto& request = request_of<shoal::control::GetJoinTokenRequest>(*call);
   const auto role = wire::from_wire(request.role());
   if (!role) return done(role.error());
@@ -159,7 +160,9 @@ void ClusterApi::get_join_token(const CallPtr& call, StatusDone done) {
   if (!request.rotate()) return replica_.read(answer);
   change(
       replica_,
-      [this, role = *role] { return control::rotate_join_token(replica_.store(), role, draw()); },
+      [this, role = *role, request_id] {
+        return control::rotate_join_token(replica_.store(), role, request_id, draw());
+      },
       [answer](const Result<Answer>& result) {
         answer(result ? ok_status() : Status(result.error()));
       });

@@ -34,7 +34,7 @@ class ClusterApi final : public ClusterHandler {
   common::Node node_view(const Node& node) const;
 
   void raft_status(const CallPtr& call);
-  void get_join_token(const CallPtr& call, StatusDone done);
+  void get_join_token(const CallPtr& call, const std::string& request_id, StatusDone done);
   void update_node(const CallPtr& call, StatusDone done);
   void remove_node(const CallPtr& call, bool retry, StatusDone done);
   void remove_worker(const CallPtr& call, bool retry, StatusDone done);

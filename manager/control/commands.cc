@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 
+#include "base/crypto/crypto.h"
 #include "manager/control/network_spec.h"
 #include "manager/control/queries.h"
 
@@ -118,8 +119,16 @@ Result<Command> remove_node(const Store& store, std::string_view node, const Nod
   return propose(store, RemoveNode{found.id, force}, draw);
 }
 
-Result<Command> rotate_join_token(const Store& store, Role role, Draw draw) {
-  return propose(store, RotateJoinToken{role, random_bytes(draw.rng, kSecretSize)}, draw);
+Result<Command> rotate_join_token(const Store& store, Role role, std::string_view request_id,
+                                  Draw draw) {
+  std::string secret = random_bytes(draw.rng, kSecretSize);
+  if (!request_id.empty() && store.cluster() != nullptr) {
+    const std::string label = std::string(role == Role::kManager ? "manager" : "worker") +
+                              " token " + std::string(request_id);
+    const crypto::Key key = crypto::derive_key(as_bytes(store.cluster()->root_key), label);
+    secret.assign(key.begin(), key.begin() + kSecretSize);
+  }
+  return propose(store, RotateJoinToken{role, std::move(secret)}, draw);
 }
 
 Result<Command> rotate_gossip_key(const Store& store, Draw draw) {

@@ -61,7 +61,10 @@ Result<Command> update_node(const Store& store, std::string_view node, const Nod
 Result<Command> remove_node(const Store& store, std::string_view node, const NodeId& self,
                             bool force, Draw draw);
 
-Result<Command> rotate_join_token(const Store& store, Role role, Draw draw);
+// The secret follows from the cluster's root key and `request_id`, which only managers know
+// together: the same request again gives the same token. Empty: drawn.
+Result<Command> rotate_join_token(const Store& store, Role role, std::string_view request_id,
+                                  Draw draw);
 Result<Command> rotate_gossip_key(const Store& store, Draw draw);
 
 }  // namespace shoal::manager::control

@@ -130,13 +130,25 @@ TEST_F(ControlTest, NodesChangeInParts) {
 
 TEST_F(ControlTest, SecretsAndKeysRotate) {
   const Cluster before = *store_.cluster();
-  accept(rotate_join_token(store_, Role::kManager, draw()));
+  accept(rotate_join_token(store_, Role::kManager, "", draw()));
   EXPECT_EQ(store_.cluster()->worker_secret, before.worker_secret);
   EXPECT_NE(store_.cluster()->manager_secret, before.manager_secret);
   accept(rotate_gossip_key(store_, draw()));
   EXPECT_EQ(store_.cluster()->gossip_keys.keys.back().id, 4U);
   store_ = Store();
   EXPECT_EQ(rotate_gossip_key(store_, draw()).error().code, ErrorClass::kConflict);
+}
+
+TEST_F(ControlTest, ARotationDoneTwiceGivesOneToken) {
+  const std::string id = "0123456789abcdefghijklmno";
+  accept(rotate_join_token(store_, Role::kWorker, id, draw()));
+  const std::string first = store_.cluster()->worker_secret;
+  accept(rotate_join_token(store_, Role::kWorker, id, draw()));
+  EXPECT_EQ(store_.cluster()->worker_secret, first);
+  accept(rotate_join_token(store_, Role::kManager, id, draw()));
+  EXPECT_NE(store_.cluster()->manager_secret, first);
+  accept(rotate_join_token(store_, Role::kWorker, "1" + id.substr(1), draw()));
+  EXPECT_NE(store_.cluster()->worker_secret, first);
 }
 
 TEST_F(ControlTest, Queries) {

@@ -29,6 +29,7 @@ void Dispatcher::step_down(const Error& reason) {
   wishes_.clear();
   dirty_.clear();
   writing_.clear();
+  unregistered_.clear();
   public_.clear();
 }
 
@@ -72,7 +73,6 @@ void Dispatcher::refresh_deadline(const NodeId& id, Health& health, Instant dead
 }
 
 void Dispatcher::opened(StreamId stream, const NodeId& node, Instant now) {
-  (void)now;
   if (!leading_) {
     closes_.push_back({stream, unavailable("this manager is not the leader"), false});
     return;
@@ -81,7 +81,10 @@ void Dispatcher::opened(StreamId stream, const NodeId& node, Instant now) {
     closes_.push_back({stream, resource_exhausted("too many streams wait to register"), false});
     return;
   }
-  sessions_[stream].node = node;
+  Session& session = sessions_[stream];
+  session.node = node;
+  session.register_by = now + kRegisterWithin;
+  unregistered_.insert({session.register_by, stream});
 }
 
 void Dispatcher::registered(StreamId stream, NodeDescription description, NodeAddresses addresses,
@@ -103,6 +106,7 @@ void Dispatcher::registered(StreamId stream, NodeDescription description, NodeAd
   }
   by_node_[node] = stream;
   session.registered = true;
+  unregistered_.erase({session.register_by, stream});
   session.greet = true;
   if (!session.writing) dirty_.insert(stream);
   health->second.stream = stream;
@@ -172,6 +176,7 @@ void Dispatcher::forget_stream(StreamId stream) {
       health->second.stream.reset();
     }
   }
+  unregistered_.erase({it->second.register_by, stream});
   sessions_.erase(it);
   dirty_.erase(stream);
   writing_.erase(stream);
@@ -191,6 +196,10 @@ void Dispatcher::tick(Instant now) {
                                               std::to_string(kMissedHeartbeats) + " periods"));
     }
   }
+  while (!unregistered_.empty() && unregistered_.begin()->first <= now) {
+    close(unregistered_.begin()->second,
+          deadline_exceeded("a session begins with Register, and none came"));
+  }
   std::vector<StreamId> stuck;
   for (const StreamId stream : writing_) {
     if (sessions_.at(stream).write_started + period() * kSlowStreamPeriods <= now) {
@@ -205,6 +214,7 @@ void Dispatcher::tick(Instant now) {
 Instant Dispatcher::next_deadline() const {
   if (!leading_) return Instant::max();
   Instant next = deadlines_.empty() ? Instant::max() : deadlines_.begin()->first;
+  if (!unregistered_.empty()) next = std::min(next, unregistered_.begin()->first);
   for (const StreamId stream : writing_) {
     next = std::min(next, sessions_.at(stream).write_started + period() * kSlowStreamPeriods);
   }
@@ -222,7 +232,15 @@ NodeState Dispatcher::state_of(const Node& node) const {
 }
 
 // What the store should say of a node and does not.
-std::optional<UpdateNode> Dispatcher::wish(const Node& node, const Health& health) const {
+std::optional<Operation> Dispatcher::wish(const Node& node, const Health& health) const {
+  const bool never_registered = node.status.state == NodeState::kUnknown && node.raft_id == 0;
+  const bool last_manager = node.spec.role == Role::kManager && store_.manager_count() == 1;
+  if (health.expired && never_registered && !last_manager) {
+    if (node.spec.role == Role::kWorker) return RemoveNode{node.id, true};
+    UpdateNode demotion{.id = node.id, .spec = node.spec};
+    demotion.spec->role = Role::kWorker;
+    return demotion;
+  }
   UpdateNode update{.id = node.id};
   bool differs = false;
   if (health.expired) {

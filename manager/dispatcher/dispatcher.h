@@ -14,6 +14,9 @@
 // Contract with the server: for each `send` write its messages in order, then call written(); for
 // each `close` end the stream; propose each of `commands`, ignoring the outcome (what was not
 // applied is asked for again). `store` is read only inside calls. One owner; no thread rule inside.
+//
+// A node that never registered is the rest of a join that was given up or killed: it is removed
+// when its first deadline is over, which is later than any joiner waits.
 #pragma once
 
 #include <map>
@@ -39,6 +42,7 @@ inline constexpr int kSlowStreamPeriods = 4;
 inline constexpr Duration kProposeAgain = std::chrono::seconds(5);
 // Streams that have not registered yet; a node registers at once after it connects.
 inline constexpr size_t kMaxUnregistered = 4096;
+inline constexpr Duration kRegisterWithin = std::chrono::seconds(10);
 // Addresses of other nodes in ClusterInfo, enough to find the gossip group when managers are away.
 inline constexpr size_t kMaxExtraSeeds = 8;
 inline constexpr size_t kMaxRemovedNodesTold = 256;
@@ -59,7 +63,7 @@ class Dispatcher {
   struct Effects {
     std::vector<Send> send;
     std::vector<Close> close;
-    std::vector<UpdateNode> commands;
+    std::vector<Operation> commands;
     bool empty() const { return send.empty() && close.empty() && commands.empty(); }
   };
 
@@ -97,6 +101,7 @@ class Dispatcher {
   struct Session {
     NodeId node;
     bool registered = false;
+    Instant register_by;
     bool writing = false;
     Instant write_started;
     bool greet = false;  // Registered and a complete Assignments are due
@@ -139,7 +144,7 @@ class Dispatcher {
   void refresh_common();
   void close(StreamId stream, Error reason, bool stuck = false);
   void forget_stream(StreamId stream);
-  std::optional<UpdateNode> wish(const Node& node, const Health& health) const;
+  std::optional<Operation> wish(const Node& node, const Health& health) const;
   void propose_wishes(Instant now);
   std::vector<SessionMessage> batch(Session& session);
   Assignments complete_for(const Session& session) const;
@@ -157,6 +162,7 @@ class Dispatcher {
   std::set<NodeId> wishes_;                         // nodes to compare with the store
   std::set<StreamId> dirty_;                        // sessions with something due and not writing
   std::set<StreamId> writing_;
+  std::set<std::pair<Instant, StreamId>> unregistered_;  // by when they have to
   std::map<NodeId, PublicNode> public_;
   ClusterInfo common_;  // without `node`
   bool common_stale_ = false;

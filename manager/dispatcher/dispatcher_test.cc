@@ -25,6 +25,7 @@ class DispatcherTest : public ::testing::Test {
     manager.id = node_id('m');
     manager.spec.role = Role::kManager;
     manager.certified_role = Role::kManager;
+    manager.raft_id = 1;
     manager.description.hostname = "m";
     apply(control::init_cluster(store_, cluster, manager, draw()));
     dispatcher_.become_leader(now_);
@@ -210,6 +211,39 @@ TEST_F(DispatcherTest, ANodeIsDownAfterThreePeriodsOfSilence) {
   EXPECT_TRUE(closed_.contains(1));
   register_node(2, 'a');
   EXPECT_EQ(state('a'), NodeState::kReady);
+}
+
+TEST_F(DispatcherTest, ANodeThatNeverRegisteredIsRemoved) {
+  add_node('a');
+  add_node('b');
+  Node manager;
+  manager.id = node_id('c');
+  manager.spec.role = manager.certified_role = Role::kManager;
+  apply(control::create_node(store_, manager, draw()));
+  advance(seconds(29));
+  register_node(1, 'a');  // at the last moment
+  ASSERT_NE(store_.node(node_id('b')), nullptr);
+  advance(seconds(1));
+  EXPECT_NE(store_.node(node_id('a')), nullptr);
+  EXPECT_EQ(store_.node(node_id('b')), nullptr);
+  advance(kProposeAgain);  // a manager is demoted first
+  EXPECT_EQ(store_.node(node_id('c')), nullptr);
+  EXPECT_NE(store_.node(node_id('m')), nullptr) << "a member of raft stays, heard of or not";
+  register_node(2, 'b');
+  ASSERT_TRUE(closed_.contains(2));
+  EXPECT_EQ(closed_[2].code, ErrorClass::kPermissionDenied);
+}
+
+TEST_F(DispatcherTest, AStreamThatDoesNotRegisterIsEnded) {
+  add_node('a');
+  dispatcher_.opened(1, node_id('a'), now_);
+  advance(kRegisterWithin - seconds(1));
+  EXPECT_TRUE(closed_.empty());
+  register_node(2, 'a');
+  advance(seconds(1));
+  ASSERT_TRUE(closed_.contains(1));
+  EXPECT_EQ(closed_[1].code, ErrorClass::kDeadlineExceeded);
+  EXPECT_FALSE(closed_.contains(2));
 }
 
 TEST_F(DispatcherTest, ADaemonThatRestartsInTimeIsNeverDown) {

@@ -53,6 +53,8 @@ std::shared_ptr<grpc::Channel> channel_with(const TlsChannelCredentialsOptions& 
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMinMs);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kReconnectMaxMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMaxMs);
+  // Who calls tries again itself, and says so (LeaderCalls, SessionClient).
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   // Channels to one address with different identities must not share a connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   // A proxy named in the environment is for the web, not for the cluster.

@@ -41,12 +41,12 @@ class Credentials : public ::testing::Test {
   }
 
   IdentityFiles identity(const std::string& name, const KeyPair& root, const NodeId& node,
-                         Role role) {
+                         Role role, WallTime now = SystemClock().wall()) {
     const SigningRequest request = make_signing_request().value();
     const IdentityFiles files{directory_ + "/" + name + ".crt", directory_ + "/" + name + ".key",
                               directory_ + "/" + name + ".root"};
     const auto certificate = sign_node_certificate(root, request.csr, {node, kCluster, role},
-                                                   std::chrono::hours(1), SystemClock().wall());
+                                                   std::chrono::hours(1), now);
     EXPECT_TRUE(write_file_atomic(files.private_key, request.private_key).ok());
     EXPECT_TRUE(write_file_atomic(files.certificate, *certificate).ok());
     EXPECT_TRUE(write_file_atomic(files.root_certificate, root.certificate).ok());
@@ -95,6 +95,14 @@ TEST_F(Credentials, OtherClustersAreRefusedBothWays) {
   ASSERT_TRUE(write_file_atomic(forged.root_certificate, root_.certificate).ok());
   EXPECT_EQ(ask(manager_channel(forged, address_)), "refused")
       << "a certificate of another root does not pass as a stranger either";
+}
+
+TEST_F(Credentials, AnExpiredCertificateIsRefused) {
+  const WallTime now = SystemClock().wall();
+  const WallTime past{now.nanoseconds - std::chrono::nanoseconds(std::chrono::hours(3)).count()};
+  EXPECT_EQ(ask(manager_channel(identity("x", root_, kClient, Role::kManager, past), address_)),
+            "refused")
+      << "it does not pass as a stranger either";
 }
 
 TEST_F(Credentials, AWorkerCannotPoseAsAManager) {

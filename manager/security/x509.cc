@@ -228,6 +228,7 @@ Result<CertificateInfo> read_certificate(std::string_view pem) {
   CertificateInfo info;
   info.claims = {*node, *cluster, is_manager ? Role::kManager : Role::kWorker};
   info.not_before = wall_time(X509_get0_notBefore(certificate.get()));
+  info.issued_at = info.not_before + kBackdate;
   info.not_after = wall_time(X509_get0_notAfter(certificate.get()));
   return info;
 }

@@ -34,6 +34,7 @@ struct NodeCertificateClaims {
 struct CertificateInfo {
   NodeCertificateClaims claims;
   WallTime not_before;
+  WallTime issued_at;  // not_before without the allowance for clocks that differ
   WallTime not_after;
 };
 

@@ -31,10 +31,11 @@ std::string StateMachine::apply(raft::Index index, raft::Term term, std::string_
 }
 
 void StateMachine::save(const std::vector<Change>& changes) {
-  const Status status = tables_behind_ ? tables_->replace(store_.objects(), applied_index_)
-                                       : tables_->write(changes, applied_index_);
-  tables_behind_ = !status.ok();
-  if (!status.ok() && listener_.failed) listener_.failed(status.error());
+  const Status status = !disk_error_.empty() ? tables_->replace(store_.objects(), applied_index_)
+                                             : tables_->write(changes, applied_index_);
+  const bool known = !disk_error_.empty();
+  disk_error_ = status ? std::string() : status.error().message;
+  if (!status && !known && listener_.failed) listener_.failed(status.error());
 }
 
 std::string StateMachine::snapshot() { return wire::encode_snapshot(store_.objects()); }
@@ -47,7 +48,7 @@ Status StateMachine::restore(raft::Index index, std::string_view data) {
   SHOAL_TRY(tables_->replace(objects, index));
   store_ = std::move(store);
   applied_index_ = index;
-  tables_behind_ = false;
+  disk_error_.clear();
   if (listener_.replaced) listener_.replaced();
   return ok_status();
 }

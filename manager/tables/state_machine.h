@@ -32,6 +32,8 @@ class StateMachine final : public raft::StateMachine {
   const Store& store() const { return store_; }
   // Of the entry applied last: valid in the callback of its proposal.
   const Result<Answer>& last_answer() const { return last_answer_; }
+  // Why the tables are behind the store; empty when they are not.
+  const std::string& disk_error() const { return disk_error_; }
 
   std::string apply(raft::Index index, raft::Term term, std::string_view command) override;
   std::string snapshot() override;
@@ -45,7 +47,7 @@ class StateMachine final : public raft::StateMachine {
   std::unique_ptr<Tables> tables_;
   Store store_;
   raft::Index applied_index_ = 0;
-  bool tables_behind_ = false;
+  std::string disk_error_;
   Result<Answer> last_answer_ = Answer{};
   Listener listener_;
 };

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <type_traits>
 
+#include "base/runtime/files.h"
 #include "manager/wire/store_wire.h"
 #include "raft/storage/rocksdb_options.h"
 
@@ -50,6 +51,7 @@ Error Tables::damaged(const std::string& what) const {
 }
 
 Result<std::unique_ptr<Tables>> Tables::open(const std::string& path) {
+  SHOAL_TRY(make_directories(path));
   rocksdb::DB* raw = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(raft::small_rocksdb_options(), path, &raw);
   if (!status.ok()) return disk_error(path, status);
@@ -123,11 +125,24 @@ Status Tables::replace(const std::vector<Object>& objects, uint64_t applied_inde
   return commit(batch, applied_index);
 }
 
+// Not by RocksDB's Resume(): it writes to the file that failed, which ends the process.
+Status Tables::reopen() {
+  db_.reset();
+  rocksdb::DB* raw = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(raft::small_rocksdb_options(), path_, &raw);
+  if (!status.ok()) return disk_error(path_, status);
+  db_.reset(raw);
+  failed_ = false;
+  return ok_status();
+}
+
 Status Tables::commit(rocksdb::WriteBatch& batch, uint64_t applied_index) {
+  if (failed_) SHOAL_TRY(reopen());
   batch.Put(kAppliedKey, std::to_string(applied_index));
   const rocksdb::Status status = db_->Write({}, &batch);
-  if (!status.ok()) return disk_error(path_, status);
-  return ok_status();
+  if (status.ok()) return ok_status();
+  failed_ = true;
+  return disk_error(path_, status);
 }
 
 }  // namespace shoal::manager

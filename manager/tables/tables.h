@@ -47,11 +47,13 @@ class Tables {
  private:
   Tables(std::string path, std::unique_ptr<rocksdb::DB> db)
       : path_(std::move(path)), db_(std::move(db)) {}
+  Status reopen();
   Status commit(rocksdb::WriteBatch& batch, uint64_t applied_index);
   Error damaged(const std::string& what) const;
 
   std::string path_;
-  std::unique_ptr<rocksdb::DB> db_;
+  std::unique_ptr<rocksdb::DB> db_;  // none while it cannot be opened again
+  bool failed_ = false;              // a write did: RocksDB takes no others
 };
 
 }  // namespace shoal::manager

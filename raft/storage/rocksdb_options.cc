@@ -4,7 +4,12 @@
 #include <rocksdb/env.h>
 #include <rocksdb/table.h>
 
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
 #include <memory>
+
+#include "base/runtime/log.h"
 
 namespace shoal::raft {
 namespace {
@@ -12,12 +17,27 @@ namespace {
 constexpr size_t kBlockCacheBytes = 2U << 20;
 constexpr size_t kWriteBufferBytes = 2U << 20;  // per database; two of them at most
 constexpr size_t kMaxWalBytes = 8U << 20;       // read again at every start
-constexpr size_t kInfoLogBytes = 1U << 20;
+constexpr size_t kMaxLogLine = 512;
 
 std::shared_ptr<rocksdb::Cache> shared_block_cache() {
   static const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes, 0);
   return cache;
 }
+
+// RocksDB's words in the daemon's log. Its own log file would be one more to write on a full disk,
+// and its writer ends the process at the second line that does not fit.
+class DaemonLog final : public rocksdb::Logger {
+ public:
+  DaemonLog() : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
+  using rocksdb::Logger::Logv;
+  void LogHeader(const char*, va_list) override {}  // version and options, at every opening
+  void Logv(const char* format, va_list arguments) override {
+    char line[kMaxLogLine] = {};
+    std::vsnprintf(line, sizeof line, format, arguments);
+    std::replace(std::begin(line), std::end(line), '\n', ' ');
+    log::warn("rocksdb", "{}", static_cast<const char*>(line));
+  }
+};
 
 }  // namespace
 
@@ -36,8 +56,7 @@ rocksdb::Options small_rocksdb_options() {
   options.max_open_files = 64;
   options.compression = rocksdb::kNoCompression;
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  options.keep_log_file_num = 2;
-  options.max_log_file_size = kInfoLogBytes;
+  options.info_log = std::make_shared<DaemonLog>();
   options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;

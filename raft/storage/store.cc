@@ -60,6 +60,7 @@ Status RocksLogStore::open_database() {
 }
 
 Result<std::string> RocksLogStore::get(std::string_view key) {
+  if (!database_) return failed_.error();  // it could not be opened again
   std::string value;
   const auto status = database_->Get(rocksdb::ReadOptions(), rocksdb::Slice(key), &value);
   if (status.IsNotFound()) return std::string();
@@ -83,9 +84,10 @@ Result<std::string> RocksLogStore::load_snapshot() {
 
 Result<LogStore::Loaded> RocksLogStore::read_all() {
   if (!failed_.ok()) {
-    // After a failed write RocksDB refuses all others until told that the cause is gone.
-    const auto resumed = database_->Resume();
-    if (!resumed.ok()) return rocksdb_error(resumed, std::string(kWhat), directory_);
+    // After a failed write RocksDB refuses all others. Its Resume() writes to the log file that
+    // failed, which ends the process: a file with an error is only good for closing.
+    database_.reset();
+    SHOAL_TRY(open_database());
   }
   Loaded loaded;
   const std::string hard = SHOAL_TRY(get(format::kHardStateKey));

@@ -70,7 +70,7 @@ class RocksLogStore final : public LogStore {
 
   const std::string directory_;
   Strand& strand_;
-  std::unique_ptr<rocksdb::DB> database_;
+  std::unique_ptr<rocksdb::DB> database_;  // none while it cannot be opened again; failed_ says why
 
   void record_sync(std::chrono::steady_clock::duration took);
 

@@ -1,8 +1,10 @@
 #include "raft/storage/store.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -145,6 +147,54 @@ TEST_F(StoreTest, ReceivedSnapshotReplacesTheLog) {
   EXPECT_TRUE(loaded.entries.empty());
   EXPECT_EQ(*store_->load_snapshot(), "twenty");
   EXPECT_FALSE(fs::exists(path() + "/snapshot-10"));
+}
+
+// As on a full disk: files may not grow any more.
+class NoRoom {
+ public:
+  explicit NoRoom(rlim_t bytes) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before_);
+    rlimit limit = before_;
+    limit.rlim_cur = bytes;
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~NoRoom() { setrlimit(RLIMIT_FSIZE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(StoreTest, AFullDiskIsSurvivedAndNothingAcknowledgedIsLost) {
+  load();
+  const std::string data(100'000, 'x');
+  Index acknowledged = 0;
+  {
+    const NoRoom no_room(1'000'000);
+    Status saved;
+    for (Index index = 1; index <= 1000 && saved; ++index) {
+      LogStore::Batch batch;
+      batch.entries = {command(index, 1, data)};
+      saved = save(std::move(batch));
+      if (saved) acknowledged = index;
+    }
+    ASSERT_FALSE(saved);
+    ASSERT_GT(acknowledged, 0U);
+    EXPECT_FALSE(save({.hard_state = HardState{.term = 2}})) << "a log must have no hole";
+    // Still full: whatever this gives, it does not end the process, also not again and again.
+    const NoRoom less(1000);
+    for (int i = 0; i < 3; ++i) EXPECT_FALSE(store_->load());
+    EXPECT_FALSE(store_->load_snapshot());
+    EXPECT_FALSE(save({.hard_state = HardState{.term = 2}}));
+  }
+  EXPECT_GE(load().entries.size(), acknowledged);
+  EXPECT_EQ(load().hard_state, HardState{});
+  save_entries({command(acknowledged + 1, 2, "after")});
+  reopen();
+  const auto loaded = load();
+  ASSERT_EQ(loaded.entries.size(), acknowledged + 1);
+  EXPECT_EQ(loaded.entries.front().data, data);
+  EXPECT_EQ(loaded.entries.back().data, "after");
 }
 
 TEST_F(StoreTest, OneProcessAtATime) {

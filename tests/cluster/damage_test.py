@@ -102,42 +102,94 @@ class Damage(ClusterTest):
             wrong = self.run_daemon("shoald", *flags)
             self.assertEqual(wrong.returncode, 2)
             self.assertTrue(wrong.stderr.startswith("shoald: "), wrong.stderr)
-        weak = self.run_daemon("setpriv", "--bounding-set", "-net_admin", "--inh-caps",
-                               "-net_admin", "shoald",
-                               "--state-dir", "/run/weak", "--run-dir", "/run/weak-run")
-        self.assertIn("may not administer networking (CAP_NET_ADMIN): run it as root",
-                      weak.stdout + weak.stderr)
+        for capability, words in (
+                ("net_admin", "may not administer networking (CAP_NET_ADMIN): run it as root"),
+                ("sys_admin", "make or enter network namespaces (CAP_SYS_ADMIN): run it as root")):
+            weak = self.run_daemon("setpriv", "--bounding-set", f"-{capability}", "--inh-caps",
+                                   f"-{capability}", "shoald",
+                                   "--state-dir", "/run/weak", "--run-dir", "/run/weak-run")
+            self.assertEqual(weak.returncode, 1)
+            self.assertIn(words, weak.stderr)
+        # A kernel that makes no more network namespaces: said at the start, which goes on.
+        lacking = self.lab.on("h2", "unshare", "--user", "--map-root-user", "sh", "-c",
+                              "echo 0 >/proc/sys/user/max_net_namespaces && "
+                              "mkdir -p /run/weak && exec timeout 1 shoald --state-dir /run/weak "
+                              "--run-dir /run/weak-run --socket /run/weak/socket", check=False)
+        self.assertIn("network namespaces cannot be made", lacking.stderr)
         nobody = self.run_daemon("setpriv", "--reuid", "65534", "shoald",
                                  "--state-dir", "/run/weak")
         self.assertIn("must be started as root", nobody.stderr)
 
-    def test_a_full_disk_is_a_refusal_and_nothing_is_half_made(self):
+    def small_disk(self):
+        """h2's state directory becomes a disk of its own, of one page, until the test is over."""
         self.lab("stop", "h2")
-        self.lab.on("h2", "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", "/var/lib/shoal")
+        self.lab.on("h2", "mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", "/var/lib/shoal")
         self.addCleanup(self.lab, "start", "h2")
         self.addCleanup(self.lab.on, "h2", "umount", "-l", "/var/lib/shoal")
         self.addCleanup(self.lab, "stop", "h2")
-        self.lab("start", "h2")
-        done = self.lab.shoal("h2", "init", check=False)
-        self.assertEqual(done.returncode, 8, done.stderr)
-        self.assertIn("No space left on device", done.stderr)
-        self.assertIn("inactive", self.lab.shoal("h2", "status").stdout)
 
-    def test_ports_that_are_taken(self):
-        taker = ("import socket,sys,time; s=socket.socket(socket.AF_INET, int(sys.argv[1])); "
-                 "s.bind(('0.0.0.0', int(sys.argv[2]))); "
-                 "int(sys.argv[1]) == 1 and s.listen(); print('ready', flush=True); time.sleep(99)")
-        for kind, port, words in ((1, 2377, "2377/tcp (cluster)"), (1, 7946, "7946/tcp (gossip)"),
-                                  (2, 7946, "7946/udp (gossip)")):
-            with self.subTest(port=words):
-                process = self.lab.start("h2", "python3", "-c", taker, kind, port)
-                self.assertEqual(process.stdout.readline(), "ready\n")
-                done = self.lab.shoal("h2", "init", check=False)
-                process.kill()
-                process.communicate()
-                self.assertEqual(done.returncode, 4, done.stderr)
-                self.assertIn(words, done.stderr)
-                self.assertIn("taken by another program", done.stderr)
+    def assert_refused(self, done, code, words):
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn(words, done.stderr)
+        self.assertIn("inactive", self.lab.shoal("h2", "status").stdout)
+        left = self.lab.on("h2", "find", "/var/lib/shoal", "-type", "f").stdout.split()
+        self.assertEqual(left, ["/var/lib/shoal/lock"])
+
+    def test_a_disk_that_fills_up_at_any_moment_of_an_init(self):
+        """Certificates, the raft log, the tables: whatever does not fit, nothing is left of it."""
+        self.small_disk()
+        self.lab("start", "h2")
+        pid = self.lab.env("h2")["PID"]
+        seen = set()
+        for pages in range(2, 64):
+            self.lab.on("h2", "mount", "-o", f"remount,size={4 * pages}k", "/var/lib/shoal")
+            done = self.lab.shoal("h2", "init", check=False)
+            if done.returncode == 0:
+                break
+            self.assert_refused(done, 8, "No space left on device")
+            seen.update(word for word in ("node.key", "node.crt", "manager/raft", "manager/tables")
+                        if word in done.stderr)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len(seen), 4, seen)
+        self.assertEqual(self.lab.env("h2")["PID"], pid)
+        self.assertIn("active", self.lab.shoal("h2", "status").stdout)
+
+    def test_a_state_directory_that_is_read_only(self):
+        state = "/var/lib/shoal"
+        self.lab.on("h2", "mount", "--bind", state, state)
+        self.lab.on("h2", "mount", "-o", "remount,bind,ro", state)
+        self.assert_refused(self.lab.shoal("h2", "init", check=False), 7, "Read-only file system")
+        self.lab("stop", "h2")
+        daemon = self.run_daemon("shoald")
+        self.assertEqual(daemon.returncode, 1)
+        self.assertIn("Read-only file system", daemon.stderr)
+        self.assertNotIn("two daemons", daemon.stderr)
+        self.lab.on("h2", "umount", "-l", state)
+        self.lab("start", "h2")
+        self.lab.shoal("h2", "init")
+        self.lab.shoal("h2", "leave", "--force")
+
+    def test_lost_attachments_are_said_and_given_back(self):
+        """The way on from a damaged file without a backup: nothing leaks, all may attach again."""
+        self.network("shop")
+        web = Workload(self, "h1", "web").attach("shop")
+        self.lab("stop", "h1")
+        (self.state / "attachments").unlink()
+        self.log_file.write_text("")
+        self.lab("start", "h1")
+
+        def usage():
+            shown = self.lab.json("h1", "network", "inspect", "shop")[0]
+            return len(shown["Containers"]), shown["Usage"][0]["Used"]
+        wait_until(lambda: usage() == (0, 0), "the lease is given back")
+        wait_until(lambda: self.lab.on("h1", "ls", "/run/shoal/netns").stdout == "",
+                   "the overlay is removed")
+        self.assertNotIn("eth", web.run("ip", "-br", "link").stdout)
+        said = self.log_file.read_text()
+        self.assertIn("/attachments is lost: what was attached to this host is taken out", said)
+        self.assertIn("giving back the lease of an endpoint this host does not have", said)
+        web.attach("shop")
+        web.wait_for_name("web", [web.ip4()])
 
 
 if __name__ == "__main__":

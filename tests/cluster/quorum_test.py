@@ -195,9 +195,8 @@ class ForceNewCluster(ManagersTest):
         # The others come back, both at once: a majority of the group they knew.
         self.lab("start", "h1", "h2")
         for host in ("h1", "h2"):
-            wait_until(lambda: self.lab.shoal(host, "status", "--format",
-                                              "{{.Role}}").stdout.strip() == "worker",
-                       f"{host} was told that it is a worker now", deadline=60)
+            wait_until(lambda: "this node is a worker now" in self.lab.log(host, lines=400),
+                       f"{host} is a worker now", deadline=60)
             self.assertIn("was removed: the cluster was founded anew",
                           self.lab.log(host, lines=400))
         self.all_registered(*self.hosts)

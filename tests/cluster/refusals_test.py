@@ -1,158 +1,142 @@
 #!/usr/bin/env python3
-"""Bad input, as a table: every refusal has its exit code and a sentence, and changes nothing."""
-from lab import ClusterTest, main
+"""Bad input: every refusal has its exit code and a sentence that says what to do, and changes
+nothing."""
+from lab import ClusterTest, main, wait_until
+from refusal_cases import (ASKED_OF_A_MANAGER, ASKED_OF_NOBODY, ATTACHED, CONFLICT, CREATE,
+                           EXHAUSTED, INVALID, PART_OF_ONE, UNAUTHENTICATED, UNAVAILABLE)
 from workload import Workload
 
-INVALID, NOT_FOUND, EXISTS, CONFLICT = 2, 3, 4, 5
-UNAUTHENTICATED, DENIED, EXHAUSTED, UNAVAILABLE = 6, 7, 8, 9
-CREATE = ("network", "create", "-d", "overlay", "--attachable")
-WRONG_TOKEN = "SWMTKN-1-" + "0" * 50 + "-" + "0" * 25
-
-# (exit code, what is asked of h1, which is a manager with network shop and endpoint web)
-ASKED_OF_A_MANAGER = [
-    (INVALID, ()),
-    (INVALID, ("frobnicate",)),
-    (INVALID, ("network", "create")),
-    (INVALID, (*CREATE, "")),
-    (INVALID, (*CREATE, "-leading-dash")),
-    (INVALID, (*CREATE, "sp ace")),
-    (INVALID, (*CREATE, "a" * 300)),
-    (INVALID, (*CREATE, "new\nline")),
-    (INVALID, ("network", "create", "-d", "nosuchdriver", "x")),
-    (INVALID, (*CREATE, "--subnet", "10.77.0.0", "x")),
-    (INVALID, (*CREATE, "--subnet", "10.77.0.0/33", "x")),
-    (INVALID, (*CREATE, "--subnet", "300.77.0.0/24", "x")),
-    (INVALID, (*CREATE, "--subnet", "fd00::/200", "x")),
-    (INVALID, (*CREATE, "--subnet", "224.0.0.0/24", "x")),
-    (INVALID, (*CREATE, "--subnet", "127.0.0.0/24", "x")),
-    (INVALID, (*CREATE, "--subnet", "10.77.0.0/24", "--gateway", "10.78.0.1", "x")),
-    (CONFLICT, (*CREATE, "--subnet", "10.99.0.0/25", "x")),       # shop has 10.99.0.0/24
-    (CONFLICT, (*CREATE, "--subnet", "10.0.0.0/8", "x")),
-    (EXISTS, (*CREATE, "shop")),
-    (NOT_FOUND, ("network", "inspect", "nosuch")),
-    (NOT_FOUND, ("network", "rm", "nosuch")),
-    (CONFLICT, ("network", "rm", "shop")),
-    (NOT_FOUND, ("node", "inspect", "nosuch")),
-    (NOT_FOUND, ("node", "rm", "nosuch")),
-    (CONFLICT, ("node", "rm", "h2")),                             # it is ready
-    (CONFLICT, ("node", "demote", "h1")),                         # the last manager
-    (NOT_FOUND, ("endpoint", "inspect", "nosuch")),
-    (NOT_FOUND, ("detach", "shop", "nosuch")),
-    (INVALID, ("join-token", "boss")),
-    (CONFLICT, ("init",)),
-    (CONFLICT, ("join", "--token", WRONG_TOKEN, "192.0.2.1:2377")),
-    (CONFLICT, ("leave",)),
-]
-
-# (exit code, flags of `shoal attach` to network shop, which has endpoint web)
-ATTACHED = [
-    (INVALID, ("--name", "x")),
-    (INVALID, ("--netns", "/run/netns/idle")),
-    (INVALID, ("--netns", "/run/netns/idle", "--pid", "1", "--name", "x")),
-    (INVALID, ("--pid", "0", "--name", "x")),
-    (INVALID, ("--pid", "notanumber", "--name", "x")),
-    (NOT_FOUND, ("--pid", "4194303", "--name", "x")),
-    (NOT_FOUND, ("--netns", "/run/netns/nosuch", "--name", "x")),
-    (INVALID, ("--netns", "/etc/hostname", "--name", "x")),
-    (INVALID, ("--netns", "/run/netns/idle", "--name", "")),
-    (INVALID, ("--netns", "/run/netns/idle", "--name", "sp ace")),
-    (INVALID, ("--netns", "/run/netns/idle", "--name", "a" * 300)),
-    (EXISTS, ("--netns", "/run/netns/idle", "--name", "web")),
-    (INVALID, ("--netns", "/run/netns/idle", "--name", "x", "--ip", "not-an-address")),
-    (INVALID, ("--netns", "/run/netns/idle", "--name", "x", "--ip", "10.98.0.7")),
-    (INVALID, ("--netns", "/run/netns/idle", "--name", "x", "--ifname", "sixteen-and-more")),
-    (INVALID, ("--netns", "/run/netns/idle", "--name", "x", "--ifname", "a/b")),
-    (EXISTS, ("--netns", "/run/netns/idle", "--name", "x", "--ifname", "lo")),
-]
+LISTENER = """
+import socket
+server = socket.create_server(("0.0.0.0", 8080))
+print("ready", flush=True)
+while True:
+    connection, _ = server.accept()
+    connection.sendall(b"HTTP/1.1 400 Bad Request\\r\\n\\r\\n")
+    connection.close()
+"""
 
 
 class Refusals(ClusterTest):
-    HOSTS = 3
+    HOSTS = 4
     JOIN = False
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        address = cls.lab.env("h1")["ADDRESS"]
-        cls.lab.shoal("h1", "init", "--advertise-addr", address)
-        cls.manager = f"{address}:2377"
-        token = cls.lab.shoal("h1", "join-token", "worker", "-q").stdout.strip()
-        cls.lab.shoal("h2", "join", "--token", token, cls.manager)  # h3 is never part of it
+        cls.address = cls.lab.env("h1")["ADDRESS"]
+        cls.lab.shoal("h1", "init", "--advertise-addr", cls.address)
+        cls.lab.shoal("h2", "join", "--token", cls.token("h1"), f"{cls.address}:2377")
+        # h3 is a cluster of its own, h4 of none.
+        cls.lab.shoal("h3", "init", "--advertise-addr", cls.lab.env("h3")["ADDRESS"])
 
-    def assert_refused(self, host, code, arguments):
+    @classmethod
+    def token(cls, host, role="worker", *flags):
+        return cls.lab.shoal(host, "join-token", role, "-q", *flags).stdout.strip()
+
+    def says(self, host, code, words, arguments):
         with self.subTest(host=host, arguments=arguments):
             done = self.lab.shoal(host, *arguments, check=False)
             self.assertEqual(done.returncode, code, done.stdout + done.stderr)
             self.assertTrue(done.stderr.startswith("shoal: "), done.stderr)
+            self.assertIn(words, done.stderr)
             self.assertEqual(done.stdout, "")
 
     def test_the_table(self):
         self.network("shop", "--subnet", "10.99.0.0/24")
+        self.lab.shoal("h1", "network", "create", "-d", "overlay", "closed")
+        self.addCleanup(self.lab.shoal, "h1", "network", "rm", "closed")
         web = Workload(self, "h1", "web").attach("shop")
         idle = Workload(self, "h1", "idle")
         before = self.lab.shoal("h1", "network", "inspect", "shop").stdout
-        for code, arguments in ASKED_OF_A_MANAGER:
-            self.assert_refused("h1", code, arguments)
-        for code, flags in ATTACHED:
-            self.assert_refused("h1", code, ("attach", "shop", *flags))
-        self.assert_refused("h1", NOT_FOUND, ("attach", "nosuch", "--netns", idle.netns,
-                                              "--name", "x"))
-        self.assert_refused("h1", EXISTS, ("attach", "shop", "--netns", idle.netns, "--name", "x",
-                                           "--ip", web.ip4()))
+        for case in ASKED_OF_A_MANAGER:
+            self.says("h1", *case)
+        for code, words, flags in ATTACHED:
+            self.says("h1", code, words, ("attach", "shop", *flags))
+        for case in ASKED_OF_NOBODY:
+            self.says("h4", *case)
         self.assertEqual(self.lab.shoal("h1", "network", "inspect", "shop").stdout, before)
-        self.assertEqual(idle.run("ls", "/sys/class/net", check=False).returncode, 0)
         self.assertNotIn("eth", idle.run("ip", "-br", "link").stdout)
+        address = web.ip4()
+        web.detach("shop")
+        self.says("h1", CONFLICT, "was released and rests for another",
+                  ("attach", "shop", "--netns", idle.netns, "--name", "x", "--ip", address))
 
-    def test_a_network_that_is_not_attachable(self):
-        self.lab.shoal("h1", "network", "create", "-d", "overlay", "closed")
-        self.addCleanup(self.lab.shoal, "h1", "network", "rm", "closed")
-        idle = Workload(self, "h1", "idle")
-        done = self.lab.shoal("h1", "attach", "closed", "--netns", idle.netns, "--name", "x",
-                              check=False)
-        self.assertEqual(done.returncode, DENIED, done.stderr)
-        self.assertIn("attachable", done.stderr)
+    def test_where_nobody_answers(self):
+        manager = self.address
+        self.says("h2", CONFLICT, manager, (*CREATE, "x"))  # a worker names the managers
+        self.says("h4", UNAVAILABLE, "/run/shoal/nosuch.sock",
+                  ("--socket", "/run/shoal/nosuch.sock", "status"))
 
-    def test_a_subnet_that_is_full(self):
-        self.network("tiny", "--subnet", "10.98.0.0/30")  # one gateway, one address
-        Workload(self, "h1", "only").attach("tiny")
+    def test_a_full_subnet_says_where_its_addresses_are(self):
+        self.network("tiny", "--subnet", "10.98.0.0/30")
+        only = Workload(self, "h1", "only").attach("tiny")
         second = Workload(self, "h2", "second")
-        done = self.lab.shoal("h2", "attach", "tiny", "--netns", second.netns, "--name", "second",
-                              check=False)
-        self.assertEqual(done.returncode, EXHAUSTED, done.stderr)
-        self.assertIn("tiny", done.stderr)
+        asked = ("attach", "tiny", "--netns", second.netns, "--name", "second")
+        self.says("h2", EXHAUSTED, "1 addresses, 1 used, 0 quarantined, 0 free", asked)
+        only.detach("tiny")
+        self.says("h2", EXHAUSTED, "1 addresses, 0 used, 1 quarantined, 0 free", asked)
 
-    def test_wrong_tokens_and_wrong_managers(self):
-        token = self.lab.shoal("h1", "join-token", "worker", "-q").stdout.strip()
-        secret = token.rsplit("-", 1)[0] + "-" + "0" * 25
-        self.assert_refused("h3", INVALID, ("join", "--token", "nonsense", self.manager))
-        self.assert_refused("h3", INVALID, ("join", "--token", token, "not a host"))
-        self.assert_refused("h3", UNAUTHENTICATED, ("join", "--token", WRONG_TOKEN, self.manager))
-        self.assert_refused("h3", UNAUTHENTICATED, ("join", "--token", secret, self.manager))
-        self.assert_refused("h3", UNAVAILABLE, ("--timeout", 20, "join", "--token", token,
-                                                self.manager.replace(":2377", ":9")))
+    def test_joins_that_reach_no_manager_of_this_cluster(self):
+        token, other = self.token("h1"), self.lab.env("h3")["ADDRESS"]
+        listener = self.lab.start("h1", "python3", "-c", LISTENER)
+        self.addCleanup(listener.communicate)
+        self.addCleanup(listener.kill)
+        self.assertEqual(listener.stdout.readline(), "ready\n")
+        for code, words, secret, manager in (
+                (UNAVAILABLE, "connection refused", token, f"{self.address}:9"),
+                (UNAVAILABLE, "is not a manager of Shoal", token, f"{self.address}:8080"),
+                (UNAVAILABLE, "no route to the manager", token, "192.0.2.1:2377"),
+                (UNAUTHENTICATED, "belongs to another cluster than this token", token, other),
+                (UNAUTHENTICATED, "rotated or mistyped", token[:-25] + "0" * 25, self.address),
+                (INVALID, "it has 81 characters where 85 are expected", token[:-4], self.address),
+                (INVALID, "join token", "nonsense", self.address),
+                (INVALID, "not a host", token, "not a host")):
+            self.says("h4", code, words, ("join", "--token", secret, manager))
+        self.says("h3", CONFLICT, PART_OF_ONE, ("join", "--token", token, self.address))
+        self.says("h4", CONFLICT, "shoal init", ("node", "ls"))
 
-    def test_a_rotated_token_is_void_and_members_stay(self):
-        old = self.lab.shoal("h1", "join-token", "worker", "-q").stdout.strip()
-        new = self.lab.shoal("h1", "join-token", "worker", "-q", "--rotate").stdout.strip()
-        self.assertNotEqual(old, new)
-        self.assert_refused("h3", UNAUTHENTICATED, ("join", "--token", old, self.manager))
-        self.assertIn("h2", self.lab.shoal("h1", "node", "ls").stdout)
+    def test_a_rotated_token_is_refused_and_the_new_one_taken(self):
+        old = self.token("h1")
+        new = self.token("h1", "worker", "--rotate")
+        self.says("h4", UNAUTHENTICATED, "rotated or mistyped",
+                  ("join", "--token", old, self.address))
+        counters = self.lab.json("h1", "status", "--json")["Counters"]
+        self.assertGreaterEqual(counters["ca_bad_tokens_total"], 1)
+        self.joins_as("worker", new)
+        self.assertIn("h2", self.lab.shoal("h1", "node", "ls").stdout)  # members stay
 
-    def test_a_worker_names_the_managers(self):
-        done = self.lab.shoal("h2", *CREATE, "x", check=False)
-        self.assertNotEqual(done.returncode, 0)
-        self.assertIn(self.manager.split(":")[0], done.stderr)
+    def joins_as(self, role, token):
+        said = self.lab.shoal("h4", "join", "--token", token, self.address).stdout
+        self.addCleanup(self.lab.shoal, "h4", "leave", "--force")
+        self.assertIn(f"joined the cluster as a {role}.", said)
+        now = self.lab.shoal("h4", "status", "--format", "{{.Role}}").stdout.strip()
+        self.assertEqual(now, role)
 
-    def test_a_host_that_is_in_no_cluster_says_so(self):
-        for arguments in (("network", "ls"), ("node", "ls"), (*CREATE, "x"), ("leave",)):
-            done = self.lab.shoal("h3", *arguments, check=False)
-            self.assertEqual(done.returncode, CONFLICT, done.stderr)
-            self.assertIn("shoal init", done.stderr)
+    def test_the_token_is_the_role(self):
+        self.joins_as("manager", self.token("h1", "manager"))
 
-    def test_without_a_daemon_the_command_line_says_where_it_looked(self):
-        done = self.lab.shoal("h3", "--socket", "/run/shoal/nosuch.sock", "status", check=False)
-        self.assertEqual(done.returncode, UNAVAILABLE, done.stderr)
-        self.assertIn("/run/shoal/nosuch.sock", done.stderr)
+    def test_overlays_keep_off_the_hosts_routes(self):
+        self.lab.on("h2", "ip", "route", "add", "10.0.0.0/23", "dev", "eth0")
+        refused = "subnet 10.0.1.0/24 overlaps the route 10.0.0.0/23 of node h2"
+        asked = (*CREATE, "--subnet", "10.0.1.0/24", "near")
+
+        def told():
+            done = self.lab.shoal("h1", *asked, check=False)
+            if done.returncode == 0:  # before h2 told its new route
+                self.lab.shoal("h1", "network", "rm", "near")
+            return refused in done.stderr
+        wait_until(told, "the route of h2 is known")
+        self.says("h1", CONFLICT, refused, asked)
+        self.network("drawn")
+        subnet = self.lab.json("h1", "network", "inspect", "drawn")[0]["IPAM"]["Config"][0]
+        self.assertEqual(subnet["Subnet"], "10.0.2.0/24")
+        underlay = self.address.rsplit(".", 1)[0] + ".0/25"
+        self.says("h1", CONFLICT, "of node h", (*CREATE, "--subnet", underlay, "under"))
+        self.lab.on("h2", "ip", "route", "del", "10.0.0.0/23", "dev", "eth0")
+        wait_until(lambda: self.lab.shoal("h1", *asked, check=False).returncode == 0,
+                   "the route of h2 is forgotten")
+        self.lab.shoal("h1", "network", "rm", "near")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
 
 #include "tests/netns/lab.h"
 #include "tests/netns/probe.h"
+#include "worker/attach/data_path_port.h"
 #include "worker/attach/probe.h"
 
 namespace shoal::testing {
@@ -302,6 +303,31 @@ TEST(GoneTest, ANamespaceWhosePathWentIsToldAndLetGo) {
     return lab.in_overlay(1, network, "ip -br link").find("veend1") == std::string::npos;
   }));
   EXPECT_NE(lab.in_overlay(1, network, "ip -br link").find("veend2"), std::string::npos);
+}
+
+TEST(DataPathPortTest, IsLostToAnotherKindOfUserOnly) {
+  Lab lab(1);
+  vxlan::NetlinkSocket host = *vxlan::NetlinkSocket::open(lab.space("h1"));
+  worker::DataPathPort port;
+  const auto taken = [&](const Ip& local) {
+    const Status ours = port.check(lab.space("h1"), host, local, 4789);
+    EXPECT_TRUE(ours.ok() || ours.error().code == ErrorClass::kAlreadyExists);
+    return ours.ok() ? "" : ours.error().message;
+  };
+  EXPECT_EQ(taken(ip("192.168.90.11")), "");
+  EXPECT_EQ(taken(ip("fd90::11")), "");
+  lab.in("h1", "ip link add other type vxlan id 42 dstport 4789");
+  lab.in("h1", "ip link set other up");
+  EXPECT_EQ(taken(ip("192.168.90.11")), "") << "the kernel's socket is shared";
+  EXPECT_EQ(taken(ip("192.168.90.11")), "") << "also when asked again";
+  lab.in("h1", "ip link del other");
+  EXPECT_EQ(taken(ip("192.168.90.11")), "");
+  lab.in("h1", "ip link add other type vxlan external dstport 4789");
+  lab.in("h1", "ip link set other up");
+  EXPECT_NE(taken(ip("192.168.90.11")).find("4789/udp (data path) is taken"), std::string::npos);
+  EXPECT_NE(taken(ip("fd90::11")).find("4789/udp (data path) is taken"), std::string::npos);
+  lab.in("h1", "ip link del other");
+  EXPECT_EQ(taken(ip("192.168.90.11")), "");
 }
 
 TEST(ProbeTest, FindsAllFeaturesHere) {

@@ -77,10 +77,11 @@ class Applier {
                              " on " + config.local.str() + " port " + std::to_string(config.port);
     const Status made = places_.host->request(message, what);
     if (!made.ok() && made.error().code == ErrorClass::kAlreadyExists) {
-      return conflict("cannot " + what +
-                      ": this host has a VXLAN device with that VNI and port already (of another "
-                      "program, or one that is going away); remove it or choose another data path "
-                      "port");
+      return conflict(
+          "cannot " + what +
+          ": this host has a VXLAN device with that VNI and port already (of another "
+          "program, or one that is going away); remove it, or init the cluster with another "
+          "--data-path-port");
     }
     return made;
   }
@@ -135,7 +136,8 @@ class Applier {
         message.put_u32(IFLA_MASTER, static_cast<uint32_t>(bridge));
       }
       if (op.bridge) put_bridge(message, *op.bridge);
-      SHOAL_TRY(socket(place).request(message, "set up the link " + name));
+      const Status done = socket(place).request(message, "set up the link " + name);
+      if (!done.ok()) return explain_link(place, op, done.error());
       if (op.rename) {
         indices_.erase({place, op.name});
         indices_[{place, *op.rename}] = header.ifi_index;
@@ -205,6 +207,18 @@ class Applier {
  private:
   NetlinkSocket& socket(Place place) {
     return place == Place::kOverlay ? *places_.overlay : *places_.endpoint;
+  }
+
+  // A VXLAN device takes its UDP port in the host namespace when it is set up.
+  Error explain_link(Place place, const SetLink& op, const Error& error) {
+    if (error.code != ErrorClass::kAlreadyExists || op.up != true || op.rename) return error;
+    const auto link = get_link(socket(place), op.name);
+    if (!link.ok() || !link->vxlan) return error;
+    const std::string port = std::to_string(link->vxlan->port) + "/udp";
+    return already_exists("port " + port +
+                          " (data path) is taken by another program on this host, or by a VXLAN "
+                          "device of another kind: stop or remove that (`ss -anu` and `ip -d link` "
+                          "show it), or init the cluster with another --data-path-port");
   }
 
   Result<int> index_of(Place place, const std::string& name) {

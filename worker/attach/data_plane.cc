@@ -177,6 +177,7 @@ class DataPlane::Impl {
       if (!failures_.contains(failure)) log::warn("data_plane", "{}", failure);
     }
     failures_ = std::move(failures);
+    if (options_.on_problems) options_.on_problems({failures_.begin(), failures_.end()});
   }
 
   const DataPlaneOptions options_;

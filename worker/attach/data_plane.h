@@ -55,6 +55,9 @@ struct DataPlaneOptions {
   std::function<void(const EndpointId&, const std::string& reason)> on_endpoint_gone;
   // After every pass that changed something without a new state: drift was repaired.
   std::function<void(size_t repairs)> on_repair;
+  // What a repair found that is not as it should be and cannot be put right; after every repair, as
+  // one of a new state's pass may have passed since.
+  std::function<void(std::vector<std::string>)> on_problems;
 };
 
 class DataPlane {

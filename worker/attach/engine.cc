@@ -82,6 +82,7 @@ PassResult Engine::pass(Look look, bool repairing) {
       result.endpoint_errors.emplace(endpoint.id, done.error());
     }
   }
+  watch_port(everywhere, result);
   if (look != Look::kBelieve && !result.interrupted) {
     stirred_overlays_.clear();
     stirred_endpoints_.clear();
@@ -112,6 +113,19 @@ Reconciled Engine::reconcile_present(uint32_t path_mtu) const {
   WorkerState state = *state_;
   std::erase_if(state.local, [&](const auto& endpoint) { return gone_.contains(endpoint.id); });
   return reconcile(state, path_mtu);
+}
+
+// While no overlay holds the port something else may take it, and the next attach would fail.
+void Engine::watch_port(bool everywhere, PassResult& result) {
+  if (everywhere) {
+    port_taken_.reset();
+    if (overlays_.empty() && !state_->data_path_address.is_unspecified()) {
+      const Status ours =
+          port_.check(host_, host_socket_, state_->data_path_address, state_->data_path_port);
+      if (!ours.ok()) port_taken_ = ours.error();
+    }
+  }
+  if (port_taken_) result.problems.push_back(*port_taken_);
 }
 
 // Looks at every endpoint in a full pass; else at those whose process is said to have ended.

@@ -15,6 +15,7 @@
 
 #include "vxlan/netlink/apply.h"
 #include "vxlan/plan/plan.h"
+#include "worker/attach/data_path_port.h"
 #include "worker/attach/data_plane.h"
 #include "worker/attach/handles.h"
 #include "worker/reconcile/reconcile.h"
@@ -48,6 +49,7 @@ class Engine {
   std::string path_of(const NetworkId& network) const;
   uint32_t read_path_mtu(bool everywhere, PassResult& result);
   Reconciled reconcile_present(uint32_t path_mtu) const;
+  void watch_port(bool everywhere, PassResult& result);
   void notice_gone(bool everywhere);
   void report_gone(const EndpointId& endpoint, const std::string& reason);
   void take_out_departed(PassResult& result);
@@ -84,8 +86,10 @@ class Engine {
   bool complete_ = false;  // a complete state was seen: what is not desired may go
   bool repairing_ = false;
   std::function<bool()> hurried_;
-  size_t logged_ = 0;                 // repairs logged in this pass
-  bool found_leftovers_ = false;      // namespaces of an earlier run were looked for
+  size_t logged_ = 0;             // repairs logged in this pass
+  bool found_leftovers_ = false;  // namespaces of an earlier run were looked for
+  DataPathPort port_;
+  std::optional<Error> port_taken_;   // found by the last full pass
   std::optional<uint32_t> path_mtu_;  // of the link that holds the data-path address
   std::map<NetworkId, OverlayHandle> overlays_;
   std::map<EndpointId, EndpointHandle> endpoints_;

@@ -15,6 +15,12 @@ bool worth_repeating(ErrorClass code) {
   return code == ErrorClass::kUnavailable || code == ErrorClass::kDeadlineExceeded;
 }
 
+// This node is not theirs (any more): trying again does not change that.
+bool is_refusal(ErrorClass code) {
+  return code == ErrorClass::kUnauthenticated || code == ErrorClass::kPermissionDenied ||
+         code == ErrorClass::kNotFound;
+}
+
 std::chrono::system_clock::time_point in(Duration duration) {
   return std::chrono::system_clock::now() +
          std::chrono::duration_cast<std::chrono::system_clock::duration>(duration);
@@ -87,6 +93,7 @@ class SessionClient::Impl : public std::enable_shared_from_this<Impl> {
   Instant opened_;
   std::optional<Error> quorum_lost_;  // what a manager said last, until another one serves
   Instant quorum_lost_at_;
+  std::optional<Error> refusal_;  // what the managers answered when they refused this node
   bool turning_ = false;
   bool stopped_ = false;
   std::set<std::shared_ptr<Waiting>> waiting_;
@@ -176,6 +183,8 @@ void SessionClient::Impl::run(Session::Effect& effect) {
   } else if (auto* assignments = std::get_if<Session::DeliverAssignments>(&effect)) {
     observer_.on_assignments(assignments->assignments, opened_);
   } else if (auto* state = std::get_if<Session::StateChanged>(&effect)) {
+    refusal_.reset();
+    if (!state->active && is_refusal(state->error.code)) refusal_ = state->error;
     if (state->active) {
       log::info(kLog, "registered with the manager at {}", state->manager.str());
     } else {
@@ -242,6 +251,11 @@ void SessionClient::Impl::call(
 template <typename C>
 void SessionClient::Impl::attempt(const std::shared_ptr<C>& call) {
   if (!call->done) return;
+  if (refusal_) {
+    waiting_.erase(call->waiting);
+    std::exchange(call->done, nullptr)(Error(*refusal_));
+    return;
+  }
   const std::optional<HostPort> leader = session_.leader();
   if (!leader || !session_.active()) {
     if (quorum_lost_ && clock_.now() - quorum_lost_at_ < kQuorumNewsLife) {
