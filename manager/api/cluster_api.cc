@@ -86,7 +86,11 @@ void ClusterApi::start(const CallPtr& call) {
       return answer_read(*call);
     };
   }
-  leader_call.done = [call](Status status) { call->done(std::move(status)); };
+  leader_call.outlived = true;
+  leader_call.done = [call](Status status) {
+    call->detach();
+    call->done(std::move(status));
+  };
   calls_.start(std::move(leader_call));
 }
 

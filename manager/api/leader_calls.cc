@@ -21,6 +21,7 @@ struct LeaderCalls::State {
   Duration backoff = kRetryFirst;
   bool waiting = false;  // for the timer or news
   bool tried = false;    // here or at another manager, as the leader
+  bool local = false;    // `local` is under way
   std::string sent_to;   // the leader that is asked
   std::shared_ptr<grpc::ClientContext> context;
   uint64_t attempt = 0;  // answers of earlier ones are ignored
@@ -54,7 +55,7 @@ void LeaderCalls::step(const std::shared_ptr<State>& state) {
                                            "shows which managers answer"));
   }
   if (replica_.is_leader() || (state->call.anywhere && replica_.leader_raft_id() != 0)) {
-    state->tried = true;
+    state->tried = state->local = true;
     state->call.local(state->call,
                       [this, alive = std::weak_ptr(alive_), state, attempt](const Status& status) {
                         if (!alive.expired() && attempt == state->attempt) tried(state, status);
@@ -96,6 +97,7 @@ void LeaderCalls::send(const std::shared_ptr<State>& state, const HostPort& addr
 }
 
 void LeaderCalls::tried(const std::shared_ptr<State>& state, const Status& status) {
+  state->local = false;
   if (state->finished) return;
   if (status.ok() || !another_leader_may_help(status.error().code) || state->call.forwarded) {
     return finish(state, status);
@@ -136,7 +138,10 @@ void LeaderCalls::quorum_lost() {
   for (const auto& state : std::set(calls_)) {
     const auto lost = replica_.quorum_lost();
     if (!lost) return;
-    if (!state->call.forwarded) finish_without_quorum(state, *lost);
+    // What `local` still touches must not end under it: those calls end with their proposals.
+    if (state->call.forwarded || (state->local && !state->call.outlived)) continue;
+    if (state->context) state->context->TryCancel();
+    finish_without_quorum(state, *lost);
   }
 }
 

@@ -62,6 +62,8 @@ class LeaderCalls {
     std::map<std::string, std::string> metadata;  // for the leader, beside the request id
     // Here, as the leader.
     std::function<void(const Call&, StatusDone)> local;
+    // `local` may go on after `done` was called: nothing that it touches ends with the call.
+    bool outlived = false;
     // What to answer when no leader can come (Replica::quorum_lost); absent: that refusal.
     std::function<Status(const Error&)> without_quorum;
     RemoteTry remote;

@@ -3,6 +3,7 @@
 are not whole."""
 import os
 import stat
+from pathlib import Path
 
 from crowd import Crowd
 from lab import ClusterTest, main, wait_until
@@ -90,7 +91,7 @@ class Backup(ClusterTest):
                               self.lab.env(host)["ADDRESS"]).stdout
 
     def damaged_ones_are_refused(self, path):
-        whole = open(path, "rb").read()
+        whole = Path(path).read_bytes()
         damaged = self.path("damaged")
         half = len(whole) // 2
         cases = [(whole[:half], 11, "cut short"), (b"", 2, "not a backup"),
@@ -98,8 +99,7 @@ class Backup(ClusterTest):
         for at in (24, 40, half, len(whole) - 1):
             cases.append((whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:], 11, "damaged"))
         for content, code, words in cases:
-            with open(damaged, "wb") as file:
-                file.write(content)
+            Path(damaged).write_bytes(content)
             refused = self.lab.shoal("h2", "restore", damaged, check=False)
             self.assertEqual(refused.returncode, code, refused.stderr)
             self.assertIn(words, refused.stderr)

@@ -155,7 +155,10 @@ class QuorumLost(ManagersTest):
     def test_it_all_comes_back_with_one_of_them(self):
         self.refused_fast("h1", "network", "create", "-d", "overlay", "lost")
         self.lab("start", "h2")
-        self.network("later")
+        create = ("network", "create", "-d", "overlay", "later")
+        wait_until(lambda: self.lab.shoal("h1", *create, check=False).returncode in (0, 4),
+                   "a network is made")
+        self.lab.shoal("h1", "network", "rm", "later")
         self.assertEqual(self.lab.shoal("h1", "network", "ls").stderr, "")
 
 
