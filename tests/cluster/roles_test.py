@@ -11,7 +11,7 @@ from workload import Workload
 LABELS, LABEL_SIZE, CHANGES = 15, 4000, 160
 # Promotions and demotions during a flood of attaches, each ending as it began.
 CHANGES_OF_ROLE = [("promote", "h4"), ("demote", "h2"), ("promote", "h2"), ("demote", "h4")]
-ENDPOINTS = 600
+ENDPOINTS = 400
 AT_ONCE = 12         # on each host
 
 
