@@ -1,7 +1,11 @@
 #include "vxlan/filter/filter.h"
 
 #include <nftables/libnftables.h>
+#include <sched.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <memory>
 #include <string>
 
@@ -15,8 +19,19 @@ struct FreeContext {
 };
 using Context = std::unique_ptr<nft_ctx, FreeContext>;
 
+// libnftables waits with select(), which ends the process at descriptors from 1024 on: a host with
+// hundreds of endpoints has them. This thread, which run_in_namespace() made, gets a table of its
+// own, empty but for the standard ones; the process's stays as it is.
+Status leave_descriptors_behind() {
+  constexpr unsigned kFirst = 3;
+  if (unshare(CLONE_FILES) == 0 && close_range(kFirst, ~0U, 0) == 0) return ok_status();
+  return internal_error(std::string("cannot make room for nftables' descriptors: ") +
+                        std::strerror(errno));
+}
+
 // A context's socket belongs to the namespace of the thread that makes it.
 Result<Context> make_context() {
+  SHOAL_TRY(leave_descriptors_behind());
   Context context(nft_ctx_new(NFT_CTX_DEFAULT));
   if (context == nullptr) return unimplemented("cannot open nftables: does the kernel have it?");
   nft_ctx_buffer_output(context.get());
