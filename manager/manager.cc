@@ -3,14 +3,13 @@
 #include <filesystem>
 
 #include "base/runtime/files.h"
+#include "base/runtime/log.h"
 #include "manager/manager_impl.h"
 #include "manager/raft_member_file.h"
+#include "manager/state_layout.h"
 
 namespace shoal::manager {
 namespace {
-
-std::string raft_path(const std::string& state_dir) { return state_dir + "/raft"; }
-std::string tables_path(const std::string& state_dir) { return state_dir + "/tables"; }
 
 // There while a state is being forgotten.
 std::string forgotten_path(const std::string& state_dir) { return state_dir + "/forgotten"; }
@@ -21,8 +20,12 @@ Status check_not_lost(const std::string& state_dir) {
   const std::string tables = tables_path(state_dir);
   const bool forgotten = std::filesystem::exists(forgotten_path(state_dir), error);
   if (forgotten || !std::filesystem::exists(tables, error)) return ok_status();
-  const auto content = SHOAL_TRY(SHOAL_TRY(Tables::open(tables))->load());
-  if (content.applied_index == 0) return ok_status();
+  const auto lock = SHOAL_TRY(DataKey::lock_of(key_path(state_dir)));
+  if (lock == DataKey::Lock::kOpen) {
+    const auto key = SHOAL_TRY(DataKey::load(key_path(state_dir), ""));
+    const auto found = SHOAL_TRY(Tables::open(tables, key.for_store(kTablesKey)));
+    if (SHOAL_TRY(found->load()).applied_index == 0) return ok_status();
+  }
   return data_loss("the file " + raft_member_path(state_dir) +
                    " is lost and this manager's state beside it is not: restore the file from a "
                    "backup, or remove " +
@@ -38,7 +41,43 @@ Status remove_databases(const std::string& state_dir) {
   return ok_status();
 }
 
+// Without it a sealed state says nothing any more; one that is not sealed yet gets its first.
+Result<DataKey> open_key(const ManagerConfig& config) {
+  const std::string path = key_path(config.state_dir);
+  auto key = DataKey::load(path, config.unlock_key);
+  if (key || key.error().code != ErrorClass::kNotFound) return key;
+  const uint32_t format = SHOAL_TRY(raft::RocksLogStore::format_of(raft_path(config.state_dir)));
+  if (format > raft::format::kPlainVersion) {
+    return data_loss("the file " + path +
+                     " (the key of this manager's state) is lost: restore it "
+                     "from a backup, or remove this manager from the cluster, delete " +
+                     config.state_dir + " and join it again");
+  }
+  return DataKey::make(path);
+}
+
+// The tables follow from the raft log: damaged, or of a form that is not sealed, they are made
+// anew.
+Result<std::unique_ptr<StateMachine>> open_machine(const std::string& path,
+                                                   const crypto::Key& key) {
+  const auto open = [&]() -> Result<std::unique_ptr<StateMachine>> {
+    return StateMachine::open(SHOAL_TRY(Tables::open(path, key)));
+  };
+  auto machine = open();
+  if (machine || machine.error().code != ErrorClass::kDataLoss) return machine;
+  log::warn("manager", "{}: they are made anew from the raft log", machine.error().message);
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  if (error) return internal_error("cannot remove " + path + ": " + error.message());
+  return open();
+}
+
 }  // namespace
+
+bool Manager::is_locked(const std::string& state_dir) {
+  const auto lock = DataKey::lock_of(key_path(state_dir));
+  return lock && *lock == DataKey::Lock::kLocked;
+}
 
 bool Manager::has_state(const std::string& state_dir) {
   std::error_code error;
@@ -52,13 +91,15 @@ Result<std::unique_ptr<Manager>> Manager::open(ManagerConfig config, Strand& str
     SHOAL_TRY(check_not_lost(config.state_dir));
     // What an interrupted join left: its raft id is never used again, so nobody misses it.
     SHOAL_TRY(remove_databases(config.state_dir));
+    SHOAL_TRY(remove_file(key_path(config.state_dir)));
     SHOAL_TRY(remove_file(forgotten_path(config.state_dir)));
   }
-  auto log = SHOAL_TRY(raft::RocksLogStore::open(raft_path(config.state_dir), strand));
-  auto tables = SHOAL_TRY(Tables::open(tables_path(config.state_dir)));
-  auto machine = SHOAL_TRY(StateMachine::open(std::move(tables)));
+  DataKey key = SHOAL_TRY(open_key(config));
+  auto log = SHOAL_TRY(
+      raft::RocksLogStore::open(raft_path(config.state_dir), key.for_store(kRaftKey), strand));
+  auto machine = SHOAL_TRY(open_machine(tables_path(config.state_dir), key.for_store(kTablesKey)));
   return std::unique_ptr<Manager>(std::make_unique<ManagerImpl>(
-      std::move(config), strand, clock, rng, std::move(log), std::move(machine)));
+      std::move(config), strand, clock, rng, std::move(key), std::move(log), std::move(machine)));
 }
 
 Status Manager::forget(const std::string& state_dir) {
@@ -68,6 +109,7 @@ Status Manager::forget(const std::string& state_dir) {
   SHOAL_TRY(write_file_atomic(forgotten_path(state_dir), ""));
   SHOAL_TRY(remove_file(raft_member_path(state_dir)));
   SHOAL_TRY(remove_databases(state_dir));
+  SHOAL_TRY(remove_file(key_path(state_dir)));
   return remove_file(forgotten_path(state_dir));
 }
 

@@ -11,8 +11,10 @@
 // down (not on the strand: it waits for calls, which the strand finishes), then destroys the
 // Manager (not on the strand).
 //
-// The state directory holds raft/ (log and hard state) and tables/ (the state machine), and the
-// file "raft_member" with this member's raft id and the members it knew when it joined.
+// The state directory holds raft/ (log and hard state) and tables/ (the state machine), both sealed
+// under the key in the file "data_key" (security/data_key.h), and the file "raft_member" with this
+// member's raft id and the members it knew when it joined. The tables follow from raft/: damaged,
+// they are made anew.
 #pragma once
 
 #include <grpcpp/impl/service_type.h>
@@ -42,6 +44,7 @@ struct ManagerConfig {
   // Raft: the leader's heartbeat period and the shortest election timeout (drawn up to twice it).
   Duration raft_heartbeat = std::chrono::milliseconds(100);
   Duration raft_election = std::chrono::milliseconds(500);
+  std::string unlock_key;  // of a locked state; else empty
 };
 
 // A backup to go on from, and who does.
@@ -79,8 +82,12 @@ class Manager {
   // Whether `state_dir` holds the state of a raft member. Any thread.
   static bool has_state(const std::string& state_dir);
 
+  // Whether `state_dir` holds a state that opens with the unlock key only. Any thread.
+  static bool is_locked(const std::string& state_dir);
+
   // Opens (or makes) the state; blocks for the disk. Any thread. kConflict: another process has it
-  // open. kDataLoss: damaged; the message says what to do.
+  // open, or the state is locked. kInvalidArgument: `unlock_key` is not the one. kDataLoss:
+  // damaged; the message says what to do.
   static Result<std::unique_ptr<Manager>> open(ManagerConfig config, Strand& strand, Clock& clock,
                                                Rng& rng);
   virtual ~Manager() = default;
@@ -96,6 +103,9 @@ class Manager {
   virtual void join(std::vector<HostPort> managers, Duration timeout, Done done) = 0;
   // Goes on from has_state().
   virtual Status resume() = 0;
+  // `done` with kConflict while this manager is one of several that can decide: nothing is lost,
+  // and founding the group anew would split the cluster. Waits for elections. Before refound().
+  virtual void require_no_quorum(Done done) = 0;
   // Founds the raft group anew with this member alone, in place of resume() or bootstrap(): from
   // its own state (has_state()), or from a backup's, with `self` as the node that goes on. Done
   // once it leads. Networks, addresses, endpoints, CA and nodes stay; the other managers are
@@ -106,6 +116,7 @@ class Manager {
   // this manager holds, and `notice` says so.
   struct Copy {
     std::string file;
+    bool locked = false;  // it opens with the cluster's unlock key only
     std::string notice;
   };
   virtual void backup(std::function<void(Result<Copy>)> done) = 0;
@@ -116,6 +127,10 @@ class Manager {
   // Answers control.Cluster for the local socket (caller: trusted root), here or by forwarding to
   // the leader: give it to a ClusterService(handler, Door::kLocal), or route to it. Any thread.
   virtual ClusterHandler& local_cluster() = 0;
+
+  // What the state on disk is sealed under now (autolock), 32 bytes; empty: it is not locked. Also
+  // after stop().
+  virtual std::string unlock_key() const = 0;
 
   virtual ManagerStatus status() const = 0;
   // Called on each change of leader (also to "none"), and when a leader's address becomes known.

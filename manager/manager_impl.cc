@@ -9,18 +9,20 @@
 namespace shoal::manager {
 
 ManagerImpl::ManagerImpl(ManagerConfig config, Strand& strand, Clock& clock, Rng& rng,
-                         std::unique_ptr<raft::RocksLogStore> log,
+                         DataKey data_key, std::unique_ptr<raft::RocksLogStore> log,
                          std::unique_ptr<StateMachine> machine)
     : config_(std::move(config)),
       strand_(strand),
       clock_(clock),
       rng_(rng),
+      data_key_(std::move(data_key)),
       log_(std::move(log)),
       machine_(std::move(machine)),
       raft_timer_(strand.make_timer()),
       housekeeping_timer_(strand.make_timer()),
       join_timer_(strand.make_timer()),
       quorum_timer_(strand.make_timer()),
+      key_timer_(strand.make_timer()),
       calls_(std::make_unique<LeaderCalls>(strand, *this, config_.identity)),
       members_(std::make_unique<RaftMembers>(*this)),
       dispatcher_(std::make_unique<DispatcherServer>(strand, clock, *this)),
@@ -36,12 +38,16 @@ ManagerImpl::ManagerImpl(ManagerConfig config, Strand& strand, Clock& clock, Rng
            [this](const std::vector<Change>& changes) {
              guard_.applied(changes, machine_->store());
              note_gossip_key();
+             for (const Change& change : changes) {
+               if (std::holds_alternative<Cluster>(change.object)) follow_unlock_key();
+             }
              dispatcher_->applied(changes);
            },
        .replaced =
            [this] {
              guard_.rebuild(machine_->store());
              note_gossip_key();
+             follow_unlock_key();
              dispatcher_->store_replaced();
            },
        .failed = [](const Error& error) { log::error("manager", "{}", error.message); }});
@@ -65,6 +71,7 @@ ManagerImpl::~ManagerImpl() {
     housekeeping_timer_.reset();
     join_timer_.reset();
     quorum_timer_.reset();
+    key_timer_.reset();
   };
   if (strand_.on_strand()) {
     teardown();
@@ -89,7 +96,9 @@ void ManagerImpl::make_driver(uint64_t raft_id, std::vector<raft::Member> peers)
       [identity = config_.identity](const std::string& address) {
         return manager_channel(identity, address);
       },
-      [this](const grpc::ServerContextBase& context) { return guard_.check(caller_of(context)); });
+      raft::GrpcTransport::Admission{
+          [this](const auto& context) { return guard_.identify(caller_of(context)); },
+          [this](const NodeId& node, raft::RaftId from) { return guard_.admit(node, from); }});
   raft::DriverConfig config;
   config.core.id = raft_id;
   config.core.heartbeat_interval = config_.raft_heartbeat;
@@ -111,6 +120,10 @@ void ManagerImpl::make_driver(uint64_t raft_id, std::vector<raft::Member> peers)
   watch_quorum();
   members_->attach(driver_.get());
   gate_.open(*transport_);
+  // Not at once: what was loaded may be older than what the log brings.
+  key_timer_->wake_at(clock_.now() + kFollowKeyAgain, [this, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired()) follow_unlock_key();
+  });
 }
 
 void ManagerImpl::bootstrap(InitCluster init, Done done) {
@@ -227,6 +240,7 @@ void ManagerImpl::stop() {
   housekeeping_timer_->cancel();
   join_timer_->cancel();
   quorum_timer_->cancel();
+  key_timer_->cancel();
   dispatcher_->stop();
   joiner_->cancel();
   // First what answers calls under way, then the calls.

@@ -17,6 +17,7 @@
 #include "manager/quorum.h"
 #include "manager/raft_gate.h"
 #include "manager/raft_guard.h"
+#include "manager/security/data_key.h"
 #include "manager/tables/state_machine.h"
 #include "raft/driver/driver.h"
 #include "raft/storage/store.h"
@@ -28,6 +29,9 @@ namespace shoal::manager {
 inline constexpr Duration kHousekeeping = std::chrono::milliseconds(200);
 // Gossip keys are replaced when the cluster's age passes a multiple of this.
 inline constexpr Duration kGossipKeyLife = std::chrono::hours(12);
+// When the data key is compared with the cluster's unlock key again: after a start, by when the log
+// is replayed, and after a disk that refused.
+inline constexpr Duration kFollowKeyAgain = std::chrono::seconds(5);
 // How often join() looks whether this member has caught up.
 inline constexpr Duration kJoinPoll = std::chrono::milliseconds(50);
 // Without a leader for so long, and too few voters heard of: the quorum is lost. An election takes
@@ -40,17 +44,19 @@ inline constexpr Duration kQuorumPoll = std::chrono::milliseconds(500);
 
 class ManagerImpl final : public Manager, public Replica, public raft::Observer {
  public:
-  ManagerImpl(ManagerConfig config, Strand& strand, Clock& clock, Rng& rng,
+  ManagerImpl(ManagerConfig config, Strand& strand, Clock& clock, Rng& rng, DataKey data_key,
               std::unique_ptr<raft::RocksLogStore> log, std::unique_ptr<StateMachine> machine);
   ~ManagerImpl() override;
 
   void bootstrap(InitCluster init, Done done) override;
   void join(std::vector<HostPort> managers, Duration timeout, Done done) override;
   Status resume() override;
+  void require_no_quorum(Done done) override;
   void refound(std::optional<Restoration> from, Done done) override;
   void backup(std::function<void(Result<Copy>)> done) override;
   std::vector<grpc::Service*> cluster_port_services() override;
   ClusterHandler& local_cluster() override { return *cluster_api_; }
+  std::string unlock_key() const override { return data_key_.unlock_key(); }
   ManagerStatus status() const override;
   void on_leader_change(std::function<void(const ManagerStatus&)> callback) override {
     leader_callback_ = std::move(callback);
@@ -89,6 +95,7 @@ class ManagerImpl final : public Manager, public Replica, public raft::Observer 
   bool caught_up() const;
   void finish_pending(const Status& status);
   void housekeeping();
+  void follow_unlock_key();
   void note_gossip_key();
   void rotate_gossip_key_when_due();
   // What is saved as the beginning of the new group, and as whom it goes on.
@@ -111,6 +118,8 @@ class ManagerImpl final : public Manager, public Replica, public raft::Observer 
   Strand& strand_;
   Clock& clock_;
   Rng& rng_;
+  DataKey data_key_;
+  std::string data_key_error_;  // why it does not follow the cluster's unlock key
   std::unique_ptr<raft::RocksLogStore> log_;
   std::unique_ptr<StateMachine> machine_;
   RaftGuard guard_;
@@ -119,6 +128,7 @@ class ManagerImpl final : public Manager, public Replica, public raft::Observer 
   std::unique_ptr<Timer> housekeeping_timer_;
   std::unique_ptr<Timer> join_timer_;
   std::unique_ptr<Timer> quorum_timer_;
+  std::unique_ptr<Timer> key_timer_;
   std::unique_ptr<LeaderCalls> calls_;
   std::unique_ptr<RaftMembers> members_;
   std::unique_ptr<DispatcherServer> dispatcher_;

@@ -46,6 +46,29 @@ bool ManagerImpl::reachable(uint64_t raft_id) const {
   });
 }
 
+void ManagerImpl::follow_unlock_key() {
+  const Cluster* cluster = store().cluster();
+  if (cluster == nullptr || stopped_) return;
+  const bool was_locked = !data_key_.unlock_key().empty();
+  const Status followed = data_key_.follow(cluster->unlock_key);
+  if (followed) {
+    const bool locked = !data_key_.unlock_key().empty();
+    if (locked != was_locked) {
+      log::info("manager", "autolock is {}: a restart {}", locked ? "on" : "off",
+                locked ? "needs the unlock key" : "needs no key");
+    }
+    data_key_error_.clear();
+    return;
+  }
+  if (data_key_error_.empty()) {
+    log::error("manager", "the unlock key is not in effect here: {}", followed.error().message);
+  }
+  data_key_error_ = "the cluster's unlock key is not in effect here: " + followed.error().message;
+  key_timer_->wake_at(clock_.now() + kFollowKeyAgain, [this, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired()) follow_unlock_key();
+  });
+}
+
 void ManagerImpl::on_leader_change(raft::RaftId leader, raft::Term term, bool is_self) {
   if (stopped_) return;
   log::info("manager", "raft leader changed leader={} term={} self={}", leader, term, is_self);

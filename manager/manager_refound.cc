@@ -12,6 +12,13 @@
 
 namespace shoal::manager {
 
+namespace {
+
+// Longer than it takes to notice that the quorum is lost (kNoLeaderPatience), and a read.
+constexpr std::chrono::seconds kQuorumTrial{8};
+
+}  // namespace
+
 Result<ManagerImpl::NewGroup> ManagerImpl::plan_refound(std::optional<Restoration> from) {
   raft::LogEnd end;
   Refounding how;
@@ -52,6 +59,23 @@ Result<ManagerImpl::NewGroup> ManagerImpl::plan_refound(std::optional<Restoratio
     return resource_exhausted("the cluster's state is larger than a snapshot may be");
   }
   return out;
+}
+
+void ManagerImpl::require_no_quorum(Done done) {
+  if (!driver_ || stopped_) return done(ok_status());
+  LeaderCalls::Call call;
+  call.deadline = std::chrono::system_clock::now() + kQuorumTrial;
+  call.anywhere = true;
+  call.local = [this](const LeaderCalls::Call&, const StatusDone& local) { read(local); };
+  call.done = [this, done = std::move(done)](const Status& decided) {
+    const size_t voters = quorum().voters;
+    if (!decided || voters < 2) return done(ok_status());
+    done(conflict(
+        "the managers have their quorum (" + std::to_string(voters) +
+        " voters): nothing is lost, and --force-new-cluster would split the cluster. To take out a "
+        "manager use `shoal node demote NODE`, or `shoal node rm --force NODE` when it is gone"));
+  };
+  calls_->start(std::move(call));
 }
 
 void ManagerImpl::refound(std::optional<Restoration> from, Done done) {
@@ -105,7 +129,13 @@ Result<Manager::Copy> ManagerImpl::make_backup(std::string notice) const {
   if (state.size() > raft::kMaxSnapshotBytes) {
     return resource_exhausted("the cluster's state is larger than a backup may be");
   }
-  return Copy{encode_backup(header, state), std::move(notice)};
+  std::optional<BackupLock> lock;
+  if (!cluster->unlock_key.empty()) {
+    lock.emplace();
+    lock->unlock_key = cluster->unlock_key;
+    rng_.fill(lock->run);
+  }
+  return Copy{encode_backup(header, state, lock), lock.has_value(), std::move(notice)};
 }
 
 void ManagerImpl::backup(std::function<void(Result<Copy>)> done) {

@@ -31,11 +31,13 @@ ManagerStatus ManagerImpl::status() const {
   ManagerStatus out;
   out.raft_id = raft_id_;
   out.counters = ca_service_->counters();
+  out.counters.merge(guard_.counters());
   if (!driver_) return out;
   const auto raft = driver_->status();
   out.is_leader = driver_->is_leader();
   out.leader_raft_id = raft.leader;
   out.error = !raft.error.empty() ? raft.error : machine_->disk_error();
+  if (out.error.empty()) out.error = data_key_error_;
   out.term = raft.term;
   out.commit_index = raft.commit;
   out.applied_index = raft.applied;

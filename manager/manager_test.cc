@@ -288,6 +288,37 @@ TEST_F(ManagerTest, WorkersMayOnlyDispatch) {
   }
 }
 
+TEST_F(ManagerTest, AManagerCannotSpeakForAnother) {
+  Host& a = *hosts_[0];
+  Host& b = add_manager("b", a);
+  Host& c = add_manager("c", a);
+  // A hello with the certificate of `as`, in the name of member `from`.
+  const auto speak = [&](Host& as, uint64_t from) {
+    grpc::ClientContext context;
+    set_deadline(context);
+    raft::wire::StreamAck ack;
+    auto stream = raft::wire::Raft::NewStub(manager_channel(as.files, a.port.address().str()))
+                      ->Stream(&context, &ack);
+    raft::wire::Envelope envelope;
+    raft::wire::Hello& hello = *envelope.mutable_hello();
+    hello.set_protocol_version(1);
+    hello.set_cluster_id(as.cluster.str());
+    hello.set_from(from);
+    hello.set_to(a.status().raft_id);
+    stream->Write(envelope);
+    stream->WritesDone();
+    return stream->Finish();
+  };
+  const auto impostors = [&] { return a.status().counters.at("raft_streams_impostor_total"); };
+  const auto own = speak(b, b.status().raft_id);
+  EXPECT_TRUE(own.ok()) << own.error_message();
+  EXPECT_EQ(impostors(), 0U);
+  const auto other = speak(b, c.status().raft_id);
+  EXPECT_EQ(other.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_THAT(other.error_message(), HasSubstr(c.id.str()));
+  EXPECT_EQ(impostors(), 1U);
+}
+
 TEST_F(ManagerTest, ASessionIsToldOfChangesAndEndsWhenTheNodeIsRemoved) {
   Host& a = *hosts_[0];
   Host& worker = add_worker("w");
@@ -365,6 +396,13 @@ TEST_F(ManagerTest, ASurvivorGoesOnAloneAndTheOthersAreTold) {
   ASSERT_TRUE(eventually([&] { return b.status().applied_index == a.status().applied_index; }));
   const auto before = b.status().members.size();
   EXPECT_EQ(before, 3U);
+  const auto may_go_on_alone = [&] {
+    return b.wait_for([&](Manager::Done done) { b.manager->require_no_quorum(std::move(done)); });
+  };
+  const Status healthy = may_go_on_alone();
+  ASSERT_FALSE(healthy.ok());
+  EXPECT_EQ(healthy.error().code, ErrorClass::kConflict);
+  EXPECT_THAT(healthy.error().message, HasSubstr("have their quorum (3 voters)"));
   a.stop();
   c.stop();
   ASSERT_TRUE(eventually([&] { return !b.status().quorum_lost.empty(); }));
@@ -372,6 +410,7 @@ TEST_F(ManagerTest, ASurvivorGoesOnAloneAndTheOthersAreTold) {
   const grpc::Status refused = create_network(b, "lost");
   EXPECT_EQ(refused.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_THAT(refused.error_message(), HasSubstr("--force-new-cluster"));
+  EXPECT_TRUE(may_go_on_alone().ok());
 
   b.stop();
   b.open();
@@ -412,7 +451,8 @@ TEST_F(ManagerTest, ABackupIsTheWholeStateAndBecomesAClusterOfItsOwn) {
   const auto copy = promise.get_future().get();
   ASSERT_TRUE(copy.ok()) << copy.error().message;
   EXPECT_EQ(copy->notice, "");
-  const auto backup = decode_backup(copy->file);
+  EXPECT_FALSE(copy->locked);
+  const auto backup = decode_backup(copy->file, "");
   ASSERT_TRUE(backup.ok()) << backup.error().message;
   EXPECT_EQ(backup->header.networks, 1U);
   Restoration restoration{wire::decode_snapshot(backup->state).value(), backup->header.index,

@@ -1,10 +1,20 @@
-// RaftGuard: whose raft streams are refused although their certificate says manager: nodes that
-// were removed or demoted.
+// RaftGuard: whose raft streams are taken, and for which raft member each may speak.
 //
-// Thread rule: written on the strand, asked on gRPC's threads; the mutex guards the set.
+// A certificate says which node it is and that it is a manager; the store says the rest: nodes that
+// were removed or demoted are refused although their certificate still says manager, and a raft id
+// belongs to one node. An id that no node here has may be anybody's: a manager that joined after
+// what this one's log tells must reach it, or it could never catch up. The ids of members are known
+// from then on, for the node object is written before its id becomes a member.
+//
+// Thread rule: written on the strand, asked on gRPC's threads; the mutex guards all but the
+// counters.
 #pragma once
 
+#include <atomic>
+#include <map>
 #include <mutex>
+#include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -16,53 +26,36 @@ namespace shoal::manager {
 
 class RaftGuard {
  public:
-  Status check(const Caller& caller) const {
-    SHOAL_TRY(authorize(caller, Method::kRaft));
-    const std::lock_guard lock(mutex_);
-    if (!refused_.contains(caller.node)) return ok_status();
-    return permission_denied("node " + caller.node.str() + " is not a manager any more");
-  }
-
+  // Who opens a stream. kUnauthenticated, kPermissionDenied: not a manager (any more).
+  Result<NodeId> identify(const Caller& caller);
+  // Whether `node` is the raft member `raft_id`. kPermissionDenied: somebody else is, or the node
+  // is no manager any more.
+  Status admit(const NodeId& node, uint64_t raft_id);
   // Of the cluster: the epoch of its raft group.
   uint64_t generation() const {
     const std::lock_guard lock(mutex_);
     return generation_;
   }
 
-  void rebuild(const Store& store) {
-    const std::lock_guard lock(mutex_);
-    refused_.clear();
-    if (const Cluster* cluster = store.cluster()) {
-      generation_ = cluster->generation;
-      for (const RemovedNode& node : cluster->removed_nodes) refused_.insert(node.id);
-    }
-    for (const Node* node : store.nodes()) {
-      if (node->spec.role != Role::kManager) refused_.insert(node->id);
-    }
-  }
-
+  void rebuild(const Store& store);
   // `store` is as it is after them.
-  void applied(const std::vector<Change>& changes, const Store& store) {
-    for (const Change& change : changes) {
-      // It may have forgotten nodes that were removed long ago.
-      if (std::holds_alternative<Cluster>(change.object)) return rebuild(store);
-    }
-    const std::lock_guard lock(mutex_);
-    for (const Change& change : changes) {
-      const auto* node = std::get_if<Node>(&change.object);
-      if (node == nullptr) continue;
-      if (change.removed || node->spec.role != Role::kManager) {
-        refused_.insert(node->id);
-      } else {
-        refused_.erase(node->id);
-      }
-    }
-  }
+  void applied(const std::vector<Change>& changes, const Store& store);
+
+  // What was refused, by the names of the metrics.
+  std::map<std::string, uint64_t> counters() const;
 
  private:
+  Status check_manager(const NodeId& node) const;
+  void put(const Node& node);
+  void erase(const NodeId& node);
+
   mutable std::mutex mutex_;
   uint64_t generation_ = 0;  // changes by a new store only
   std::unordered_set<NodeId> refused_;
+  std::unordered_map<uint64_t, NodeId> owners_;  // by raft id
+  std::unordered_map<NodeId, uint64_t> raft_ids_;
+  std::atomic<uint64_t> not_managers_{0};
+  std::atomic<uint64_t> impostors_{0};
 };
 
 }  // namespace shoal::manager

@@ -2,6 +2,8 @@
 
 #include <sstream>
 
+#include "base/codec/crc32c.h"
+#include "base/codec/text.h"
 #include "base/runtime/files.h"
 #include "base/types/ip.h"
 
@@ -9,17 +11,38 @@ namespace shoal::manager {
 
 std::string raft_member_path(const std::string& state_dir) { return state_dir + "/raft_member"; }
 
+namespace {
+
+constexpr std::string_view kChecksum = "crc32c ";
+
+std::string checksum_line(std::string_view text) {
+  ByteWriter crc;
+  crc.u32(crc32c(as_bytes(text)));
+  return std::string(kChecksum) + to_hex(crc.view()) + "\n";
+}
+
+// What stands before the checksum, or nothing when that is wrong.
+std::string checked(const std::string& file) {
+  if (file.starts_with("1\n")) return file;
+  const size_t at = file.rfind(kChecksum);
+  if (at == std::string::npos || file.substr(at) != checksum_line(file.substr(0, at))) return "";
+  return file.substr(0, at);
+}
+
+}  // namespace
+
 Status write_raft_member(const std::string& state_dir, const RaftMemberFile& file) {
-  std::string text = "1\n" + std::to_string(file.raft_id) + "\n";
+  std::string text = "2\n" + std::to_string(file.raft_id) + "\n";
   for (const raft::Member& member : file.members) {
     text += std::to_string(member.id) + " " + member.address + "\n";
   }
-  return write_file_atomic(raft_member_path(state_dir), text);
+  return write_file_atomic(raft_member_path(state_dir), text + checksum_line(text));
 }
 
 Result<RaftMemberFile> read_raft_member(const std::string& state_dir) {
   const std::string path = raft_member_path(state_dir);
-  std::istringstream in(SHOAL_TRY(read_file(path, raft::kMaxMembers * 2 * raft::kMaxAddressBytes)));
+  std::istringstream in(
+      checked(SHOAL_TRY(read_file(path, raft::kMaxMembers * 2 * raft::kMaxAddressBytes))));
   RaftMemberFile file;
   int version = 0;
   in >> version >> file.raft_id;
@@ -28,7 +51,7 @@ Result<RaftMemberFile> read_raft_member(const std::string& state_dir) {
     if (!HostPort::parse(member.address)) break;
     file.members.push_back(member);
   }
-  if (version != 1 || file.raft_id == 0 || !in.eof()) {
+  if (version < 1 || version > 2 || file.raft_id == 0 || !in.eof()) {
     return data_loss("the file " + path +
                      " is damaged: remove this manager's state and join the cluster again");
   }

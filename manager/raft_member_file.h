@@ -1,7 +1,9 @@
 // The file "raft_member" of a manager's state directory: which member of the raft group this node
 // is, and the members it knew when it joined. Its presence says that the state beside it counts.
 //
-//   "1\n" RAFT_ID "\n" { MEMBER_ID " " HOST:PORT "\n" }
+//   "2\n" RAFT_ID "\n" { MEMBER_ID " " HOST:PORT "\n" } "crc32c " HEX "\n"
+//
+// The checksum is of all before its line; files of version 1 have none.
 #pragma once
 
 #include <string>

@@ -1,5 +1,6 @@
 #include "node/cluster_router.h"
 
+#include "manager/security/data_key.h"
 #include "manager/wire/common_wire.h"
 #include "proto/control.pb.h"
 
@@ -100,6 +101,8 @@ Status answer_as_worker(const worker::Worker& worker, const ClusterCall& call) {
       }
       return not_here(worker);
     case ClusterMethod::kGetJoinToken:
+    case ClusterMethod::kGetUnlockKey:
+    case ClusterMethod::kUpdateCluster:
     case ClusterMethod::kListNodes:
     case ClusterMethod::kUpdateNode:
     case ClusterMethod::kRemoveNode:
@@ -115,6 +118,8 @@ void ClusterRouter::handle(std::shared_ptr<ClusterCall> call) {
   strand_.post([this, call = std::move(call)] {
     if (manager_ != nullptr) {
       manager_->local_cluster().handle(call);
+    } else if (locked_) {
+      call->done(manager::locked_error());
     } else if (worker_ != nullptr) {
       call->done(answer_as_worker(*worker_, *call));
     } else {

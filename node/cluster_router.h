@@ -16,6 +16,8 @@ class ClusterRouter final : public manager::ClusterHandler {
   // On the strand; null when the node is not (any more) that.
   void set_manager(manager::Manager* manager) { manager_ = manager; }
   void set_worker(worker::Worker* worker) { worker_ = worker; }
+  // A locked manager answers nothing.
+  void set_locked(bool locked) { locked_ = locked; }
 
   // From any thread.
   void handle(std::shared_ptr<manager::ClusterCall> call) override;
@@ -24,6 +26,7 @@ class ClusterRouter final : public manager::ClusterHandler {
   Strand& strand_;
   manager::Manager* manager_ = nullptr;
   worker::Worker* worker_ = nullptr;
+  bool locked_ = false;
 };
 
 // A worker's answer: networks and its own endpoints; the rest is refused naming the managers.

@@ -11,7 +11,9 @@
 #include <optional>
 
 #include "manager/raft_member_file.h"
+#include "manager/security/data_key.h"
 #include "manager/security/x509.h"
+#include "manager/state_layout.h"
 #include "manager/store/store.h"
 #include "manager/tables/tables.h"
 #include "manager/wire/store_wire.h"
@@ -94,21 +96,32 @@ struct CommandText {
   std::string operator()(const manager::RotateGossipKey& op) const {
     return "rotate the gossip key: id " + std::to_string(op.key.id);
   }
+  std::string operator()(const manager::SetUnlockKey& op) const {
+    return op.key.empty() ? "turn autolock off" : "lock with an unlock key";
+  }
 };
 
 std::string member_text(const raft::Member& member) {
-  return std::to_string(member.id) + " at " + member.address + (member.learner ? " (learner)" : "");
+  return std::to_string(member.id) + " at " + member.address +
+         (member.learner ? " (learner)" : "") + (member.joint != 0 ? " (joint)" : "");
 }
 
 std::string change_text(const raft::Entry& entry) {
-  const auto change = raft::decode_conf_change(entry.data);
-  if (!change) return "unreadable membership change: " + change.error().message;
-  if (change->kind == raft::ConfChangeKind::kRemove) {
-    return "remove member " + std::to_string(change->member.id);
+  const auto set = raft::decode_conf_changes(entry.data);
+  if (!set) return "unreadable membership change: " + set.error().message;
+  if (set->leaves_joint()) return "leave the joint configuration";
+  std::string out = set->enters_joint() ? "in a joint configuration " : "";
+  for (size_t i = 0; i < set->changes.size(); ++i) {
+    const raft::ConfChange& change = set->changes[i];
+    if (i > 0) out += ", ";
+    if (change.kind == raft::ConfChangeKind::kRemove) {
+      out += "remove member " + std::to_string(change.member.id);
+      continue;
+    }
+    out += change.kind == raft::ConfChangeKind::kAddLearner ? "add learner " : "add voter ";
+    out += member_text(change.member);
   }
-  return std::string(change->kind == raft::ConfChangeKind::kAddLearner ? "add learner "
-                                                                       : "add voter ") +
-         member_text(change->member);
+  return out;
 }
 
 struct ObjectName {
@@ -143,8 +156,8 @@ struct ObjectName {
 
 class Inspector {
  public:
-  Inspector(std::string state_dir, bool dump)
-      : paths_{.state_dir = std::move(state_dir)}, dump_(dump) {}
+  Inspector(std::string state_dir, bool dump, const AskKey& ask)
+      : paths_{.state_dir = std::move(state_dir)}, dump_(dump), ask_(ask) {}
 
   Result<Inspection> run() {
     std::error_code error;
@@ -157,8 +170,10 @@ class Inspector {
     identity();
     if (manager) {
       raft_member();
-      raft_log();
-      tables();
+      if (const auto key = SHOAL_TRY(data_key())) {
+        raft_log(key->for_store(manager::kRaftKey));
+        tables(key->for_store(manager::kTablesKey));
+      }
     } else {
       line("manager: no, this node is a worker");
     }
@@ -184,7 +199,30 @@ class Inspector {
     line("raft member: " + std::to_string(member->raft_id));
   }
 
-  void raft_log() {
+  // Nothing, and a problem, when it is lost or damaged: the rest is sealed under it.
+  Result<std::optional<manager::DataKey>> data_key() {
+    const std::string path = manager::key_path(paths_.manager_dir());
+    const auto lock = manager::DataKey::lock_of(path);
+    if (!lock) {
+      problem(lock.error().message);
+      return std::optional<manager::DataKey>();
+    }
+    if (*lock == manager::DataKey::Lock::kAbsent) {
+      problem("the file " + path +
+              " (the key of this manager's state) is not there, and without it the raft log and "
+              "the tables say nothing. (Of a version that did not encrypt them there is none "
+              "until shoald starts on this directory once)");
+      return std::optional<manager::DataKey>();
+    }
+    std::string unlock_key;
+    if (*lock == manager::DataKey::Lock::kLocked) {
+      unlock_key = SHOAL_TRY(manager::parse_unlock_key(SHOAL_TRY(ask_())));
+    }
+    line(std::string("state: encrypted, ") + (unlock_key.empty() ? "not locked" : "locked"));
+    return std::optional(SHOAL_TRY(manager::DataKey::load(path, unlock_key)));
+  }
+
+  void raft_log(const crypto::Key& key) {
     std::string entries;
     const auto visit = [&](const raft::Entry& entry) {
       std::string text;
@@ -204,15 +242,15 @@ class Inspector {
                    ", " + std::to_string(entry.data.size()) + " B: " + text + "\n";
       }
     };
-    const auto report = raft::inspect_log(paths_.manager_dir() + "/raft", visit);
+    const auto report = raft::inspect_log(manager::raft_path(paths_.manager_dir()), key, visit);
     if (!report) return problem(report.error().message);
     line("raft hard state: term " + std::to_string(report->hard_state.term) + ", vote " +
          std::to_string(report->hard_state.vote) + ", commit at least " +
          std::to_string(report->hard_state.commit));
-    if (report->snapshot) {
-      const auto& meta = report->snapshot->meta;
+    const raft::SnapshotMeta& meta = report->snapshot;
+    if (meta.index != 0) {
       line("raft snapshot: index " + std::to_string(meta.index) + ", term " +
-           std::to_string(meta.term) + ", " + std::to_string(report->snapshot->size) + " B");
+           std::to_string(meta.term) + ", " + std::to_string(report->snapshot_data.size()) + " B");
       for (const raft::Member& member : meta.members) line("  member " + member_text(member));
       if (!report->snapshot_data.empty()) {
         auto objects = manager::wire::decode_snapshot(report->snapshot_data);
@@ -223,11 +261,11 @@ class Inspector {
       line("raft snapshot: none");
     }
     line("raft log: " + std::to_string(report->entries) + " entries after " +
-         std::to_string(report->offset.index) + " to " + std::to_string(report->last) + ", " +
+         std::to_string(report->offset) + " to " + std::to_string(report->last) + ", " +
          std::to_string(report->bytes) + " B");
     out_.text += entries;
     for (const std::string& text : report->problems) problem(text);
-    last_ = std::max(report->last, report->snapshot ? report->snapshot->meta.index : 0);
+    last_ = std::max(report->last, meta.index);
   }
 
   void check_objects(std::vector<manager::Object> objects, uint64_t index, const char* what) {
@@ -237,8 +275,9 @@ class Inspector {
     if (!whole) problem(std::string(what) + ": " + whole.error().message);
   }
 
-  void tables() {
-    const auto opened = manager::Tables::open_read_only(paths_.manager_dir() + "/tables");
+  void tables(const crypto::Key& key) {
+    const auto opened =
+        manager::Tables::open_read_only(manager::tables_path(paths_.manager_dir()), key);
     if (!opened) return problem(opened.error().message);
     auto content = (*opened)->load();
     if (!content) return problem(content.error().message);
@@ -261,14 +300,15 @@ class Inspector {
 
   const Paths paths_;
   const bool dump_;
+  const AskKey& ask_;
   Inspection out_;
   std::optional<uint64_t> last_;
 };
 
 }  // namespace
 
-Result<Inspection> inspect_state(const std::string& state_dir, bool dump) {
-  return Inspector(state_dir, dump).run();
+Result<Inspection> inspect_state(const std::string& state_dir, bool dump, const AskKey& ask) {
+  return Inspector(state_dir, dump, ask).run();
 }
 
 }  // namespace shoal::node

@@ -2,6 +2,7 @@
 // Nothing is written, and secrets (keys, tokens) are not shown.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,12 @@ struct Inspection {
   std::vector<std::string> problems;  // sentences; empty: all of it is sound
 };
 
-// `dump`: each entry of the log and each object too. kNotFound: no state of a node in `state_dir`;
-// kConflict: a daemon has it open.
-Result<Inspection> inspect_state(const std::string& state_dir, bool dump);
+// Gives the unlock key ("SWMKEY-1-...") of a manager's state that is locked (autolock).
+using AskKey = std::function<Result<std::string>()>;
+
+// `dump`: each entry of the log and each object too. `ask` is called at most once. kNotFound: no
+// state of a node in `state_dir`; kConflict: a daemon has it open; kInvalidArgument: not the unlock
+// key; the errors of `ask`.
+Result<Inspection> inspect_state(const std::string& state_dir, bool dump, const AskKey& ask);
 
 }  // namespace shoal::node

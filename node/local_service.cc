@@ -53,6 +53,14 @@ grpc::ServerUnaryReactor* LocalService::Status(grpc::CallbackServerContext* cont
   return reactor;
 }
 
+grpc::ServerUnaryReactor* LocalService::Unlock(grpc::CallbackServerContext* context,
+                                               const control::UnlockRequest* request,
+                                               control::UnlockResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  node_.unlock(request->unlock_key(), finish(reactor, response));
+  return reactor;
+}
+
 grpc::ServerUnaryReactor* LocalService::Attach(grpc::CallbackServerContext* context,
                                                const control::AttachRequest* request,
                                                control::AttachResponse* response) {

@@ -23,6 +23,9 @@ class LocalService final : public control::Local::CallbackService {
   grpc::ServerUnaryReactor* Status(grpc::CallbackServerContext* context,
                                    const control::StatusRequest* request,
                                    control::StatusResponse* response) override;
+  grpc::ServerUnaryReactor* Unlock(grpc::CallbackServerContext* context,
+                                   const control::UnlockRequest* request,
+                                   control::UnlockResponse* response) override;
   grpc::ServerUnaryReactor* Attach(grpc::CallbackServerContext* context,
                                    const control::AttachRequest* request,
                                    control::AttachResponse* response) override;

@@ -10,6 +10,7 @@ BackupStream::BackupStream(Node& node) {
     if (!copy) return Finish(to_grpc(copy.error()));
     copy_ = std::move(*copy);
     chunk_.set_notice(copy_.notice);
+    chunk_.set_locked(copy_.locked);
     write();
   });
 }
@@ -36,13 +37,14 @@ RestoreStream::RestoreStream(Node& node, control::RestoreResponse* response)
 void RestoreStream::OnReadDone(bool ok) {
   if (ok) {
     if (chunk_.has_settings()) settings_ = chunk_.settings();
+    if (!chunk_.unlock_key().empty()) unlock_key_ = chunk_.unlock_key();
     if (file_.size() + chunk_.data().size() > manager::kMaxBackupBytes) {
       return Finish(to_grpc(invalid_argument("this is larger than any backup of Shoal")));
     }
     file_ += chunk_.data();
     return StartRead(&chunk_);
   }
-  node_.restore(std::move(settings_), std::move(file_),
+  node_.restore(std::move(settings_), std::move(file_), std::move(unlock_key_),
                 [this](Result<control::RestoreResponse> restored) {
                   if (!restored) return Finish(to_grpc(restored.error()));
                   *response_ = std::move(*restored);

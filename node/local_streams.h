@@ -38,6 +38,7 @@ class RestoreStream final : public grpc::ServerReadReactor<control::RestoreChunk
   control::RestoreChunk chunk_;
   control::InitRequest settings_;
   std::string file_;
+  std::string unlock_key_;
 };
 
 }  // namespace shoal::node

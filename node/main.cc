@@ -1,4 +1,5 @@
 // shoald: one per host. See node/README.md.
+#include <google/protobuf/stubs/logging.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
 #include <malloc.h>
@@ -95,6 +96,13 @@ void raise_descriptor_limit() {
   }
 }
 
+// What strangers send to the ports is counted, not logged: the libraries would write a line for
+// each connection that is no TLS and each message that is none, and let anybody fill the disk.
+void silence_libraries() {
+  setenv("GRPC_VERBOSITY", "NONE", 0);
+  google::protobuf::SetLogHandler(nullptr);
+}
+
 // Blocked in every thread; read by main alone.
 sigset_t block_signals() {
   std::signal(SIGPIPE, SIG_IGN);
@@ -153,6 +161,7 @@ int run(const Options& options) {
 int main(int argc, char** argv) {
   mallopt(M_ARENA_MAX, shoal::node::kMallocArenas);
   umask(0077);
+  shoal::node::silence_libraries();
   int exit_code = 0;
   const auto options = shoal::node::parse_options(argc, argv, exit_code);
   if (!options) return exit_code;

@@ -25,6 +25,7 @@ constexpr std::chrono::seconds kShutdownGrace{2};
 }  // namespace
 
 Result<std::unique_ptr<ManagerPart>> ManagerPart::open(const Identity& identity, const Paths& paths,
+                                                       const std::string& unlock_key,
                                                        Strand& strand, Clock& clock, Rng& rng) {
   SHOAL_TRY(check_port_free(identity.listen, true, false, "cluster"));
   manager::ManagerConfig config;
@@ -33,6 +34,7 @@ Result<std::unique_ptr<ManagerPart>> ManagerPart::open(const Identity& identity,
   config.cluster = identity.cluster;
   config.control_address = identity.advertise;
   config.identity = identity_files(paths.state_dir);
+  config.unlock_key = unlock_key;
   std::unique_ptr<ManagerPart> part(
       new ManagerPart(SHOAL_TRY(manager::Manager::open(config, strand, clock, rng)), strand));
   SHOAL_TRY(part->serve(identity.listen, config.identity));
@@ -104,6 +106,13 @@ Status ManagerPart::join(std::vector<HostPort> managers, std::chrono::millisecon
 
 Status ManagerPart::resume() {
   return strand_.call([this] { return manager_->resume(); });
+}
+
+Status ManagerPart::require_no_quorum(std::chrono::milliseconds timeout,
+                                      const std::stop_token& stop) {
+  return await(
+      [this](manager::Manager::Done done) { manager_->require_no_quorum(std::move(done)); },
+      timeout, "asking whether the managers have their quorum", stop);
 }
 
 Status ManagerPart::refound(std::optional<manager::Restoration> from,

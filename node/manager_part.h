@@ -18,9 +18,11 @@ namespace shoal::node {
 
 class ManagerPart {
  public:
-  // Opens the state and listens on the cluster port. kAlreadyExists when that is taken.
+  // Opens the state, with the unlock key if it is locked, and listens on the cluster port.
+  // kAlreadyExists when that is taken; else as Manager::open().
   static Result<std::unique_ptr<ManagerPart>> open(const Identity& identity, const Paths& paths,
-                                                   Strand& strand, Clock& clock, Rng& rng);
+                                                   const std::string& unlock_key, Strand& strand,
+                                                   Clock& clock, Rng& rng);
   // Stops; what is on disk stays.
   ~ManagerPart();
 
@@ -30,6 +32,7 @@ class ManagerPart {
   Status join(std::vector<HostPort> managers, std::chrono::milliseconds timeout,
               const std::stop_token& stop);
   Status resume();
+  Status require_no_quorum(std::chrono::milliseconds timeout, const std::stop_token& stop);
   // Manager::refound().
   Status refound(std::optional<manager::Restoration> from, std::chrono::milliseconds timeout,
                  const std::stop_token& stop);

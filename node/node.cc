@@ -5,6 +5,7 @@
 
 #include "base/runtime/files.h"
 #include "base/runtime/log.h"
+#include "manager/security/data_key.h"
 #include "manager/security/x509.h"
 #include "manager/wire/common_wire.h"
 #include "node/host.h"
@@ -92,9 +93,15 @@ Status Node::start() {
   warn_if_attachments_lost(paths_);
   set_identity(*identity);
   if (identity->role == manager::Role::kManager) {
-    SHOAL_TRY(open_manager(*identity));
-    if (manager::Manager::has_state(paths_.manager_dir())) {
-      SHOAL_TRY(manager_part_->resume());
+    const bool has_state = manager::Manager::has_state(paths_.manager_dir());
+    if (has_state && manager::Manager::is_locked(paths_.manager_dir())) {
+      set_locked(true);
+      log::warn(kLog, "{}; what is attached keeps working", manager::locked_error().message);
+    } else {
+      SHOAL_TRY(open_manager(*identity));
+    }
+    if (has_state) {
+      if (!locked_) SHOAL_TRY(manager_part_->resume());
     } else {
       // Stopped between its certificate and its membership.
       strand_.call([this] { raft_join_pending_ = true; });
@@ -194,7 +201,8 @@ void Node::stop_worker() {
 }
 
 Status Node::open_manager(const Identity& identity) {
-  manager_part_ = SHOAL_TRY(ManagerPart::open(identity, paths_, strand_, clock_, rng_));
+  manager_part_ =
+      SHOAL_TRY(ManagerPart::open(identity, paths_, unlock_key_, strand_, clock_, rng_));
   strand_.call([this] {
     manager_view_ = &manager_part_->manager();
     manager_part_view_ = manager_part_.get();
@@ -203,8 +211,7 @@ Status Node::open_manager(const Identity& identity) {
     manager_view_->on_removed([this] {
       log::warn(kLog, "the managers took this member out of their group");
       raft_removed_ = true;
-      wanted_role_ = manager::Role::kWorker;
-      check_role();
+      want_role(manager::Role::kWorker);
     });
   });
   return ok_status();
@@ -223,6 +230,7 @@ void Node::stop_manager() {
 void Node::forget_everything() {
   stop_worker();
   stop_manager();
+  set_locked(false);
   const Status noted = write_file_atomic(paths_.unfinished(), "");
   if (!noted) log::error(kLog, "{}", noted.error().message);
   remove_identity(paths_.state_dir);
@@ -306,6 +314,10 @@ void Node::attach(control::AttachRequest request, std::chrono::system_clock::tim
     worker::AttachRequest out;
     out.network = request.network();
     out.ifname = request.ifname();
+    if (locked_view_) {
+      done(manager::locked_error());
+      return;
+    }
     if (request.netns().empty() == (request.pid() == 0)) {
       done(invalid_argument("name the namespace either by its path or by a process in it"));
       return;
@@ -341,6 +353,10 @@ void Node::detach(control::DetachRequest request, Done<control::DetachResponse> 
   strand_.post([this, request = std::move(request), done = std::move(done)] {
     if (worker_view_ == nullptr) {
       done(conflict("this node is not part of a cluster: use `shoal init` or `shoal join` first"));
+      return;
+    }
+    if (locked_view_) {
+      done(manager::locked_error());
       return;
     }
     worker_view_->worker().detach(request.network(), request.endpoint(), request.force(),

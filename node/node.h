@@ -5,6 +5,7 @@
 //
 // A manager that lost the others goes on alone by `init --force-new-cluster`; `restore` is an init
 // from a backup.
+// A manager whose state is locked (autolock) starts as a worker only, and is whole after unlock().
 //
 // Changes of this state run one after the other on a thread of their own (they block on disk and
 // managers). node.state is the commit point: what failed before it leaves nothing; what is found
@@ -71,9 +72,12 @@ class Node {
   void leave(bool force, Done<control::LeaveResponse> done);
   // On a manager. From any thread.
   void backup(Done<manager::Manager::Copy> done);
-  // `file`: a backup's bytes. On a host in no cluster.
-  void restore(control::InitRequest settings, std::string file,
+  // `file`: a backup's bytes; `unlock_key`: "SWMKEY-1-..." of a locked one, else unused. On a host
+  // in no cluster.
+  void restore(control::InitRequest settings, std::string file, std::string unlock_key,
                Done<control::RestoreResponse> done);
+  // Opens a locked manager with the cluster's unlock key ("SWMKEY-1-...").
+  void unlock(std::string key, Done<control::UnlockResponse> done);
   void status(Done<control::StatusResponse> done);
   // `deadline`: when the caller stops waiting.
   void attach(control::AttachRequest request, std::chrono::system_clock::time_point deadline,
@@ -91,7 +95,8 @@ class Node {
   Result<Identity> plan_manager(const control::InitRequest& request, uint16_t data_path_port) const;
   Result<control::InitResponse> do_force_new_cluster(const control::InitRequest& request);
   Result<control::RestoreResponse> do_restore(const control::InitRequest& settings,
-                                              const std::string& file);
+                                              const std::string& file,
+                                              const std::string& unlock_key);
   Result<Identity> plan_restore(const control::InitRequest& settings,
                                 const manager::Cluster& cluster,
                                 manager::Restoration& restoration) const;
@@ -101,6 +106,8 @@ class Node {
   Status do_leave(bool force);
   // What a worker leaves on its host and with the managers goes, in time or by force.
   void leave_worker();
+  Status do_unlock(const std::string& key);
+  void set_locked(bool locked);
   void follow_role(manager::Role wanted);
   Status promote();
   Status demote();
@@ -124,6 +131,7 @@ class Node {
   void fill_status(control::StatusResponse& out) const;
   void fill_managers(control::StatusResponse& out) const;
   void fill_raft(control::StatusResponse& out) const;
+  void want_role(manager::Role role);
   void check_role();
 
   const Paths paths_;
@@ -140,16 +148,21 @@ class Node {
   std::unique_ptr<WorkerPart> worker_part_;
   std::unique_ptr<ManagerPart> manager_part_;
 
+  bool locked_ = false;     // the manager's state waits for the unlock key
+  std::string unlock_key_;  // 32 bytes, once given
+
   // Strand only: what the lifecycle thread has set up, for reading.
   std::optional<Identity> view_;
   WorkerPart* worker_view_ = nullptr;
   manager::Manager* manager_view_ = nullptr;
   const ManagerPart* manager_part_view_ = nullptr;
   std::string busy_;  // "joining", for status; empty when settled
+  bool locked_view_ = false;
   std::string role_error_;
   manager::Role wanted_role_ = manager::Role::kWorker;
   bool role_pending_ = false;       // a change of role is under way
   bool raft_removed_ = false;       // the managers took this member out of their group
+  bool joining_managers_ = false;   // waits to be let in, and to catch up
   bool raft_join_pending_ = false;  // a manager by certificate, not yet a member
   std::unique_ptr<Timer> role_timer_;
   std::unique_ptr<Timer> renew_timer_;

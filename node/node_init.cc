@@ -4,6 +4,7 @@
 #include "base/runtime/files.h"
 #include "base/runtime/log.h"
 #include "manager/allocator/subnet_plan.h"
+#include "manager/security/data_key.h"
 #include "manager/security/token.h"
 #include "manager/security/x509.h"
 #include "manager/wire/common_wire.h"
@@ -144,6 +145,7 @@ Result<Identity> Node::plan_init(const control::InitRequest& request,
   cluster.root_key = root.private_key;
   cluster.worker_secret = draw_bytes(rng_, manager::kTokenSecretSize);
   cluster.manager_secret = draw_bytes(rng_, manager::kTokenSecretSize);
+  if (request.autolock()) cluster.unlock_key = draw_bytes(rng_, manager::kUnlockKeySize);
   cluster.gossip_keys.keys = {{1, draw_bytes(rng_, 32)}};
   cluster.data_path_port = out.data_path_port;
   cluster.created_at = now;
@@ -190,6 +192,9 @@ Result<control::InitResponse> Node::do_init(const control::InitRequest& request)
   response.set_node_id(identity.node.str());
   response.set_worker_token(token);
   response.set_manager_address(identity.advertise.str());
+  if (!init.cluster.unlock_key.empty()) {
+    response.set_unlock_key(manager::format_unlock_key(init.cluster.unlock_key));
+  }
   return response;
 }
 

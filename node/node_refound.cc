@@ -4,6 +4,7 @@
 #include "base/runtime/files.h"
 #include "base/runtime/log.h"
 #include "manager/backup/backup.h"
+#include "manager/security/data_key.h"
 #include "manager/security/x509.h"
 #include "manager/wire/common_wire.h"
 #include "manager/wire/store_wire.h"
@@ -37,9 +38,9 @@ Result<control::InitResponse> Node::do_force_new_cluster(const control::InitRequ
   if (!identity_) {
     return conflict(
         "this host is in no cluster, so there is none to go on with: `shoal init` starts a new "
-        "one, "
-        "`shoal restore FILE` goes on from a backup");
+        "one, `shoal restore FILE` goes on from a backup");
   }
+  if (locked_) return manager::locked_error();
   if (!manager_part_ || !manager::Manager::has_state(paths_.manager_dir())) {
     return conflict(
         "this node is a worker and has no copy of the cluster's state: run this on a manager that "
@@ -52,9 +53,15 @@ Result<control::InitResponse> Node::do_force_new_cluster(const control::InitRequ
     identity.advertise = SHOAL_TRY(
         choose_advertise(SHOAL_TRY(interface_addresses()), request.advertise_addr(), kClusterPort));
   }
+  SHOAL_TRY(manager_part_->require_no_quorum(kBootstrapTimeout, stopping_.get_token()));
   identity.managers = {identity.advertise};
   const bool moved = identity.advertise != identity_->advertise;
-  strand_.call([this] { role_timer_->cancel(); });
+  strand_.call([this] {
+    role_timer_->cancel();
+    // Its state opens again with what it is sealed under now; once stopped, that stays.
+    manager_view_->stop();
+    unlock_key_ = manager_view_->unlock_key();
+  });
   stop_manager();
   const auto go_on = [&]() -> Status {
     SHOAL_TRY(open_manager(identity));
@@ -109,9 +116,12 @@ Result<Identity> Node::plan_restore(const control::InitRequest& settings,
 }
 
 Result<control::RestoreResponse> Node::do_restore(const control::InitRequest& settings,
-                                                  const std::string& file) {
+                                                  const std::string& file,
+                                                  const std::string& unlock_key) {
   SHOAL_TRY(require_inactive());
-  manager::Backup backup = SHOAL_TRY(manager::decode_backup(file));
+  std::string key;
+  if (!unlock_key.empty()) key = SHOAL_TRY(manager::parse_unlock_key(unlock_key));
+  manager::Backup backup = SHOAL_TRY(manager::decode_backup(file, key));
   manager::Restoration restoration;
   restoration.objects = SHOAL_TRY(manager::wire::decode_snapshot(backup.state));
   restoration.index = backup.header.index;
@@ -155,18 +165,21 @@ Result<control::RestoreResponse> Node::do_restore(const control::InitRequest& se
   response.set_networks(backup.header.networks);
   response.set_endpoints(backup.header.endpoints);
   response.set_nodes(backup.header.nodes);
+  response.set_locked(!cluster.unlock_key.empty());
   return response;
 }
 
-void Node::restore(control::InitRequest settings, std::string file,
+void Node::restore(control::InitRequest settings, std::string file, std::string unlock_key,
                    Done<control::RestoreResponse> done) {
   lifecycle_.post([this, settings = std::move(settings), file = std::move(file),
-                   done = std::move(done)] { done(do_restore(settings, file)); });
+                   unlock_key = std::move(unlock_key),
+                   done = std::move(done)] { done(do_restore(settings, file, unlock_key)); });
 }
 
 void Node::backup(Done<manager::Manager::Copy> done) {
   strand_.post([this, done = std::move(done)] {
     if (manager_view_ != nullptr) return manager_view_->backup(done);
+    if (locked_view_) return done(manager::locked_error());
     done(worker_view_ != nullptr
              ? conflict("this node is a worker: a backup is made on a manager")
              : conflict("this node is not part of a cluster: there is nothing to back up"));

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/runtime/log.h"
+#include "manager/security/data_key.h"
 #include "manager/security/x509.h"
 #include "node/certificates.h"
 #include "node/node.h"
@@ -27,8 +28,12 @@ std::vector<HostPort> addresses_of_managers(const worker::ClusterInfo& cluster) 
 
 }  // namespace
 
-void Node::on_cluster(const worker::ClusterInfo& cluster) {
-  wanted_role_ = cluster.node.spec.role;
+void Node::on_cluster(const worker::ClusterInfo& cluster) { want_role(cluster.node.spec.role); }
+
+void Node::want_role(manager::Role role) {
+  wanted_role_ = role;
+  // Demoted before it was let in, or before it had caught up: it would wait for nothing.
+  if (joining_managers_ && role == manager::Role::kWorker) manager_view_->stop();
   check_role();
 }
 
@@ -54,8 +59,8 @@ void Node::follow_role(manager::Role wanted) {
   strand_.call([&] {
     role_pending_ = false;
     role_error_ = followed ? std::string() : followed.error().message;
-    if (followed) {
-      raft_join_pending_ = false;
+    if (followed) raft_join_pending_ = false;
+    if (followed || wanted_role_ != wanted) {
       check_role();
     } else {
       role_timer_->wake_at(clock_.now() + kRoleRetry, [this] { check_role(); });
@@ -90,14 +95,27 @@ Status Node::promote() {
   if (identity_->role != manager::Role::kManager) {
     return unavailable("the managers still give this node a worker's certificate");
   }
+  if (locked_) return manager::locked_error();
   if (!manager_part_) SHOAL_TRY(open_manager(*identity_));
   // The members know this one's address from its registration.
   strand_.call([this] { worker_part_->session().set_addresses(addresses_of(*identity_)); });
   if (manager::Manager::has_state(paths_.manager_dir())) return ok_status();
-  return manager_part_->join(identity_->managers, kRaftJoinTimeout, stopping_.get_token());
+  const bool wanted = strand_.call([this] {
+    joining_managers_ = wanted_role_ == manager::Role::kManager;
+    return joining_managers_;
+  });
+  if (!wanted) return unavailable("the managers took the promotion back");
+  const Status joined =
+      manager_part_->join(identity_->managers, kRaftJoinTimeout, stopping_.get_token());
+  strand_.call([this] { joining_managers_ = false; });
+  return joined;
 }
 
 Status Node::demote() {
+  if (locked_) {  // what is locked is needed no more
+    SHOAL_TRY(manager::Manager::forget(paths_.manager_dir()));
+    set_locked(false);
+  }
   if (manager_part_) {
     if (!strand_.call([this] { return raft_removed_; })) {
       const Status left = manager_part_->leave(kRaftLeaveTimeout, stopping_.get_token());

@@ -1,4 +1,5 @@
 // status: what this node knows of itself and the cluster; see node.h.
+#include "manager/security/data_key.h"
 #include "manager/wire/common_wire.h"
 #include "node/node.h"
 
@@ -47,6 +48,10 @@ void Node::fill_status(control::StatusResponse& out) const {
   if (snapshot.releases > 0) {
     out.add_warnings(std::to_string(snapshot.releases) +
                      " addresses are given back when a manager answers");
+  }
+  if (locked_view_) {
+    out.set_membership(control::StatusResponse::LOCKED);
+    out.add_warnings(manager::locked_error().message + ". What is attached keeps working");
   }
   if (!role_error_.empty()) out.add_warnings("the change of role is tried again: " + role_error_);
   const Error& error = worker_view_->session_error();

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "base/runtime/prompt.h"
 #include "node/inspect.h"
 #include "node/paths.h"
 
@@ -10,6 +11,8 @@ namespace {
 // As the command line's (docs/NOMENCLATURE.md).
 int exit_code(shoal::ErrorClass error_class) {
   switch (error_class) {
+    case shoal::ErrorClass::kInvalidArgument:
+      return 2;
     case shoal::ErrorClass::kNotFound:
       return 3;
     case shoal::ErrorClass::kConflict:
@@ -31,10 +34,14 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", "shoal-state " SHOAL_VERSION);
   std::string directory = shoal::node::Paths{}.state_dir;
+  std::string key_file;
   CLI::App* check = app.add_subcommand("check", "Verify checksums, order and consistency");
   CLI::App* dump = app.add_subcommand("dump", "The same, with each log entry and object");
   for (CLI::App* command : {check, dump}) {
     command->add_option("DIR", directory, "State directory")->capture_default_str();
+    command->add_option("--unlock-key-file", key_file,
+                        "File with the unlock key of a locked manager (default: it is asked for, "
+                        "or read from standard input)");
   }
   try {
     app.parse(argc, argv);
@@ -43,7 +50,9 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "shoal-state: %s\nRun 'shoal-state --help' for usage.\n", error.what());
     return 2;
   }
-  const auto inspected = shoal::node::inspect_state(directory, dump->parsed());
+  const auto inspected = shoal::node::inspect_state(directory, dump->parsed(), [&key_file] {
+    return shoal::read_secret("Please enter unlock key: ", key_file);
+  });
   if (!inspected) {
     std::fprintf(stderr, "shoal-state: %s\n", inspected.error().message.c_str());
     return exit_code(inspected.error().code);

@@ -24,10 +24,18 @@ inline constexpr size_t kMaxSnapshotBytes = 256U << 20;
 inline constexpr size_t kMaxMembers = 64;
 inline constexpr size_t kMaxAddressBytes = 256;
 
+// A member's part in a joint configuration (raft/core/configuration.h); 0 outside of one.
+inline constexpr uint8_t kOutgoing = 1;      // votes in the outgoing half
+inline constexpr uint8_t kNotIncoming = 2;   // does not vote in the incoming half
+inline constexpr uint8_t kDemoted = 4;       // a learner when the joint configuration is left
+inline constexpr uint8_t kLeavesItself = 8;  // of the whole: the leader leaves it by itself
+inline constexpr uint8_t kJointBits = 15;
+
 struct Member {
   RaftId id = 0;
   std::string address;   // host:port
   bool learner = false;  // receives the log, does not vote
+  uint8_t joint = 0;
 
   friend bool operator==(const Member&, const Member&) = default;
 };

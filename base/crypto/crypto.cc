@@ -14,28 +14,36 @@ void ensure_initialised() {
 
 }  // namespace
 
-Bytes seal(const Key& key, const Nonce& nonce, ByteView associated_data, ByteView plaintext) {
+void seal_into(std::span<uint8_t> out, const Key& key, const Nonce& nonce, ByteView associated_data,
+               ByteView plaintext) {
   ensure_initialised();
-  Bytes sealed(plaintext.size() + kTagSize);
-  unsigned long long size = 0;
+  SHOAL_CHECK(out.size() == plaintext.size() + kTagSize, "no room for a sealed text");
   crypto_aead_xchacha20poly1305_ietf_encrypt(
-      sealed.data(), &size, plaintext.data(), plaintext.size(), associated_data.data(),
+      out.data(), nullptr, plaintext.data(), plaintext.size(), associated_data.data(),
       associated_data.size(), nullptr, nonce.data(), key.data());
-  sealed.resize(size);
+}
+
+bool open_into(std::span<uint8_t> out, const Key& key, const Nonce& nonce, ByteView associated_data,
+               ByteView sealed) {
+  ensure_initialised();
+  if (sealed.size() != out.size() + kTagSize) return false;
+  return crypto_aead_xchacha20poly1305_ietf_decrypt(
+             out.data(), nullptr, nullptr, sealed.data(), sealed.size(), associated_data.data(),
+             associated_data.size(), nonce.data(), key.data()) == 0;
+}
+
+Bytes seal(const Key& key, const Nonce& nonce, ByteView associated_data, ByteView plaintext) {
+  Bytes sealed(plaintext.size() + kTagSize);
+  seal_into(sealed, key, nonce, associated_data, plaintext);
   return sealed;
 }
 
 Result<Bytes> open(const Key& key, const Nonce& nonce, ByteView associated_data, ByteView sealed) {
-  ensure_initialised();
   if (sealed.size() < kTagSize) return data_loss("sealed data is shorter than its tag");
   Bytes plaintext(sealed.size() - kTagSize);
-  unsigned long long size = 0;
-  if (crypto_aead_xchacha20poly1305_ietf_decrypt(
-          plaintext.data(), &size, nullptr, sealed.data(), sealed.size(), associated_data.data(),
-          associated_data.size(), nonce.data(), key.data()) != 0) {
+  if (!open_into(plaintext, key, nonce, associated_data, sealed)) {
     return data_loss("sealed data does not open: forged, damaged, or sealed with another key");
   }
-  plaintext.resize(size);
   return plaintext;
 }
 
@@ -50,8 +58,13 @@ Key derive_key(ByteView secret, std::string_view label) {
   ensure_initialised();
   Key key{};
   const ByteView input = as_bytes(label);
+  Sha256 digest{};
+  if (secret.size() > crypto_generichash_KEYBYTES_MAX) {  // the hash takes no longer key
+    digest = sha256(secret);
+    secret = digest;
+  }
   crypto_generichash(key.data(), key.size(), input.data(), input.size(), secret.data(),
-                     std::min<size_t>(secret.size(), crypto_generichash_KEYBYTES_MAX));
+                     secret.size());
   return key;
 }
 

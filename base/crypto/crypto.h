@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,13 @@ inline constexpr size_t kTagSize = 16;
 Bytes seal(const Key& key, const Nonce& nonce, ByteView associated_data, ByteView plaintext);
 // kDataLoss when the tag does not match (forged, damaged, or another key).
 Result<Bytes> open(const Key& key, const Nonce& nonce, ByteView associated_data, ByteView sealed);
+
+// The same without a copy. `out` has room for exactly the ciphertext and its tag, or the plaintext.
+void seal_into(std::span<uint8_t> out, const Key& key, const Nonce& nonce, ByteView associated_data,
+               ByteView plaintext);
+// False when the tag does not match.
+bool open_into(std::span<uint8_t> out, const Key& key, const Nonce& nonce, ByteView associated_data,
+               ByteView sealed);
 
 Sha256 sha256(ByteView bytes);
 // BLAKE2b-256 keyed by `key`: derives independent keys from one secret and a label.

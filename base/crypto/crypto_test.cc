@@ -43,5 +43,12 @@ TEST(ConstantTimeEqual, Compares) {
   EXPECT_FALSE(constant_time_equal(as_bytes("abc"), as_bytes("ab")));
 }
 
+TEST(Crypto, ALongSecretCountsToItsEnd) {
+  std::string secret(200, 's');
+  const Key key = derive_key(as_bytes(secret), "label");
+  secret.back() = 't';
+  EXPECT_NE(derive_key(as_bytes(secret), "label"), key);
+}
+
 }  // namespace
 }  // namespace shoal::crypto

@@ -78,7 +78,8 @@ inline Status ok_status() { return Status(); }
 }  // namespace shoal
 
 // The value of a Result, or a return of its error from the enclosing function (which returns a
-// Result too).
+// Result too). Not after another element of a braced list: GCC 12 would not destroy that element
+// (tests/structure looks for it).
 #define SHOAL_TRY(expression)                                    \
   ({                                                             \
     auto&& shoal_try_result = (expression);                      \

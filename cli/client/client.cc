@@ -67,24 +67,26 @@ void Client::keep_notice(const grpc::ClientContext& context) {
   notice_ = std::string(found->second.data(), found->second.size());
 }
 
-Result<std::string> Client::backup() {
+Result<Client::Backup> Client::backup() {
   SHOAL_TRY(check_socket());
   grpc::ClientContext context;
   set_deadline(context);
   const auto reader = local_->Backup(&context, control::BackupRequest());
-  std::string file;
+  Backup out;
   control::BackupChunk chunk;
   while (reader->Read(&chunk)) {
     if (!chunk.notice().empty()) notice_ = chunk.notice();
-    file += chunk.data();
+    out.locked = out.locked || chunk.locked();
+    out.file += chunk.data();
   }
   const grpc::Status status = reader->Finish();
   if (!status.ok()) return explain(status);
-  return file;
+  return out;
 }
 
 Result<control::RestoreResponse> Client::restore(const control::InitRequest& settings,
-                                                 const std::string& file) {
+                                                 const std::string& file,
+                                                 const std::string& unlock_key) {
   SHOAL_TRY(check_socket());
   grpc::ClientContext context;
   set_deadline(context);
@@ -92,6 +94,7 @@ Result<control::RestoreResponse> Client::restore(const control::InitRequest& set
   const auto writer = local_->Restore(&context, &response);
   control::RestoreChunk chunk;
   *chunk.mutable_settings() = settings;
+  chunk.set_unlock_key(unlock_key);
   size_t sent = 0;
   do {
     const size_t size = std::min(kChunkBytes, file.size() - sent);

@@ -28,10 +28,14 @@ class Client {
     return response;
   }
 
-  // The bytes of a backup file.
-  Result<std::string> backup();
+  struct Backup {
+    std::string file;
+    bool locked = false;  // it opens with the cluster's unlock key only
+  };
+  Result<Backup> backup();
+  // kUnauthenticated: `file` is locked and `unlock_key` empty.
   Result<control::RestoreResponse> restore(const control::InitRequest& settings,
-                                           const std::string& file);
+                                           const std::string& file, const std::string& unlock_key);
 
   // A sentence for the person, beside the answers so far; empty: none.
   const std::string& notice() const { return notice_; }

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "base/runtime/prompt.h"
 #include "base/types/time.h"
 #include "cli/client/backup_file.h"
 #include "cli/client/network_spec.h"
@@ -31,6 +32,18 @@ const std::vector<Column> kEndpointColumns = {
     {"ENDPOINT ID", "{{.ID}}"}, {"NAME", "{{.Name}}"},           {"NETWORK", "{{.Network}}"},
     {"NODE", "{{.Node}}"},      {"ADDRESSES", "{{.Addresses}}"}, {"MAC", "{{.MAC}}"}};
 
+constexpr char kOpenBackup[] =
+    "Keep it secret: it holds the key of the cluster's CA and the join tokens, and whoever reads "
+    "it "
+    "can be any node.\n";
+constexpr char kLockedBackup[] =
+    "It is encrypted, for autolock is on: `shoal restore` asks for the unlock key that is in "
+    "effect "
+    "now. Keep that key, and not beside this file.\n";
+constexpr char kLockedCluster[] =
+    "Autolock is on, as it was: this manager is locked when it restarts, and the unlock key is "
+    "that "
+    "of the backup's time ('shoal unlock-key' shows it).\n";
 constexpr char kAfterRefounding[] =
     "The former managers are workers from now on; those that come back find that out. Make nodes "
     "managers with 'shoal node promote NODE', and remove what is lost for good with 'shoal node rm "
@@ -52,6 +65,14 @@ control::InitRequest first_manager(const AddressFlags& addresses) {
   return request;
 }
 
+std::string unlock_help(const std::string& key) {
+  return "To unlock a manager after it restarts, run the `shoal unlock`\ncommand and provide the "
+         "following key:\n\n    " +
+         key +
+         "\n\nPlease remember to store this key in a password manager, since without it you\n"
+         "will not be able to restart the manager.\n";
+}
+
 class Executor {
  public:
   Executor(const Output& output, Client& client, std::string& out)
@@ -64,6 +85,7 @@ class Executor {
     request.set_default_addr_pool_mask_length(command.default_addr_pool_mask_length);
     request.set_force_new_cluster(command.force_new_cluster);
     request.set_cert_expiry_seconds(command.cert_expiry_seconds);
+    request.set_autolock(command.autolock);
     const auto response = SHOAL_TRY(client_.call(&Local::Stub::Init, request));
     if (command.force_new_cluster) {
       out_ += "This node (" + response.node_id() + ") is now the only manager of the cluster, at " +
@@ -75,6 +97,43 @@ class Executor {
             "--token " +
             response.worker_token() + " " + response.manager_address() +
             "\n\nTo add a manager, run 'shoal join-token manager' here and follow what it says.\n";
+    if (!response.unlock_key().empty()) out_ += "\n" + unlock_help(response.unlock_key());
+    return ok_status();
+  }
+
+  Status operator()(const UpdateCommand& command) {
+    control::UpdateClusterRequest request;
+    if (command.autolock) {
+      request.add_fields("autolock");
+      request.set_autolock(*command.autolock);
+    }
+    const auto response = SHOAL_TRY(client_.call(&Cluster::Stub::UpdateCluster, request));
+    out_ += "Cluster updated.\n";
+    if (!response.unlock_key().empty()) out_ += unlock_help(response.unlock_key());
+    return ok_status();
+  }
+
+  Status operator()(const UnlockCommand&) {
+    control::UnlockRequest request;
+    request.set_unlock_key(SHOAL_TRY(read_secret("Please enter unlock key: ")));
+    SHOAL_TRY(client_.call(&Local::Stub::Unlock, request));
+    return ok_status();
+  }
+
+  Status operator()(const UnlockKeyCommand& command) {
+    control::GetUnlockKeyRequest request;
+    request.set_rotate(command.rotate);
+    const auto response = SHOAL_TRY(client_.call(&Cluster::Stub::GetUnlockKey, request));
+    if (response.unlock_key().empty()) {
+      return conflict(
+          "no unlock key is set: autolock is off, and `shoal update --autolock=true` turns it on");
+    }
+    if (output_.quiet) {
+      out_ += response.unlock_key() + "\n";
+      return ok_status();
+    }
+    if (command.rotate) out_ += "Successfully rotated manager unlock key.\n\n";
+    out_ += unlock_help(response.unlock_key());
     return ok_status();
   }
 
@@ -144,23 +203,23 @@ class Executor {
 
   Status operator()(const BackupCommand& command) {
     SHOAL_TRY(check_new_file(command.file));
-    const std::string file = SHOAL_TRY(client_.backup());
-    SHOAL_TRY(write_secret_file(command.file, file));
-    out_ +=
-        "Wrote the cluster's state to " + command.file + " (" + std::to_string(file.size()) +
-        " bytes).\nKeep it secret: it holds the key of the cluster's CA and the join tokens, and "
-        "whoever reads it can be any node.\n";
+    const auto backup = SHOAL_TRY(client_.backup());
+    SHOAL_TRY(write_secret_file(command.file, backup.file));
+    out_ += "Wrote the cluster's state to " + command.file + " (" +
+            std::to_string(backup.file.size()) + " bytes).\n" +
+            (backup.locked ? kLockedBackup : kOpenBackup);
     return ok_status();
   }
 
   Status operator()(const RestoreCommand& command) {
     const std::string file = SHOAL_TRY(read_backup_file(command.file));
-    const auto response = SHOAL_TRY(client_.restore(first_manager(command.addresses), file));
+    const auto response = SHOAL_TRY(restored(command, file));
     out_ += "This node (" + response.node_id() + ") is now the only manager of cluster " +
             response.cluster_id() + ", at " + response.manager_address() + ", as of " +
             to_rfc3339({response.taken_at()}) + ": " + std::to_string(response.networks()) +
             " networks, " + std::to_string(response.endpoints()) + " endpoints, " +
             std::to_string(response.nodes()) + " other nodes.\n\n" + kAfterRefounding;
+    if (response.locked()) out_ += kLockedCluster;
     return ok_status();
   }
 
@@ -335,6 +394,21 @@ class Executor {
  private:
   // Programs get whole ids; people get short ones.
   bool full_ids() const { return output_.no_trunc || output_.json || output_.quiet; }
+
+  // Asks for the unlock key when the backup turns out to need it.
+  Result<control::RestoreResponse> restored(const RestoreCommand& command,
+                                            const std::string& file) {
+    const auto settings = first_manager(command.addresses);
+    std::string key;
+    if (!command.unlock_key_file.empty()) {
+      key = SHOAL_TRY(read_secret("", command.unlock_key_file));
+    }
+    auto response = client_.restore(settings, file, key);
+    if (response || response.error().code != ErrorClass::kUnauthenticated) return response;
+    const auto typed = read_secret("This backup is locked. Please enter its unlock key: ");
+    if (!typed) return response;  // which says what is missing
+    return client_.restore(settings, file, *typed);
+  }
 
   Status print_list(const std::vector<Column>& columns, const Value::Array& rows) {
     if (output_.json) {

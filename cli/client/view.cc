@@ -90,6 +90,8 @@ std::string membership_text(const control::StatusResponse& status) {
   switch (status.membership()) {
     case control::StatusResponse::ACTIVE:
       return "active";
+    case control::StatusResponse::LOCKED:
+      return "locked";
     case control::StatusResponse::PENDING:
       return "pending";
     default:

@@ -34,7 +34,16 @@ struct InitCommand {
   uint32_t data_path_port = 0;
   std::vector<std::string> default_addr_pools;
   uint32_t default_addr_pool_mask_length = 0;
+  bool autolock = false;
   uint64_t cert_expiry_seconds = 0;  // 0: the default
+};
+// Absent: stays as it is.
+struct UpdateCommand {
+  std::optional<bool> autolock;
+};
+struct UnlockCommand {};
+struct UnlockKeyCommand {
+  bool rotate = false;
 };
 struct JoinCommand {
   AddressFlags addresses;
@@ -110,6 +119,7 @@ struct BackupCommand {
 struct RestoreCommand {
   AddressFlags addresses;
   std::string file;
+  std::string unlock_key_file;  // of a locked backup; empty: it is asked for
 };
 struct EndpointListCommand {
   std::string network;
@@ -120,11 +130,12 @@ struct EndpointInspectCommand {
 };
 
 using Command =
-    std::variant<InitCommand, JoinCommand, LeaveCommand, JoinTokenCommand, StatusCommand,
-                 NodeListCommand, NodeInspectCommand, NodeRoleCommand, NodeUpdateCommand,
-                 NodeRemoveCommand, NetworkCreateCommand, NetworkListCommand, NetworkInspectCommand,
-                 NetworkRemoveCommand, AttachCommand, DetachCommand, EndpointListCommand,
-                 EndpointInspectCommand, RaftStatusCommand, BackupCommand, RestoreCommand>;
+    std::variant<InitCommand, UpdateCommand, UnlockCommand, UnlockKeyCommand, JoinCommand,
+                 LeaveCommand, JoinTokenCommand, StatusCommand, NodeListCommand, NodeInspectCommand,
+                 NodeRoleCommand, NodeUpdateCommand, NodeRemoveCommand, NetworkCreateCommand,
+                 NetworkListCommand, NetworkInspectCommand, NetworkRemoveCommand, AttachCommand,
+                 DetachCommand, EndpointListCommand, EndpointInspectCommand, RaftStatusCommand,
+                 BackupCommand, RestoreCommand>;
 
 struct Invocation {
   std::string socket;

@@ -126,6 +126,9 @@ class Parser {
             "least 1h)")
         ->type_name("DURATION");
 
+    init->add_flag("--autolock", init_command->autolock,
+                   "Lock managers with an unlock key when they restart");
+
     auto [join, join_command] = leaf<JoinCommand>(&app_, "join", "Join this host to a cluster");
     add_addresses(join, join_command->addresses);
     join->add_option("--token", join_command->token, "Join token, from `shoal join-token`")
@@ -144,6 +147,19 @@ class Parser {
     token->add_flag("--rotate", token_command->rotate,
                     "Make a new token; the old one is void at once");
     token->add_flag("-q,--quiet", invocation_.output.quiet, "Print the token only");
+
+    auto [update, update_command] = leaf<UpdateCommand>(&app_, "update", "Change the cluster");
+    update->add_flag_function(
+        "--autolock", [command = update_command](int64_t value) { command->autolock = value > 0; },
+        "Lock managers with an unlock key when they restart: true or false");
+
+    leaf<UnlockCommand>(&app_, "unlock",
+                        "Unlock this manager; the key is read from the terminal "
+                        "or standard input");
+    auto [unlock_key, unlock_key_command] =
+        leaf<UnlockKeyCommand>(&app_, "unlock-key", "Show or change the cluster's unlock key");
+    unlock_key->add_flag("--rotate", unlock_key_command->rotate, "Make a new key");
+    unlock_key->add_flag("-q,--quiet", invocation_.output.quiet, "Print the key only");
 
     auto [status, status_command] = leaf<StatusCommand>(&app_, "status", "What this node sees");
     status->add_flag("--json", invocation_.output.json, "Print JSON");
@@ -167,6 +183,9 @@ class Parser {
     auto [restore, restore_command] = leaf<RestoreCommand>(
         &app_, "restore", "Go on with the cluster of a backup, this host as its only manager");
     restore->add_option("FILE", restore_command->file, "What `shoal backup` wrote")->required();
+    restore->add_option("--unlock-key-file", restore_command->unlock_key_file,
+                        "File with the unlock key of a locked backup (default: it is asked for, or "
+                        "read from standard input)");
     add_addresses(restore, restore_command->addresses);
   }
 
@@ -310,6 +329,9 @@ class Parser {
         return "attach needs either --netns PATH or --pid PID";
       }
       if (attach->name.empty()) return "--name must not be empty: the endpoint is found by it";
+    }
+    if (const auto* update = std::get_if<UpdateCommand>(&invocation_.command)) {
+      if (!update->autolock) return "nothing to change: give --autolock=true or --autolock=false";
     }
     if (invocation_.output.json && !invocation_.output.format.empty()) {
       return "--json and --format exclude each other";

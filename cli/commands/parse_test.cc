@@ -137,6 +137,8 @@ TEST(Parse, StateCommands) {
   EXPECT_EQ(command<BackupCommand>({"backup", "/b"}).file, "/b");
   const auto restore = command<RestoreCommand>({"restore", "/b", "--advertise-addr", "eth1"});
   EXPECT_EQ(restore.file + " " + restore.addresses.advertise_addr, "/b eth1");
+  EXPECT_EQ(command<RestoreCommand>({"restore", "/b", "--unlock-key-file", "/k"}).unlock_key_file,
+            "/k");
   (void)command<RaftStatusCommand>({"raft", "status", "--json"});
 }
 
@@ -174,6 +176,8 @@ TEST(Parse, HelpEverywhereVersionAndCompletion) {
   const Message completion = message({"completion", "bash"});
   EXPECT_NE(completion.text.find("\"shoal network create\") words="), std::string::npos);
   EXPECT_NE(completion.text.find("--attachable"), std::string::npos);
+  EXPECT_NE(completion.text.find("--unlock-key-file"), std::string::npos);
+  EXPECT_NE(completion.text.find("complete -o default"), std::string::npos);  // names of files
 }
 
 TEST(ExitCode, OnePerClass) {

@@ -193,6 +193,8 @@ void Swim::declare_failed(Member& member) {
 void Swim::refute(const Claim& claim, const HostPort& reply_to) {
   const bool accused = claim.kind != ClaimKind::kAlive;
   if (leave_done_) return;
+  // Beyond the last number nothing can be said: what nobody could read would silence this node.
+  if (claim.incarnation >= kMaxNumber) return;
   if (accused ? claim.incarnation < incarnation_
               : claim.incarnation < incarnation_ ||
                     (claim.incarnation == incarnation_ && claim.address == address_)) {

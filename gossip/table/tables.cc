@@ -117,6 +117,7 @@ std::optional<EntryEvent> Tables::join_event(const NetworkId& network) const {
 // clock set back). It takes a higher one and says everything again.
 void Tables::refound(const NetworkId& network, uint64_t epoch, uint64_t sequence) {
   Held& held = networks_.at(network).owners.at(self_);
+  if (epoch >= kMaxNumber) return;  // no higher one can be written
   if (epoch < held.slot.epoch() ||
       (epoch == held.slot.epoch() && sequence <= held.slot.complete())) {
     return;

@@ -51,10 +51,9 @@ HostPort read_address(ByteReader& in) {
   return {ip, in.u16()};
 }
 
-// Incarnations, epochs and sequences have 63 bits, so that adding one never wraps.
 uint64_t read_number(ByteReader& in) {
   const uint64_t number = in.varint();
-  if (number > INT64_MAX) in.fail();
+  if (number > kMaxNumber) in.fail();
   return number;
 }
 

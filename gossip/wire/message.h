@@ -20,6 +20,8 @@ namespace shoal::gossip {
 // Bounds of the wire; a decoder refuses what is beyond.
 inline constexpr size_t kMaxKeySize = 64;
 inline constexpr size_t kMaxValueSize = 1024;
+// Incarnations, epochs and sequences have 63 bits, so that adding one never wraps.
+inline constexpr uint64_t kMaxNumber = INT64_MAX;
 // Members known: 10,000 and what restarts and removals leave behind.
 inline constexpr size_t kMaxMembers = 16384;
 // Buckets of the membership digest, by a hash of the id: one difference among 10,000 members costs

@@ -28,6 +28,8 @@ RemoteTry remote_of(const ClusterCall& call) {
         &request_of<shoal::control::name##Request>(call),                             \
         &response_of<shoal::control::name##Response>(call));
     SHOAL_FORWARD(GetJoinToken)
+    SHOAL_FORWARD(GetUnlockKey)
+    SHOAL_FORWARD(UpdateCluster)
     SHOAL_FORWARD(ListNodes)
     SHOAL_FORWARD(InspectNode)
     SHOAL_FORWARD(UpdateNode)
@@ -106,6 +108,10 @@ void ClusterApi::execute(const CallPtr& call, const std::string& request_id, boo
   switch (call->method) {
     case ClusterMethod::kGetJoinToken:
       return get_join_token(call, request_id, std::move(done));
+    case ClusterMethod::kGetUnlockKey:
+      return get_unlock_key(call, request_id, std::move(done));
+    case ClusterMethod::kUpdateCluster:
+      return update_cluster(call, request_id, std::move(done));
     case ClusterMethod::kUpdateNode:
       return update_node(call, std::move(done));
     case ClusterMethod::kRemoveNode:

@@ -19,6 +19,8 @@ namespace shoal::manager {
 
 enum class ClusterMethod {
   kGetJoinToken,
+  kGetUnlockKey,
+  kUpdateCluster,
   kListNodes,
   kInspectNode,
   kUpdateNode,

@@ -56,6 +56,8 @@ grpc::ServerUnaryReactor* ClusterService::start(grpc::CallbackServerContext* con
     return start(context, ClusterMethod::k##name, request, response);                          \
   }
 SHOAL_CLUSTER_METHOD(GetJoinToken)
+SHOAL_CLUSTER_METHOD(GetUnlockKey)
+SHOAL_CLUSTER_METHOD(UpdateCluster)
 SHOAL_CLUSTER_METHOD(ListNodes)
 SHOAL_CLUSTER_METHOD(InspectNode)
 SHOAL_CLUSTER_METHOD(UpdateNode)

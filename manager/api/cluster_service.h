@@ -26,6 +26,12 @@ class ClusterService final : public shoal::control::Cluster::CallbackService {
   grpc::ServerUnaryReactor* GetJoinToken(grpc::CallbackServerContext* context,
                                          const shoal::control::GetJoinTokenRequest* request,
                                          shoal::control::GetJoinTokenResponse* response) override;
+  grpc::ServerUnaryReactor* GetUnlockKey(grpc::CallbackServerContext* context,
+                                         const shoal::control::GetUnlockKeyRequest* request,
+                                         shoal::control::GetUnlockKeyResponse* response) override;
+  grpc::ServerUnaryReactor* UpdateCluster(grpc::CallbackServerContext* context,
+                                          const shoal::control::UpdateClusterRequest* request,
+                                          shoal::control::UpdateClusterResponse* response) override;
   grpc::ServerUnaryReactor* ListNodes(grpc::CallbackServerContext* context,
                                       const shoal::control::ListNodesRequest* request,
                                       shoal::control::ListNodesResponse* response) override;

@@ -1,7 +1,7 @@
 #include "manager/backup/backup.h"
 
 #include "base/codec/bytes.h"
-#include "base/crypto/crypto.h"
+#include "base/crypto/sealer.h"
 
 namespace shoal::manager {
 namespace {
@@ -10,6 +10,7 @@ constexpr std::string_view kMagic = "SHOALBAK";
 constexpr uint32_t kVersion = 1;
 constexpr size_t kFixed = 8 + 4 + 4 + 8;
 constexpr size_t kDigest = 32;
+constexpr std::string_view kKeyLabel = "backup";
 constexpr size_t kMaxHostname = 253;
 constexpr size_t kMaxHeader = 4096;  // room for what later versions add
 
@@ -18,9 +19,15 @@ Error cut_short(size_t have, uint64_t want) {
                    std::to_string(want) + " bytes; copy it again, or use another backup");
 }
 
+crypto::Sealer sealer(const std::string& unlock_key, const std::array<uint8_t, 16>& run) {
+  return {crypto::derive_key(as_bytes(unlock_key), kKeyLabel), run};
+}
+
 }  // namespace
 
-std::string encode_backup(const BackupHeader& header, std::string_view state) {
+std::string encode_backup(BackupHeader header, std::string_view state,
+                          const std::optional<BackupLock>& lock) {
+  header.locked = lock.has_value();
   ByteWriter inner;
   inner.text(header.cluster.str());
   inner.u64(static_cast<uint64_t>(header.taken_at.nanoseconds));
@@ -30,21 +37,22 @@ std::string encode_backup(const BackupHeader& header, std::string_view state) {
   inner.u32(header.networks);
   inner.u32(header.endpoints);
   inner.u32(header.nodes);
+  inner.u8(header.locked ? 1 : 0);
   ByteWriter fixed;
   fixed.u32(kVersion);
   fixed.u32(static_cast<uint32_t>(inner.view().size()));
-  fixed.u64(state.size());
+  fixed.u64(state.size() + (lock ? crypto::kSealOverhead : 0));
   std::string out(kMagic);
   out.reserve(kFixed + inner.view().size() + state.size() + kDigest);
   out += as_text(fixed.view());
   out += as_text(inner.view());
-  out += state;
+  out += lock ? sealer(lock->unlock_key, lock->run).seal(out, state) : state;
   const crypto::Sha256 digest = crypto::sha256(as_bytes(out));
   out += as_text(digest);
   return out;
 }
 
-Result<Backup> decode_backup(std::string_view file) {
+Result<Backup> decode_backup(std::string_view file, const std::string& unlock_key) {
   if (file.size() < kMagic.size() || !file.starts_with(kMagic)) {
     return invalid_argument("this is not a backup of Shoal: `shoal backup FILE` makes one");
   }
@@ -80,8 +88,27 @@ Result<Backup> decode_backup(std::string_view file) {
   out.header.networks = in.u32();
   out.header.endpoints = in.u32();
   out.header.nodes = in.u32();
+  const uint8_t locked = in.u8();
+  if (locked > 1) in.fail();
+  out.header.locked = locked == 1;
   if (!in.ok()) return data_loss("the backup has a good checksum and an impossible header");
-  out.state = std::string(file.substr(kFixed + header_size, state_size));
+  const std::string_view state = file.substr(kFixed + header_size, state_size);
+  if (!out.header.locked) {
+    out.state = std::string(state);
+    return out;
+  }
+  if (unlock_key.empty()) {
+    return unauthenticated(
+        "this backup is locked: it was taken while autolock was on, and needs the unlock key of "
+        "that time (SWMKEY-1-...)");
+  }
+  auto opened = sealer(unlock_key, {}).open(file.substr(0, kFixed + header_size), state);
+  if (!opened) {  // it is not damaged: its checksum says so
+    return invalid_argument(
+        "this is not the unlock key that the backup was locked with: it needs the one that was in "
+        "effect when it was taken");
+  }
+  out.state = std::move(*opened);
   return out;
 }
 

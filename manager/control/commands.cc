@@ -13,6 +13,7 @@ namespace {
 
 constexpr size_t kSecretSize = 16;
 constexpr size_t kGossipKeySize = 32;
+constexpr size_t kUnlockKeySize = 32;
 constexpr size_t kFirstKeys = 3;  // a full ring at once: rotation is the same from the first time
 constexpr size_t kFirstPrimary = 1;
 constexpr size_t kShortIdLength = 12;
@@ -129,6 +130,22 @@ Result<Command> rotate_join_token(const Store& store, Role role, std::string_vie
     secret.assign(key.begin(), key.begin() + kSecretSize);
   }
   return propose(store, RotateJoinToken{role, std::move(secret)}, draw);
+}
+
+std::string unlock_key_of(const Cluster& cluster, std::string_view request_id) {
+  const crypto::Key key =
+      crypto::derive_key(as_bytes(cluster.root_key), "unlock key " + std::string(request_id));
+  return {key.begin(), key.end()};
+}
+
+Result<Command> set_autolock(const Store& store, bool on, std::string_view request_id, Draw draw) {
+  SetUnlockKey operation;
+  if (on && store.cluster() != nullptr && !request_id.empty()) {
+    operation.key = unlock_key_of(*store.cluster(), request_id);
+  } else if (on) {
+    operation.key = random_bytes(draw.rng, kUnlockKeySize);
+  }
+  return propose(store, std::move(operation), draw);
 }
 
 Result<Command> rotate_gossip_key(const Store& store, Draw draw) {

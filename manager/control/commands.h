@@ -65,6 +65,11 @@ Result<Command> remove_node(const Store& store, std::string_view node, const Nod
 // together: the same request again gives the same token. Empty: drawn.
 Result<Command> rotate_join_token(const Store& store, Role role, std::string_view request_id,
                                   Draw draw);
+// Turns autolock on (also: another unlock key) or off. As rotate_join_token() the same request
+// gives the same key.
+Result<Command> set_autolock(const Store& store, bool on, std::string_view request_id, Draw draw);
+// The unlock key that `request_id` gives; `cluster`: as stored.
+std::string unlock_key_of(const Cluster& cluster, std::string_view request_id);
 Result<Command> rotate_gossip_key(const Store& store, Draw draw);
 
 }  // namespace shoal::manager::control

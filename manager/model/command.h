@@ -66,9 +66,14 @@ struct RotateGossipKey {
   GossipKey key;
 };
 
-using Operation =
-    std::variant<InitCluster, CreateNetwork, RemoveNetwork, AttachEndpoint, DetachEndpoint,
-                 CreateNode, UpdateNode, RemoveNode, RotateJoinToken, RotateGossipKey>;
+// Empty: autolock is off.
+struct SetUnlockKey {
+  std::string key;  // 32 bytes
+};
+
+using Operation = std::variant<InitCluster, CreateNetwork, RemoveNetwork, AttachEndpoint,
+                               DetachEndpoint, CreateNode, UpdateNode, RemoveNode, RotateJoinToken,
+                               RotateGossipKey, SetUnlockKey>;
 
 struct Command {
   WallTime proposed_at;

@@ -172,6 +172,7 @@ struct Cluster {
   std::string root_key;          // PEM
   std::string worker_secret;     // 16 bytes
   std::string manager_secret;    // 16 bytes
+  std::string unlock_key;        // 32 bytes: autolock is on; empty: it is off
   GossipKeyRing gossip_keys;
   std::vector<Prefix> address_pools;  // IPv4 and IPv6
   uint8_t mask_length_v4 = 24;

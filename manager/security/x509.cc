@@ -168,7 +168,10 @@ Result<KeyPair> make_root_ca(WallTime now) {
   SHOAL_TRY(add_extension(root.get(), root.get(), NID_key_usage, "critical,keyCertSign,cRLSign"));
   SHOAL_TRY(add_extension(root.get(), root.get(), NID_subject_key_identifier, "hash"));
   if (X509_sign(root.get(), key.get(), EVP_sha256()) == 0) return openssl_error("cannot sign");
-  return KeyPair{SHOAL_TRY(certificate_pem(root.get())), SHOAL_TRY(key_pem(key.get()))};
+  KeyPair out;
+  out.certificate = SHOAL_TRY(certificate_pem(root.get()));
+  out.private_key = SHOAL_TRY(key_pem(key.get()));
+  return out;
 }
 
 Result<SigningRequest> make_signing_request() {
@@ -178,9 +181,10 @@ Result<SigningRequest> make_signing_request() {
       X509_REQ_sign(request.get(), key.get(), EVP_sha256()) == 0) {
     return openssl_error("cannot make a certificate signing request");
   }
-  const std::string csr =
-      SHOAL_TRY(to_pem([&](BIO* bio) { return PEM_write_bio_X509_REQ(bio, request.get()); }));
-  return SigningRequest{csr, SHOAL_TRY(key_pem(key.get()))};
+  SigningRequest out;
+  out.csr = SHOAL_TRY(to_pem([&](BIO* bio) { return PEM_write_bio_X509_REQ(bio, request.get()); }));
+  out.private_key = SHOAL_TRY(key_pem(key.get()));
+  return out;
 }
 
 Result<std::string> sign_node_certificate(const KeyPair& root, std::string_view csr,

@@ -9,6 +9,7 @@ namespace {
 
 constexpr size_t kSecretSize = 16;
 constexpr size_t kGossipKeySize = 32;
+constexpr size_t kUnlockKeySize = 32;
 // New, sealing and old: a node that missed one rotation still understands and is understood.
 constexpr size_t kRingSize = 3;
 
@@ -20,6 +21,11 @@ Status check_secret(std::string_view secret) {
   if (secret.size() == kSecretSize) return ok_status();
   return invalid_argument("the secret of a join token has 16 bytes, not " +
                           std::to_string(secret.size()));
+}
+
+Status check_unlock_key(std::string_view key) {
+  if (key.empty() || key.size() == kUnlockKeySize) return ok_status();
+  return invalid_argument("an unlock key has 32 bytes, not " + std::to_string(key.size()));
 }
 
 Status check_key(const GossipKey& key) {
@@ -39,6 +45,7 @@ Result<Store::Plan> Store::plan(const InitCluster& op, const Context& context) c
       {op.cluster.address_pools, op.cluster.mask_length_v4, op.cluster.mask_length_v6}));
   SHOAL_TRY(check_secret(op.cluster.worker_secret));
   SHOAL_TRY(check_secret(op.cluster.manager_secret));
+  SHOAL_TRY(check_unlock_key(op.cluster.unlock_key));
   if (op.cluster.worker_secret == op.cluster.manager_secret) {
     return invalid_argument("the worker and manager secrets must differ");
   }
@@ -85,6 +92,15 @@ Result<Store::Plan> Store::plan(const RotateGossipKey& op, const Context& contex
   if (ring.keys.size() == kRingSize) ring.keys.erase(ring.keys.begin());
   ring.keys.push_back(op.key);
   ring.primary = primary_of(ring.keys.size());
+  after.version = context.index;
+  return Plan{after, {{after, false}}};
+}
+
+Result<Store::Plan> Store::plan(const SetUnlockKey& op, const Context& context) const {
+  SHOAL_TRY(check_unlock_key(op.key));
+  if (op.key == cluster_->unlock_key) return Plan{*cluster_, {}};
+  Cluster after = *cluster_;
+  after.unlock_key = op.key;
   after.version = context.index;
   return Plan{after, {{after, false}}};
 }

@@ -121,6 +121,7 @@ class Store {
   Result<Plan> plan(const RemoveNode& op, const Context& context) const;
   Result<Plan> plan(const RotateJoinToken& op, const Context& context) const;
   Result<Plan> plan(const RotateGossipKey& op, const Context& context) const;
+  Result<Plan> plan(const SetUnlockKey& op, const Context& context) const;
 
   Status check_attach(const AttachEndpoint& op, const NetworkState*& state) const;
   Status check_node_update(const Node& before, const Node& after) const;

@@ -31,11 +31,15 @@ std::string StateMachine::apply(raft::Index index, raft::Term term, std::string_
 }
 
 void StateMachine::save(const std::vector<Change>& changes) {
-  const Status status = !disk_error_.empty() ? tables_->replace(store_.objects(), applied_index_)
-                                             : tables_->write(changes, applied_index_);
-  const bool known = !disk_error_.empty();
-  disk_error_ = status ? std::string() : status.error().message;
-  if (!status && !known && listener_.failed) listener_.failed(status.error());
+  if (writer_.behind()) {
+    writer_.replace(store_.objects(), applied_index_);
+  } else {
+    writer_.write(changes, applied_index_);
+  }
+  std::string error = writer_.error();
+  if (error.empty() == told_error_.empty()) return;
+  told_error_ = std::move(error);
+  if (!told_error_.empty() && listener_.failed) listener_.failed(internal_error(told_error_));
 }
 
 std::string StateMachine::snapshot() { return wire::encode_snapshot(store_.objects()); }
@@ -45,10 +49,9 @@ Status StateMachine::restore(raft::Index index, std::string_view data) {
   Store store;
   for (const Object& object : objects) store.load(object);
   SHOAL_TRY(store.finish_load(index));
-  SHOAL_TRY(tables_->replace(objects, index));
+  writer_.replace(std::move(objects), index);
   store_ = std::move(store);
   applied_index_ = index;
-  disk_error_.clear();
   if (listener_.replaced) listener_.replaced();
   return ok_status();
 }

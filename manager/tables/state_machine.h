@@ -1,9 +1,10 @@
 // StateMachine: the store as raft sees it: entries in, tables and listeners informed.
 //
-// Applies an entry to the store in memory, then writes its changes; an entry that cannot be decoded
-// changes nothing (alike on every manager of one version). When the disk refuses, the store in
-// memory goes on and the tables are written whole as soon as it takes them again: until then a
-// restart replays more of the log, which is kept until a snapshot is durable.
+// Applies an entry to the store in memory and leaves writing its changes to a thread of the tables
+// (tables_writer.h); an entry that cannot be decoded changes nothing (alike on every manager of one
+// version). When the disk refuses, the store in memory goes on and the tables are written whole as
+// soon as it takes them again: until then a restart replays more of the log, which is kept until a
+// snapshot is durable.
 //
 // Thread rule: raft's strand.
 #pragma once
@@ -12,7 +13,7 @@
 #include <memory>
 
 #include "manager/store/store.h"
-#include "manager/tables/tables.h"
+#include "manager/tables/tables_writer.h"
 #include "raft/driver/ports.h"
 
 namespace shoal::manager {
@@ -33,7 +34,9 @@ class StateMachine final : public raft::StateMachine {
   // Of the entry applied last: valid in the callback of its proposal.
   const Result<Answer>& last_answer() const { return last_answer_; }
   // Why the tables are behind the store; empty when they are not.
-  const std::string& disk_error() const { return disk_error_; }
+  std::string disk_error() const { return writer_.error(); }
+  // Waits for the tables.
+  void drain() { writer_.drain(); }
 
   std::string apply(raft::Index index, raft::Term term, std::string_view command) override;
   std::string snapshot() override;
@@ -41,13 +44,13 @@ class StateMachine final : public raft::StateMachine {
   raft::Index applied_index() const override { return applied_index_; }
 
  private:
-  explicit StateMachine(std::unique_ptr<Tables> tables) : tables_(std::move(tables)) {}
+  explicit StateMachine(std::unique_ptr<Tables> tables) : writer_(std::move(tables)) {}
   void save(const std::vector<Change>& changes);
 
-  std::unique_ptr<Tables> tables_;
+  TablesWriter writer_;
   Store store_;
   raft::Index applied_index_ = 0;
-  std::string disk_error_;
+  std::string told_error_;  // of the disk, to the listener
   Result<Answer> last_answer_ = Answer{};
   Listener listener_;
 };

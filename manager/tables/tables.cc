@@ -8,20 +8,23 @@
 #include <type_traits>
 
 #include "base/runtime/files.h"
+#include "base/runtime/system_ports.h"
 #include "manager/wire/store_wire.h"
 #include "raft/storage/rocksdb_options.h"
+#include "raft/storage/table_sums.h"
 
 namespace shoal::manager {
 namespace {
 
 constexpr char kFormatKey[] = "m/format";
 constexpr char kAppliedKey[] = "m/applied";
-constexpr char kFormat[] = "1";
+constexpr char kFormat[] = "2";
+constexpr char kPlainFormat[] = "1";  // not sealed
 constexpr char kObjects[] = "o/";
 constexpr char kAfterObjects[] = "o0";  // '0' follows '/'
 
-std::string key_of(const Object& object) {
-  const std::string rest = std::visit(
+std::string name_of(const Object& object) {
+  return std::visit(
       [](const auto& value) -> std::string {
         using T = std::decay_t<decltype(value)>;
         if constexpr (std::is_same_v<T, Cluster>) return "cluster";
@@ -36,7 +39,12 @@ std::string key_of(const Object& object) {
         }
       },
       object);
-  return kObjects + rest;
+}
+
+std::array<uint8_t, 16> random_run() {
+  std::array<uint8_t, 16> run{};
+  SystemRng().fill(run);
+  return run;
 }
 
 Error disk_error(const std::string& path, const rocksdb::Status& status) {
@@ -45,74 +53,109 @@ Error disk_error(const std::string& path, const rocksdb::Status& status) {
 
 }  // namespace
 
+Tables::Tables(std::string path, const crypto::Key& key, std::unique_ptr<rocksdb::DB> db)
+    : path_(std::move(path)), db_(std::move(db)), sealer_(key, random_run()) {}
+
 Error Tables::damaged(const std::string& what) const {
-  return data_loss("the tables in " + path_ + " are damaged (" + what +
-                   "): remove this manager's state and join the cluster again");
+  return data_loss("the tables in " + path_ + " are damaged (" + what + ")");
 }
 
-Result<std::unique_ptr<Tables>> Tables::open(const std::string& path) {
+Result<std::unique_ptr<Tables>> Tables::open(const std::string& path, const crypto::Key& key) {
   SHOAL_TRY(make_directories(path));
+  SHOAL_TRY(raft::check_manifest(path));
+  SHOAL_TRY(raft::check_table_sums(path));
   rocksdb::DB* raw = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(raft::small_rocksdb_options(), path, &raw);
   if (!status.ok()) return disk_error(path, status);
-  std::unique_ptr<Tables> tables(new Tables(path, std::unique_ptr<rocksdb::DB>(raw)));
-  std::string format;
-  const rocksdb::Status found = raw->Get({}, kFormatKey, &format);
-  if (found.IsNotFound()) {
-    const rocksdb::Status made = raw->Put({}, kFormatKey, kFormat);
-    if (!made.ok()) return disk_error(path, made);
-  } else if (!found.ok()) {
-    return disk_error(path, found);
-  } else if (format != kFormat) {
-    return data_loss("the tables in " + path + " have format \"" + format.substr(0, 16) +
-                     "\" and this shoald reads format " + kFormat +
-                     "; run the shoald that wrote them, or a newer one");
-  }
+  std::unique_ptr<Tables> tables(new Tables(path, key, std::unique_ptr<rocksdb::DB>(raw)));
+  SHOAL_TRY(tables->check_format());
   return tables;
 }
 
-Result<std::unique_ptr<Tables>> Tables::open_read_only(const std::string& path) {
+Result<std::unique_ptr<Tables>> Tables::open_read_only(const std::string& path,
+                                                       const crypto::Key& key) {
   std::error_code error;
   if (!std::filesystem::exists(path + "/CURRENT", error)) {
     return not_found("there are no tables in " + path);
   }
+  SHOAL_TRY(raft::check_manifest(path));
+  SHOAL_TRY(raft::check_table_sums(path));
   rocksdb::Options options = raft::small_rocksdb_options();
   options.create_if_missing = false;
   rocksdb::DB* raw = nullptr;
   const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, path, &raw);
   if (!status.ok()) return disk_error(path, status);
-  return std::unique_ptr<Tables>(new Tables(path, std::unique_ptr<rocksdb::DB>(raw)));
+  std::unique_ptr<Tables> tables(new Tables(path, key, std::unique_ptr<rocksdb::DB>(raw)));
+  SHOAL_TRY(tables->check_format());
+  return tables;
+}
+
+Status Tables::check_format() {
+  std::string format;
+  const rocksdb::Status found = db_->Get({}, kFormatKey, &format);
+  if (found.IsNotFound()) {
+    const rocksdb::Status made = db_->Put({}, kFormatKey, kFormat);
+    return made.ok() ? ok_status() : Status(disk_error(path_, made));
+  }
+  if (!found.ok()) return disk_error(path_, found);
+  if (format == kFormat) return ok_status();
+  if (format == kPlainFormat) return data_loss("the tables in " + path_ + " have format 1");
+  return unimplemented("the tables in " + path_ + " have format \"" + format.substr(0, 16) +
+                       "\" and this shoald reads format " + kFormat +
+                       "; run the shoald that wrote them, or a newer one");
+}
+
+Result<uint64_t> Tables::load_applied() const {
+  std::string sealed;
+  const rocksdb::Status found = db_->Get({}, kAppliedKey, &sealed);
+  if (found.IsNotFound()) return 0U;
+  if (!found.ok()) return disk_error(path_, found);
+  const auto applied = sealer_.open(kAppliedKey, sealed);
+  if (!applied) return damaged("the applied index: " + applied.error().message);
+  uint64_t index = 0;
+  const char* end = applied->data() + applied->size();
+  const auto [rest, error] = std::from_chars(applied->data(), end, index);
+  if (error != std::errc() || rest != end) return damaged("the applied index is not a number");
+  return index;
 }
 
 Result<Tables::Content> Tables::load() const {
   Content content;
-  std::string applied;
-  const rocksdb::Status found = db_->Get({}, kAppliedKey, &applied);
-  if (!found.ok() && !found.IsNotFound()) return disk_error(path_, found);
-  if (found.ok()) {
-    const char* end = applied.data() + applied.size();
-    const auto [rest, error] = std::from_chars(applied.data(), end, content.applied_index);
-    if (error != std::errc() || rest != end) return damaged("the applied index is not a number");
-  }
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}));
+  content.applied_index = SHOAL_TRY(load_applied());
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;  // read once
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(options));
   for (it->Seek(kObjects); it->Valid() && it->key().compare(kAfterObjects) < 0; it->Next()) {
-    auto object = wire::decode_object({it->value().data(), it->value().size()});
+    const auto record = sealer_.open(it->key().ToStringView(), it->value().ToStringView());
+    if (!record) return damaged(record.error().message);
+    auto object = wire::decode_object(*record);
     if (!object) return damaged(object.error().message);
-    if (it->key() != key_of(*object)) return damaged("a record lies under another's key");
+    if (it->key() != row_of(*object)) return damaged("a record lies under another's key");
     content.objects.push_back(std::move(*object));
   }
   if (!it->status().ok()) return disk_error(path_, it->status());
+  if (content.applied_index == 0 && !content.objects.empty()) {
+    return damaged("the applied index is missing");
+  }
   return content;
+}
+
+std::string Tables::row_of(const Object& object) const {
+  return kObjects + sealer_.hide(name_of(object));
+}
+
+void Tables::put(const Object& object, rocksdb::WriteBatch& batch) {
+  const std::string row = row_of(object);
+  batch.Put(row, sealer_.seal(row, wire::encode_object(object)));
 }
 
 Status Tables::write(const std::vector<Change>& changes, uint64_t applied_index) {
   rocksdb::WriteBatch batch;
   for (const Change& change : changes) {
-    const std::string key = key_of(change.object);
     if (change.removed) {
-      batch.Delete(key);
+      batch.Delete(row_of(change.object));
     } else {
-      batch.Put(key, wire::encode_object(change.object));
+      put(change.object, batch);
     }
   }
   return commit(batch, applied_index);
@@ -121,7 +164,7 @@ Status Tables::write(const std::vector<Change>& changes, uint64_t applied_index)
 Status Tables::replace(const std::vector<Object>& objects, uint64_t applied_index) {
   rocksdb::WriteBatch batch;
   batch.DeleteRange(kObjects, kAfterObjects);
-  for (const Object& object : objects) batch.Put(key_of(object), wire::encode_object(object));
+  for (const Object& object : objects) put(object, batch);
   return commit(batch, applied_index);
 }
 
@@ -138,7 +181,7 @@ Status Tables::reopen() {
 
 Status Tables::commit(rocksdb::WriteBatch& batch, uint64_t applied_index) {
   if (failed_) SHOAL_TRY(reopen());
-  batch.Put(kAppliedKey, std::to_string(applied_index));
+  batch.Put(kAppliedKey, sealer_.seal(kAppliedKey, std::to_string(applied_index)));
   const rocksdb::Status status = db_->Write({}, &batch);
   if (status.ok()) return ok_status();
   failed_ = true;

@@ -2,12 +2,16 @@
 //
 // One write batch holds the changes of a raft entry and its index, so after a crash both agree.
 // Nothing is fsynced: the raft log, which is, replays the tail. Loaded whole at start (the store
-// lives in memory); nothing is read afterwards.
+// lives in memory); nothing is read afterwards. What a crash or damage took from the end is applied
+// again; other damage is kDataLoss, and the tables can be made anew from the raft log.
+//
+// Sealed under a key of this node (base/crypto/sealer.h), the place of a record being its key; the
+// key of an object is hidden too, since ids and addresses are in it.
 //
 //   key                           value
-//   "m/format"                    "1"
-//   "m/applied"                   decimal index
-//   "o/" kind '/' id ...          store.Object (manager/wire)
+//   "m/format"                    "2", not sealed
+//   "m/applied"                   sealed: decimal index
+//   "o/" hidden(kind '/' id ...)  sealed: store.Object (manager/wire)
 //
 // Thread rule: one owner.
 #pragma once
@@ -18,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "base/crypto/sealer.h"
 #include "base/types/result.h"
 #include "manager/model/command.h"
 
@@ -31,12 +36,13 @@ class Tables {
   };
 
   // Opens or makes. kConflict when another process has it open; kDataLoss when it is damaged or of
-  // a newer format, saying what to do.
-  static Result<std::unique_ptr<Tables>> open(const std::string& path);
+  // an older format; kUnimplemented when of a newer one, saying what to do.
+  static Result<std::unique_ptr<Tables>> open(const std::string& path, const crypto::Key& key);
 
   // Only to look: nothing is written, and a daemon may not have it open. kNotFound when there are
   // none.
-  static Result<std::unique_ptr<Tables>> open_read_only(const std::string& path);
+  static Result<std::unique_ptr<Tables>> open_read_only(const std::string& path,
+                                                        const crypto::Key& key);
 
   Result<Content> load() const;
   // Refused by the disk (kResourceExhausted, kInternal, kDataLoss): the tables are as before.
@@ -45,15 +51,19 @@ class Tables {
   Status replace(const std::vector<Object>& objects, uint64_t applied_index);
 
  private:
-  Tables(std::string path, std::unique_ptr<rocksdb::DB> db)
-      : path_(std::move(path)), db_(std::move(db)) {}
+  Tables(std::string path, const crypto::Key& key, std::unique_ptr<rocksdb::DB> db);
+  Status check_format();
   Status reopen();
+  Result<uint64_t> load_applied() const;
+  void put(const Object& object, rocksdb::WriteBatch& batch);
+  std::string row_of(const Object& object) const;
   Status commit(rocksdb::WriteBatch& batch, uint64_t applied_index);
   Error damaged(const std::string& what) const;
 
   std::string path_;
   std::unique_ptr<rocksdb::DB> db_;  // none while it cannot be opened again
   bool failed_ = false;              // a write did: RocksDB takes no others
+  crypto::Sealer sealer_;
 };
 
 }  // namespace shoal::manager

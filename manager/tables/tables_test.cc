@@ -15,6 +15,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
+const crypto::Key kKey{6};
+
 class TablesTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -25,7 +27,7 @@ class TablesTest : public ::testing::Test {
   void TearDown() override { std::filesystem::remove_all(path_); }
 
   std::unique_ptr<StateMachine> open() {
-    auto tables = Tables::open(path_ + "/tables");
+    auto tables = Tables::open(path_ + "/tables", kKey);
     EXPECT_TRUE(tables.ok()) << tables.error().message;
     auto machine = StateMachine::open(std::move(*tables));
     EXPECT_TRUE(machine.ok()) << machine.error().message;
@@ -118,9 +120,9 @@ TEST_F(TablesTest, AnUnreadableEntryChangesNothingAndIsAnswered) {
 }
 
 TEST_F(TablesTest, OpenTwiceIsAConflict) {
-  auto first = Tables::open(path_ + "/tables");
+  auto first = Tables::open(path_ + "/tables", kKey);
   ASSERT_TRUE(first.ok());
-  EXPECT_EQ(Tables::open(path_ + "/tables").error().code, ErrorClass::kConflict);
+  EXPECT_EQ(Tables::open(path_ + "/tables", kKey).error().code, ErrorClass::kConflict);
 }
 
 TEST_F(TablesTest, DamageAndNewerFormatsAreToldApart) {
@@ -133,17 +135,19 @@ TEST_F(TablesTest, DamageAndNewerFormatsAreToldApart) {
   };
   put("o/node/zzz", "nonsense");
   {
-    const auto tables = Tables::open(path_ + "/tables");
+    const auto tables = Tables::open(path_ + "/tables", kKey);
     ASSERT_TRUE(tables.ok());
     const auto content = (*tables)->load();
     ASSERT_FALSE(content.ok());
     EXPECT_EQ(content.error().code, ErrorClass::kDataLoss);
     EXPECT_THAT(content.error().message, HasSubstr("damaged"));
   }
-  put("m/format", "2");
-  const auto newer = Tables::open(path_ + "/tables");
+  put("m/format", "1");
+  EXPECT_EQ(Tables::open(path_ + "/tables", kKey).error().code, ErrorClass::kDataLoss);
+  put("m/format", "3");
+  const auto newer = Tables::open(path_ + "/tables", kKey);
   ASSERT_FALSE(newer.ok());
-  EXPECT_THAT(newer.error().message, HasSubstr("format \"2\""));
+  EXPECT_THAT(newer.error().message, HasSubstr("format \"3\""));
 }
 
 }  // namespace

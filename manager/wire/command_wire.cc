@@ -59,6 +59,16 @@ void put(store::Command& out, const RotateGossipKey& op) {
   out.mutable_rotate_gossip_key()->set_id(op.key.id);
   out.mutable_rotate_gossip_key()->set_key(op.key.key);
 }
+void put(store::Command& out, const SetUnlockKey& op) {
+  out.mutable_set_unlock_key()->set_key(op.key);
+}
+
+Result<Operation> read(const store::InitCluster& message) {
+  InitCluster op;
+  op.cluster = SHOAL_TRY(from_wire(message.cluster()));
+  op.node = SHOAL_TRY(from_wire(message.node()));
+  return Operation(std::move(op));
+}
 
 Result<Operation> read(const store::CreateNetwork& message) {
   CreateNetwork op;
@@ -75,6 +85,13 @@ Result<Operation> read(const store::AttachEndpoint& message) {
   op.network_id = SHOAL_TRY(NetworkId::parse(message.network_id()));
   op.node_id = SHOAL_TRY(NodeId::parse(message.node_id()));
   op.spec = SHOAL_TRY(from_wire(message.spec()));
+  return Operation(std::move(op));
+}
+
+Result<Operation> read(const store::DetachEndpoint& message) {
+  DetachEndpoint op;
+  op.id = SHOAL_TRY(EndpointId::parse(message.id()));
+  op.node_id = SHOAL_TRY(optional_id<NodeId>(message.node_id()));
   return Operation(std::move(op));
 }
 
@@ -110,6 +127,13 @@ Result<Operation> read(const store::RotateGossipKey& message) {
   return Operation(RotateGossipKey{{message.id(), message.key()}});
 }
 
+Result<Operation> read(const store::SetUnlockKey& message) {
+  if (!message.key().empty() && message.key().size() != kUnlockKeySize) {
+    return invalid_argument("an unlock key must be 32 bytes long");
+  }
+  return Operation(SetUnlockKey{message.key()});
+}
+
 }  // namespace
 
 void put_operation(store::Command& message, const Operation& operation) {
@@ -119,8 +143,7 @@ void put_operation(store::Command& message, const Operation& operation) {
 Result<Operation> operation_from_wire(const store::Command& message) {
   switch (message.op_case()) {
     case store::Command::kInitCluster:
-      return Operation(InitCluster{SHOAL_TRY(from_wire(message.init_cluster().cluster())),
-                                   SHOAL_TRY(from_wire(message.init_cluster().node()))});
+      return read(message.init_cluster());
     case store::Command::kCreateNetwork:
       return read(message.create_network());
     case store::Command::kRemoveNetwork:
@@ -128,9 +151,7 @@ Result<Operation> operation_from_wire(const store::Command& message) {
     case store::Command::kAttachEndpoint:
       return read(message.attach_endpoint());
     case store::Command::kDetachEndpoint:
-      return Operation(
-          DetachEndpoint{SHOAL_TRY(EndpointId::parse(message.detach_endpoint().id())),
-                         SHOAL_TRY(optional_id<NodeId>(message.detach_endpoint().node_id()))});
+      return read(message.detach_endpoint());
     case store::Command::kCreateNode:
       return Operation(CreateNode{SHOAL_TRY(from_wire(message.create_node().node()))});
     case store::Command::kUpdateNode:
@@ -142,6 +163,8 @@ Result<Operation> operation_from_wire(const store::Command& message) {
       return read(message.rotate_join_token());
     case store::Command::kRotateGossipKey:
       return read(message.rotate_gossip_key());
+    case store::Command::kSetUnlockKey:
+      return read(message.set_unlock_key());
     case store::Command::OP_NOT_SET:
       break;
   }

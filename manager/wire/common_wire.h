@@ -20,6 +20,7 @@ inline constexpr size_t kMaxLabelValue = 8192;  // labels and options carry comp
 inline constexpr size_t kMaxLabels = 256;       // entries of a map
 inline constexpr size_t kMaxList = 256;         // aliases, features, subnets, auxiliary addresses
 inline constexpr size_t kGossipKeySize = 32;
+inline constexpr size_t kUnlockKeySize = 32;
 inline constexpr size_t kMaxGossipKeys = 3;
 
 common::Role to_wire(Role role);

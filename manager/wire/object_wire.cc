@@ -19,6 +19,13 @@ Result<std::string> secret(const std::string& value) {
   return value;
 }
 
+Result<std::string> unlock_key(const std::string& value) {
+  if (!value.empty() && value.size() != kUnlockKeySize) {
+    return invalid_argument("an unlock key must be 32 bytes long");
+  }
+  return value;
+}
+
 Result<uint8_t> mask_length(uint32_t value, uint32_t bits) {
   if (value > bits) {
     return invalid_argument("mask length " + std::to_string(value) + " is more than " +
@@ -68,6 +75,7 @@ store::Cluster to_wire(const Cluster& cluster) {
   out.set_root_key(cluster.root_key);
   out.set_worker_secret(cluster.worker_secret);
   out.set_manager_secret(cluster.manager_secret);
+  out.set_unlock_key(cluster.unlock_key);
   *out.mutable_gossip_keys() = to_wire(cluster.gossip_keys);
   for (const Prefix& pool : cluster.address_pools) out.add_address_pools(pool.str());
   out.set_mask_length_v4(cluster.mask_length_v4);
@@ -95,6 +103,7 @@ Result<Cluster> from_wire(const store::Cluster& cluster) {
   out.root_key = SHOAL_TRY(text(cluster.root_key(), "the root key", kMaxPem));
   out.worker_secret = SHOAL_TRY(secret(cluster.worker_secret()));
   out.manager_secret = SHOAL_TRY(secret(cluster.manager_secret()));
+  out.unlock_key = SHOAL_TRY(unlock_key(cluster.unlock_key()));
   out.gossip_keys = SHOAL_TRY(wire::from_wire(cluster.gossip_keys()));
   out.address_pools =
       SHOAL_TRY(list<Prefix>(cluster.address_pools(), "the address pools", kMaxPools,

@@ -40,6 +40,7 @@ InitialState bootstrap_state(const Member& self) {
 Result<std::unique_ptr<Core>> Core::create(const CoreConfig& config, InitialState initial, Rng& rng,
                                            Instant now) {
   SHOAL_CHECK(config.id != 0, "a member needs an id");
+  SHOAL_CHECK(!config.lease_reads || config.check_quorum, "a lease needs check_quorum");
   Index next = initial.offset;
   for (const Entry& entry : initial.entries) {
     if (entry.index != ++next) {
@@ -68,8 +69,13 @@ Core::Core(const CoreConfig& config, InitialState initial, Rng& rng, Instant now
       term_(initial.hard_state.term),
       vote_(initial.hard_state.vote),
       configuration_(initial.snapshot.members),
-      saved_(initial.hard_state) {
+      saved_(initial.hard_state),
+      started_(now) {
   const Index snapshot = initial.snapshot.index;
+  // Snapshots are sent to members only, so who is not in its own was removed before it was taken;
+  // a learner in it may have been a voter.
+  was_voter_ = config.on_removal == OnRemoval::kHandOver && !initial.snapshot.members.empty() &&
+               !self_is_voter();
   const Index applied = initial.applied;
   log_ = Log(initial.offset, initial.offset_term, std::move(initial.entries),
              initial.hard_state.commit, applied);
@@ -114,8 +120,10 @@ bool Core::check_term(const Message& message) {
 
 // A deposed leader, or a member returning with an older term, learns of the newer one.
 void Core::answer_stale(const Message& message) {
-  if (message.type == MessageType::kAppend || message.type == MessageType::kHeartbeat ||
-      message.type == MessageType::kSnapshot) {
+  const bool from_leader = message.type == MessageType::kAppend ||
+                           message.type == MessageType::kHeartbeat ||
+                           message.type == MessageType::kSnapshot;
+  if (from_leader && (config_.check_quorum || config_.pre_vote)) {
     send(to_peer(MessageType::kAppendResp, message.from));
   } else if (message.type == MessageType::kPreVote) {
     Message answer = to_peer(MessageType::kPreVoteResp, message.from);
@@ -159,7 +167,7 @@ void Core::tick(Instant now) {
   } else if (now_ >= election_deadline_) {
     reset_election_deadline();
     if (may_campaign()) {
-      start_campaign(Campaign::kPreElection);
+      start_campaign(config_.pre_vote ? Campaign::kPreElection : Campaign::kElection);
     } else {
       leader_ = 0;
     }
@@ -194,7 +202,11 @@ Effects Core::take_effects() {
       }
     }
   }
-  if (role_ == Role::kLeader && !self_is_voter() && committed_in_term()) retire();
+  if (!effects.committed.empty()) maybe_leave_joint();
+  if (config_.on_removal == OnRemoval::kHandOver && role_ == Role::kLeader && !self_is_voter() &&
+      committed_in_term()) {
+    retire();
+  }
   effects.reads = std::exchange(reads_, {});
   effects.snapshot_requests = std::exchange(snapshot_requests_, {});
   const SoftState soft{leader_, term_, role_};

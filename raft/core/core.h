@@ -1,8 +1,8 @@
 // Core: one member of a Raft group, as a function of (state, input, now) -> effects.
 //
 // Follows Ongaro's thesis: elections with pre-vote (9.6), check-quorum and leader stickiness
-// (4.2.3, 6.2), log replication with a conflict hint, membership one change at a time (4.1),
-// snapshots (5), read index (6.4), leadership transfer (3.10).
+// (4.2.3, 6.2), log replication with a conflict hint, membership by one change at a time (4.1) or
+// by joint consensus (4.3), snapshots (5), read index and leases (6.4), leadership transfer (3.10).
 //
 // Contract with the caller, once per round:
 //   Effects e = core.take_effects();
@@ -30,6 +30,13 @@
 
 namespace shoal::raft {
 
+// What a leader does that the group no longer counts. Published scenarios know the other two.
+enum class OnRemoval : uint8_t {
+  kHandOver,  // when its term has a committed entry: tells all, and lets the best voter go on
+  kStepDown,  // at once, without a successor
+  kStay,      // leads on, without a vote
+};
+
 struct CoreConfig {
   RaftId id = 0;
   Duration heartbeat_interval = std::chrono::milliseconds(100);
@@ -45,6 +52,15 @@ struct CoreConfig {
   size_t max_uncommitted_bytes = 4U << 20;  // proposals a leader holds; beyond: kResourceExhausted
   size_t max_apply_bytes = 1U << 20;        // committed entries per round
   size_t max_pending_reads = 1024;
+  // Ask before an election, so that a member that was cut off does not depose a healthy leader.
+  bool pre_vote = true;
+  // A leader without its quorum steps down, and who hears a leader helps nobody to depose it.
+  bool check_quorum = true;
+  // Reads on the leader's clock: for nine tenths of election_timeout_min after a quorum's answer no
+  // other leader can be, if clocks run at about the same speed. All members must agree on this
+  // (it delays their first vote after a start). Needs check_quorum.
+  bool lease_reads = false;
+  OnRemoval on_removal = OnRemoval::kHandOver;
 };
 
 enum class Role : uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };
@@ -125,6 +141,7 @@ class Core {
   // Also kConflict while another change is under way, and what Configuration::check says.
   // kUnavailable for the promotion of a learner that is still far behind.
   Result<Position> propose_conf_change(const ConfChange& change, Instant now);
+  Result<Position> propose_conf_change(const ConfChangeSet& set, Instant now);
   // Answered by Effects::reads, or never when leadership changes. kUnavailable, kResourceExhausted.
   Status read_index(uint64_t context, Instant now);
   // Hands leadership to a voter. kUnavailable (not leader), kInvalidArgument (not another voter).
@@ -133,11 +150,18 @@ class Core {
   void campaign(Instant now);
   // A leader becomes a follower without a successor.
   void step_down(Instant now);
+  // A follower acts as if it had not heard of its leader yet, and may help to depose it. Does
+  // nothing with lease_reads.
+  void forget_leader();
+  // Draws the next election timeout by hand: so long after the timer was last set.
+  void set_election_timeout(Duration timeout) { election_deadline_ = election_start_ + timeout; }
 
   // The state at applied(), for each of Effects::snapshot_requests.
   void provide_snapshot(RaftId to, std::shared_ptr<const Snapshot> snapshot, Instant now);
   // The transfer of a snapshot ended; the acknowledgement itself comes as a message.
   void report_snapshot(RaftId to, bool delivered, Instant now);
+  // Messages to this member are lost: a leader feels its way instead of filling the pipe.
+  void report_unreachable(RaftId to);
   // Entries up to `index` are covered by a durable snapshot.
   void compact(Index index) { log_.compact(index); }
 
@@ -199,6 +223,9 @@ class Core {
 
   // membership.cc
   void apply_conf_entry(const Entry& entry);
+  Result<Position> append_change(const ConfChangeSet& set);
+  bool lags(RaftId id) const;
+  void maybe_leave_joint();
   void adopt(Configuration next);
   void members_changed();
   void retire();
@@ -210,6 +237,9 @@ class Core {
   void start_read(RaftId from, uint64_t context);
   void release_reads();
   void finish_read(RaftId from, uint64_t context, Index index);
+  uint64_t confirmed_round() const;
+  void extend_lease();
+  bool lease_holds() const;
   bool committed_in_term() const;
 
   // snapshot.cc
@@ -240,16 +270,16 @@ class Core {
   Role role_ = Role::kFollower;
   Log log_;
   Configuration configuration_;
-  // Was a voter and is not a member now. Such a member may still be needed (thesis 4.2.2): those
-  // who have not heard that the removal is committed wait for its vote, and its log may be the
-  // longest.
-  bool removed_ = false;
+  // Was a voter and is none now. Such a member may still be needed (thesis 4.2.2): those who have
+  // not heard that the change is committed wait for its vote, and its log may be the longest.
+  bool was_voter_ = false;
   HardState saved_;  // as last handed out
   SoftState told_;   // as last told
   std::deque<Pending> pending_;
   uint64_t persist_seq_ = 0;
   std::shared_ptr<const Snapshot> snapshot_;  // received, to be handed out
   bool members_changed_ = true;
+  const Instant started_;
   std::vector<Message> messages_;
   std::vector<Message> early_messages_;
   std::vector<ReadState> reads_;
@@ -258,6 +288,7 @@ class Core {
 
   // follower and candidate
   Instant election_deadline_;
+  Instant election_start_;  // when the deadline was set
   Instant leader_heard_;
   std::map<RaftId, bool> votes_;
 
@@ -267,7 +298,10 @@ class Core {
   Index pending_conf_index_ = 0;  // no new change before this one is applied
   RaftId transferee_ = 0;
   Instant transfer_deadline_;
-  uint64_t read_round_ = 0;  // never goes back
+  uint64_t read_round_ = 0;                         // never goes back
+  std::deque<std::pair<uint64_t, Instant>> beats_;  // with a lease: rounds and when they were sent
+  Instant lease_end_;
+  bool lease_broken_ = false;  // whoever was told to take over may do so at any time
   std::deque<PendingRead> pending_reads_;
   size_t uncommitted_bytes_ = 0;
 };

@@ -211,8 +211,6 @@ TEST_F(CoreTest, OneMembershipChangeAtATime) {
   start(3);
   lead();
   const ConfChange add{ConfChangeKind::kAddLearner, {4, "n4", true}};
-  EXPECT_EQ(core_->propose_conf_change(add, now_).error().code, ErrorClass::kUnavailable)
-      << "nothing of the own term is committed";
   ack(2, 2);
   ASSERT_TRUE(core_->propose_conf_change(add, now_));
   EXPECT_EQ(core_->propose_conf_change(add, now_).error().code, ErrorClass::kConflict);
@@ -222,6 +220,37 @@ TEST_F(CoreTest, OneMembershipChangeAtATime) {
   EXPECT_TRUE(core_->configuration().contains(4));
   EXPECT_FALSE(core_->configuration().is_voter(4));
   EXPECT_TRUE(core_->progress().contains(4));
+}
+
+// Two voters of which one was never there decide nothing, for ever.
+TEST_F(CoreTest, ALearnerThatNeverAnsweredIsNotPromoted) {
+  start(1);
+  core_->campaign(now_);
+  pump();
+  ASSERT_EQ(core_->role(), Role::kLeader);
+  ASSERT_TRUE(core_->propose_conf_change({ConfChangeKind::kAddLearner, {2, "n2", true}}, now_));
+  pump();
+  ASSERT_TRUE(core_->configuration().contains(2));
+  const ConfChange promotion{ConfChangeKind::kAddVoter, {2, "n2", false}};
+  const auto early = core_->propose_conf_change(promotion, now_);
+  ASSERT_FALSE(early);
+  EXPECT_EQ(early.error().code, ErrorClass::kUnavailable);
+  ack(2, 3);
+  EXPECT_TRUE(core_->propose_conf_change(promotion, now_));
+}
+
+TEST_F(CoreTest, ANewLeaderChangesMembersOnlyAfterWhatItFound) {
+  start(3);
+  Message append = from(2, MessageType::kAppend, 2);
+  append.index = append.log_term = 1;
+  append.entries = {{.term = 2, .index = 2, .data = "perhaps a change"}};
+  receive(append);
+  now_ = now_ + std::chrono::seconds(1);
+  lead();
+  const ConfChange add{ConfChangeKind::kAddLearner, {4, "n4", true}};
+  EXPECT_EQ(core_->propose_conf_change(add, now_).error().code, ErrorClass::kConflict);
+  ack(2, 3);
+  EXPECT_TRUE(core_->propose_conf_change(add, now_));
 }
 
 TEST_F(CoreTest, RemovedLeaderHandsOver) {
@@ -253,6 +282,64 @@ TEST_F(CoreTest, ReadsWaitForAQuorumAfterTheQuestion) {
   ASSERT_EQ(reads_.size(), 1U);
   EXPECT_EQ(reads_[0].context, 77U);
   EXPECT_EQ(reads_[0].index, 2U);
+}
+
+TEST_F(CoreTest, ALeaseAnswersReadsUntilItEnds) {
+  config_.lease_reads = true;
+  start(3);
+  now_ = now_ + std::chrono::seconds(1);
+  lead();
+  ack(2, 2);
+  now_ = now_ + milliseconds(100);
+  core_->tick(now_);
+  const auto beats = pump();
+  ASSERT_FALSE(beats.empty());
+  ASSERT_TRUE(core_->read_index(1, now_));
+  pump();
+  EXPECT_TRUE(reads_.empty()) << "no quorum has answered a heartbeat";
+  Message answer = from(2, MessageType::kHeartbeatResp, core_->term());
+  answer.context = core_->progress().at(2).read_round + 1000;
+  for (const Message& beat : beats) {
+    if (beat.type == MessageType::kHeartbeat) answer.context = beat.context;
+  }
+  receive(answer);
+  reads_.clear();
+  ASSERT_TRUE(core_->read_index(2, now_ + milliseconds(449)));
+  pump();
+  ASSERT_EQ(reads_.size(), 1U);
+  ASSERT_TRUE(core_->read_index(3, now_ + milliseconds(451)));
+  pump();
+  EXPECT_EQ(reads_.size(), 1U) << "the lease is over";
+}
+
+TEST_F(CoreTest, WhoRestartsKeepsThePromiseOfItsLease) {
+  config_.lease_reads = true;
+  start(3);
+  Message vote = from(3, MessageType::kVote, 9);
+  vote.index = vote.log_term = 100;
+  now_ = now_ + milliseconds(499);
+  EXPECT_TRUE(receive(vote).empty());
+  now_ = now_ + milliseconds(1);
+  EXPECT_EQ(receive(vote).size(), 1U);
+}
+
+TEST_F(CoreTest, AJointConfigurationEndsByItself) {
+  start(3);
+  lead();
+  ack(2, 2);
+  ack(3, 2);
+  ASSERT_TRUE(core_->propose_conf_change(
+      ConfChangeSet{.changes = {{ConfChangeKind::kAddVoter, {4, "n4", false}},
+                                {ConfChangeKind::kRemove, {.id = 2}}}},
+      now_));
+  pump();
+  ack(3, 3);
+  EXPECT_TRUE(core_->configuration().joint());
+  EXPECT_EQ(core_->log().last_index(), 4U) << "the entry that leaves it";
+  ack(3, 4);
+  EXPECT_TRUE(core_->configuration().joint() == false) << "1 and 3 are a majority of both halves";
+  EXPECT_FALSE(core_->configuration().contains(2));
+  EXPECT_TRUE(core_->progress().contains(4));
 }
 
 TEST_F(CoreTest, TransferWaitsForTheSuccessorsLog) {
@@ -306,7 +393,7 @@ TEST(CoreCreate, RefusesAContradictingDisk) {
   EXPECT_EQ(made.error().code, ErrorClass::kDataLoss);
 }
 
-TEST(Configuration, ChecksAndCodec) {
+TEST(Configuration, OneChangeChecksAndCodec) {
   const Configuration one({{1, "a:1", false}, {2, "b:1", true}});
   EXPECT_EQ(one.check({ConfChangeKind::kRemove, {.id = 1}}).error().code, ErrorClass::kConflict);
   EXPECT_EQ(one.check({ConfChangeKind::kRemove, {.id = 9}}).error().code, ErrorClass::kNotFound);
@@ -314,14 +401,15 @@ TEST(Configuration, ChecksAndCodec) {
             ErrorClass::kInvalidArgument);
   EXPECT_TRUE(one.check({ConfChangeKind::kAddVoter, {2, "b:1", false}}));
   const ConfChange change{ConfChangeKind::kAddVoter, {2, "b:1", false}};
-  const auto decoded = decode_conf_change(encode(change));
+  const auto decoded = decode_conf_changes(encode(change));
   ASSERT_TRUE(decoded);
-  EXPECT_EQ(decoded->member, change.member);
-  EXPECT_FALSE(decode_conf_change("\x01\x09"));
-  EXPECT_EQ(decode_conf_change("\x01\x09").error().code, ErrorClass::kDataLoss);
+  EXPECT_TRUE(decoded->single);
+  EXPECT_EQ(decoded->changes, std::vector<ConfChange>{change});
+  EXPECT_FALSE(decode_conf_changes("\x01\x09"));
+  EXPECT_EQ(decode_conf_changes("\x01\x09").error().code, ErrorClass::kDataLoss);
   std::string newer = encode(change);
-  newer[0] = 2;
-  EXPECT_EQ(decode_conf_change(newer).error().code, ErrorClass::kUnimplemented);
+  newer[0] = 3;
+  EXPECT_EQ(decode_conf_changes(newer).error().code, ErrorClass::kUnimplemented);
 }
 
 }  // namespace

@@ -8,11 +8,15 @@ namespace shoal::raft {
 void Core::reset_election_deadline() {
   const int64_t spread = (config_.election_timeout_max - config_.election_timeout_min).count();
   const auto extra = spread > 0 ? rng_.below(static_cast<uint64_t>(spread)) : 0;
+  election_start_ = now_;
   election_deadline_ = now_ + config_.election_timeout_min + Duration(static_cast<int64_t>(extra));
 }
 
 // A leader that keeps its quorum, or a follower that heard its leader lately, does not vote it out.
 bool Core::in_lease() const {
+  if (!config_.check_quorum) return false;
+  // Whom we had promised to hear is forgotten by a restart.
+  if (config_.lease_reads && now_ < started_ + config_.election_timeout_min) return true;
   if (role_ == Role::kLeader) return true;
   return leader_ != 0 && now_ < leader_heard_ + config_.election_timeout_min;
 }
@@ -25,12 +29,16 @@ bool Core::has_unapplied_conf_change() const {
 }
 
 bool Core::may_campaign() const {
-  return role_ != Role::kLeader && (self_is_voter() || removed_) && !has_unapplied_conf_change();
+  return role_ != Role::kLeader && (self_is_voter() || was_voter_) && !has_unapplied_conf_change();
 }
 
 void Core::campaign(Instant now) {
   advance(now);
-  if (may_campaign()) start_campaign(Campaign::kPreElection);
+  // An election out of turn would break the leader's lease.
+  if (config_.lease_reads && in_lease() && configuration_.voters().ids().size() > 1) return;
+  if (may_campaign()) {
+    start_campaign(config_.pre_vote ? Campaign::kPreElection : Campaign::kElection);
+  }
 }
 
 void Core::start_campaign(Campaign kind) {
@@ -44,14 +52,15 @@ void Core::start_campaign(Campaign kind) {
     vote_ = config_.id;
     ++counters_.elections_started;
   }
-  for (const RaftId id : configuration_.voters().voters()) {
+  for (const RaftId id : configuration_.voters().ids()) {
     if (id == config_.id) continue;
     Message ask = to_peer(pre ? MessageType::kPreVote : MessageType::kVote, id);
     if (pre) ask.term = term_ + 1;
     ask.index = log_.last_index();
     ask.log_term = log_.last_term();
     ask.force = kind == Campaign::kTransfer;
-    send(std::move(ask));
+    // A question needs no durability: who forgets it in a crash does not count the answers.
+    send_early(std::move(ask));
   }
   // A pre-vote promises nothing; a vote counts when it is durable, in persisted().
   if (pre) record_vote(config_.id, true);
@@ -129,8 +138,11 @@ void Core::become_leader() {
   }
   // What the log holds may contain a change not applied yet.
   pending_conf_index_ = log_.last_index();
+  lease_end_ = Instant{};
+  lease_broken_ = false;
+  beats_.clear();
   append_own(EntryType::kNoop, "");
-  broadcast_heartbeat();
+  heartbeat_deadline_ = now_ + config_.heartbeat_interval;
   broadcast_append();
 }
 
@@ -139,21 +151,33 @@ void Core::step_down(Instant now) {
   if (role_ != Role::kFollower) become_follower(term_, 0);
 }
 
+void Core::forget_leader() {
+  // Under a lease that would be to break a promise.
+  if (role_ == Role::kFollower && !config_.lease_reads) leader_ = 0;
+}
+
 bool Core::recently_heard(RaftId id) const {
   if (id == config_.id) return true;
   const auto found = progress_.find(id);
-  return found != progress_.end() && now_ < found->second.last_heard + config_.election_timeout_max;
+  if (found == progress_.end() || !found->second.heard) return false;
+  return !config_.check_quorum || now_ < found->second.last_heard + config_.election_timeout_max;
 }
 
 // A leader cut off from the majority stops, so that its clients look elsewhere.
 void Core::check_quorum() {
-  const auto heard = [this](RaftId id) { return Index{recently_heard(id) ? 1U : 0U}; };
+  // A member that has not answered yet gets the same time as one that did.
+  const auto heard = [this](RaftId id) {
+    const auto found = progress_.find(id);
+    const bool in_time =
+        found != progress_.end() && now_ < found->second.last_heard + config_.election_timeout_max;
+    return Index{id == config_.id || in_time ? 1U : 0U};
+  };
   if (configuration_.voters().committed_index(heard) == 0) become_follower(term_, 0);
 }
 
 void Core::tick_leader() {
   if (now_ < heartbeat_deadline_) return;
-  check_quorum();
+  if (config_.check_quorum) check_quorum();
   if (role_ != Role::kLeader) return;
   if (transferee_ != 0 && now_ >= transfer_deadline_) abort_transfer();
   for (auto& [id, progress] : progress_) {
@@ -172,6 +196,7 @@ Status Core::transfer(RaftId to, Instant now) {
     return invalid_argument("raft member " + std::to_string(to) + " is not another voter");
   }
   transferee_ = to;
+  lease_broken_ = true;
   transfer_deadline_ = now_ + config_.election_timeout_max;
   maybe_hand_over(to);
   if (progress_.at(to).match < log_.last_index()) send_append(to, true);

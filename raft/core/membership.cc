@@ -1,36 +1,61 @@
-// Membership: one change at a time, proposed as an entry, in effect when it is applied.
+// Membership: one change at a time, or a set of them through a joint configuration; proposed as an
+// entry, in effect when it is applied.
+#include <algorithm>
+
 #include "raft/core/core.h"
 
 namespace shoal::raft {
 namespace {
 
-// A learner that lacks more than this is not promoted: the quorum would wait for it.
+// A learner that lacks more than this, or never answered, is not promoted: the quorum would wait
+// for it.
 constexpr Index kMaxPromotionLag = 1000;
 
 }  // namespace
 
 Result<Position> Core::propose_conf_change(const ConfChange& change, Instant now) {
+  return propose_conf_change(ConfChangeSet{.changes = {change}, .single = true}, now);
+}
+
+Result<Position> Core::propose_conf_change(const ConfChangeSet& set, Instant now) {
   advance(now);
   if (role_ != Role::kLeader) return unavailable("this node is not the raft leader");
   if (transferee_ != 0) return unavailable("leadership is being handed over: try again");
-  // Without an entry of its own term committed, a leader may not know of an earlier change.
-  if (!committed_in_term()) return unavailable("the new leader is settling: try again");
+  // Also what the log held at the election: one of those may be a change.
   if (pending_conf_index_ > log_.applied()) {
     return conflict("another membership change is in progress: try again when it is done");
   }
-  const Status allowed = configuration_.check(change);
+  const Status allowed = configuration_.check(set);
   if (!allowed) return allowed.error();
-  const RaftId id = change.member.id;
-  if (change.kind == ConfChangeKind::kAddVoter && configuration_.contains(id) &&
-      !configuration_.is_voter(id) &&
-      progress_.at(id).match + kMaxPromotionLag < log_.committed()) {
-    return unavailable("raft member " + std::to_string(id) +
-                       " is still receiving the log: try again");
+  for (const ConfChange& change : set.changes) {
+    if (change.kind == ConfChangeKind::kAddVoter && lags(change.member.id)) {
+      return unavailable("raft member " + std::to_string(change.member.id) +
+                         " is still receiving the log: try again");
+    }
   }
-  append_own(EntryType::kConfChange, encode(change));
+  return append_change(set);
+}
+
+bool Core::lags(RaftId id) const {
+  const auto found = progress_.find(id);
+  return found != progress_.end() && !configuration_.is_voter(id) &&
+         (found->second.match == 0 || found->second.match + kMaxPromotionLag < log_.committed());
+}
+
+Result<Position> Core::append_change(const ConfChangeSet& set) {
+  append_own(EntryType::kConfChange, encode(set));
   pending_conf_index_ = log_.last_index();
   broadcast_append();
   return Position{log_.last_index(), term_};
+}
+
+// A joint configuration that is to end by itself ends as soon as it is in effect here; after a
+// change of leaders, when the new one has applied what it found.
+void Core::maybe_leave_joint() {
+  if (role_ == Role::kLeader && configuration_.leaves_joint_itself() &&
+      pending_conf_index_ <= log_.applied()) {
+    (void)append_change({});
+  }
 }
 
 Progress Core::make_progress(Index next) const {
@@ -38,23 +63,19 @@ Progress Core::make_progress(Index next) const {
 }
 
 void Core::apply_conf_entry(const Entry& entry) {
-  auto change = decode_conf_change(entry.data);
-  if (!change) {
+  const auto set = decode_conf_changes(entry.data);
+  if (!set) {
     ++counters_.protocol_violations;
     return;
   }
-  // The one that leaves is told that it did, while we still count it.
-  if (role_ == Role::kLeader && change->kind == ConfChangeKind::kRemove &&
-      progress_.contains(change->member.id) && change->member.id != config_.id) {
-    send_append(change->member.id, true);
-  }
   Configuration next = configuration_;
-  next.apply(*change);
+  next.apply(*set);
   adopt(std::move(next));
 }
 
 void Core::adopt(Configuration next) {
-  removed_ = (removed_ || self_is_voter()) && !next.contains(config_.id);
+  was_voter_ = config_.on_removal == OnRemoval::kHandOver && (was_voter_ || self_is_voter()) &&
+               !next.is_voter(config_.id);
   configuration_ = std::move(next);
   members_changed();
 }
@@ -65,13 +86,21 @@ void Core::members_changed() {
   std::erase_if(progress_,
                 [this](const auto& item) { return !configuration_.contains(item.first); });
   for (const auto& [id, member] : configuration_.members()) {
-    if (progress_.try_emplace(id, make_progress(log_.last_index() + 1)).second) {
-      send_append(id, true);
-    }
+    // It is asked about the last entry first; that it was just added counts as a sign of life.
+    const auto [at, fresh] =
+        progress_.try_emplace(id, make_progress(std::max(log_.last_index(), Index{1})));
+    if (fresh) at->second.heard = true;
+  }
+  if (!self_is_voter() && config_.on_removal != OnRemoval::kHandOver) {
+    if (config_.on_removal == OnRemoval::kStepDown) become_follower(term_, 0);
+    return;
   }
   if (transferee_ != 0 && !configuration_.is_voter(transferee_)) abort_transfer();
   // A smaller quorum may commit more.
-  if (maybe_commit()) broadcast_append();
+  if (maybe_commit()) return broadcast_append();
+  for (const auto& [id, progress] : progress_) {
+    if (id != config_.id) send_append(id, false);
+  }
 }
 
 // A leader that is no longer a member has done its last duty when its term has a committed entry:

@@ -10,13 +10,10 @@ void Inflights::add(Index last, size_t bytes) {
 }
 
 void Inflights::free_to(Index index) {
-  while (!entries_.empty() && entries_.front().last <= index) free_first();
-}
-
-void Inflights::free_first() {
-  if (entries_.empty()) return;
-  bytes_ -= entries_.front().bytes;
-  entries_.pop_front();
+  while (!entries_.empty() && entries_.front().last <= index) {
+    bytes_ -= entries_.front().bytes;
+    entries_.pop_front();
+  }
 }
 
 void Inflights::clear() {
@@ -24,46 +21,48 @@ void Inflights::clear() {
   bytes_ = 0;
 }
 
-void Progress::become_probe() {
-  next = state == ProgressState::kSnapshot ? std::max(match, snapshot_index) + 1 : match + 1;
-  state = ProgressState::kProbe;
-  probe_sent = false;
+void Progress::reset(ProgressState next_state) {
+  state = next_state;
+  flow_paused = false;
   snapshot_index = 0;
   inflights.clear();
+}
+
+void Progress::become_probe() {
+  next = state == ProgressState::kSnapshot ? std::max(match, snapshot_index) + 1 : match + 1;
+  sent_commit = std::min(sent_commit, next - 1);
+  reset(ProgressState::kProbe);
 }
 
 void Progress::become_replicate() {
-  state = ProgressState::kReplicate;
-  probe_sent = false;
-  snapshot_index = 0;
   next = match + 1;
-  inflights.clear();
+  sent_commit = std::min(sent_commit, next - 1);
+  reset(ProgressState::kReplicate);
 }
 
 void Progress::become_snapshot(Instant give_up) {
-  state = ProgressState::kSnapshot;
-  snapshot_index = 0;
+  reset(ProgressState::kSnapshot);
   snapshot_deadline = give_up;
-  inflights.clear();
 }
 
-bool Progress::paused() const {
-  switch (state) {
-    case ProgressState::kProbe:
-      return probe_sent;
-    case ProgressState::kReplicate:
-      return inflights.full();
-    case ProgressState::kSnapshot:
-      return true;
+void Progress::sent(size_t count, size_t bytes, Index commit) {
+  sent_commit = commit;
+  if (state == ProgressState::kReplicate) {
+    if (count > 0) {
+      next += count;
+      inflights.add(next - 1, bytes);
+    }
+    flow_paused = inflights.full();
+  } else if (count > 0) {
+    flow_paused = true;
   }
-  return true;
 }
 
 bool Progress::update(Index index) {
-  next = std::max(next, index + 1);
   if (index <= match) return false;
   match = index;
-  probe_sent = false;
+  next = std::max(next, index + 1);
+  flow_paused = false;
   return true;
 }
 
@@ -71,11 +70,12 @@ bool Progress::decrease(Index refused, Index hint) {
   if (state == ProgressState::kReplicate) {
     if (refused <= match) return false;
     next = match + 1;
-    return true;
+  } else {
+    if (next - 1 != refused) return false;
+    next = std::max(std::min(refused, hint + 1), match + 1);
+    flow_paused = false;
   }
-  if (next - 1 != refused) return false;
-  next = std::max(std::min(refused, hint + 1), match + 1);
-  probe_sent = false;
+  sent_commit = std::min(sent_commit, next - 1);
   return true;
 }
 

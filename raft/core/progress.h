@@ -1,7 +1,8 @@
 // Progress: what a leader knows of one follower's log, and how it sends to it.
 //
-//   kProbe      one append at a time, until the place where the logs agree is found
-//   kReplicate  a pipeline: `next` runs ahead of `match`, bounded by Inflights
+//   kProbe      one append with entries at a time, until the place where the logs agree is found
+//   kReplicate  a pipeline: `next` runs ahead of `match`, bounded by Inflights; when that is full,
+//               an empty append after each heartbeat finds out whether all was lost on the way
 //   kSnapshot   nothing but heartbeats, until the snapshot arrived or failed
 #pragma once
 
@@ -24,7 +25,6 @@ class Inflights {
   void add(Index last, size_t bytes);
   // The follower has everything up to `index`.
   void free_to(Index index);
-  void free_first();
   void clear();
   size_t count() const { return entries_.size(); }
 
@@ -48,7 +48,13 @@ struct Progress {
   void become_probe();
   void become_replicate();
   void become_snapshot(Instant give_up);
-  bool paused() const;
+  // Nothing is sent until an answer comes.
+  bool paused() const { return state == ProgressState::kSnapshot || flow_paused; }
+  bool may_send_entries() const { return state != ProgressState::kReplicate || !inflights.full(); }
+  // An append left, with `count` entries of `bytes` from `next` on and this commit index.
+  void sent(size_t count, size_t bytes, Index commit);
+  // Whether the follower may not have been told of `commit`, or not of all it could take of it.
+  bool lacks_commit(Index commit) const { return commit > sent_commit && sent_commit < next - 1; }
   // An acknowledgement up to `index`. False when it is old news.
   bool update(Index index);
   // A refusal of the append after `refused`; `hint` is where to try next. False when it answers
@@ -57,13 +63,18 @@ struct Progress {
 
   Index match = 0;
   Index next = 1;
+  Index sent_commit = 0;
   ProgressState state = ProgressState::kProbe;
-  bool probe_sent = false;    // kProbe: wait for an answer (or a heartbeat's)
+  bool flow_paused = false;   // until an answer, or a heartbeat's
   Index snapshot_index = 0;   // kSnapshot: 0 until the snapshot is made
   Instant snapshot_deadline;  // kSnapshot: probe again when nothing was heard by then
-  Instant last_heard;
-  Index read_round = 0;  // the newest read round acknowledged
+  Instant last_heard;         // at first: since when it is known, so that it has time to answer
+  bool heard = false;         // an answer came since then
+  Index read_round = 0;       // the newest read round acknowledged
   Inflights inflights;
+
+ private:
+  void reset(ProgressState next_state);
 };
 
 }  // namespace shoal::raft

@@ -39,5 +39,28 @@ TEST(Progress, SnapshotResumesAfterIt) {
   EXPECT_EQ(progress.next, 51U);
 }
 
+TEST(Progress, AFullPipeStillProbesAfterAHeartbeat) {
+  Progress progress(10, Instant{}, 1, 1000);
+  progress.become_replicate();
+  progress.sent(1, 10, 3);
+  EXPECT_TRUE(progress.paused());
+  EXPECT_FALSE(progress.may_send_entries());
+  progress.flow_paused = false;
+  progress.sent(0, 0, 3);
+  EXPECT_TRUE(progress.paused()) << "one empty append, then silence again";
+}
+
+TEST(Progress, KnowsWhichCommitWasTold) {
+  Progress progress(10, Instant{}, 4, 1000);
+  progress.become_replicate();
+  progress.update(9);
+  EXPECT_TRUE(progress.lacks_commit(5));
+  progress.sent(0, 0, 5);
+  EXPECT_FALSE(progress.lacks_commit(5));
+  EXPECT_TRUE(progress.lacks_commit(7));
+  progress.sent(0, 0, 9);
+  EXPECT_FALSE(progress.lacks_commit(12)) << "beyond what the follower has";
+}
+
 }  // namespace
 }  // namespace shoal::raft

@@ -1,6 +1,9 @@
 // Read index (thesis 6.4): a read is served at the commit index of the moment it was asked, once a
 // quorum has confirmed the leader after that. Rounds are numbered; every heartbeat carries the
 // newest round, so one answer confirms all rounds up to it.
+//
+// With a lease no round is needed while it lasts: a quorum that answered a heartbeat grants no vote
+// for an election timeout after it, and the leader counts from when it sent that heartbeat.
 #include "raft/core/core.h"
 
 namespace shoal::raft {
@@ -24,6 +27,7 @@ Status Core::read_index(uint64_t context, Instant now) {
 }
 
 void Core::start_read(RaftId from, uint64_t context) {
+  if (lease_holds()) return finish_read(from, context, log_.committed());
   PendingRead read{.from = from, .context = context, .index = log_.committed(), .round = 0};
   if (committed_in_term()) read.round = ++read_round_;
   pending_reads_.push_back(read);
@@ -43,16 +47,34 @@ void Core::release_reads() {
     asked = true;
   }
   if (asked) broadcast_heartbeat();
-  const uint64_t confirmed = configuration_.voters().committed_index([this](RaftId id) {
-    if (id == config_.id) return read_round_;
-    const auto found = progress_.find(id);
-    return found == progress_.end() ? uint64_t{0} : found->second.read_round;
-  });
+  const uint64_t confirmed = confirmed_round();
   while (!pending_reads_.empty() && pending_reads_.front().round <= confirmed) {
     const PendingRead read = pending_reads_.front();
     pending_reads_.pop_front();
     finish_read(read.from, read.context, read.index);
   }
+}
+
+uint64_t Core::confirmed_round() const {
+  return configuration_.voters().committed_index([this](RaftId id) {
+    if (id == config_.id) return read_round_;
+    const auto found = progress_.find(id);
+    return found == progress_.end() ? uint64_t{0} : found->second.read_round;
+  });
+}
+
+void Core::extend_lease() {
+  if (!config_.lease_reads) return;
+  const uint64_t confirmed = confirmed_round();
+  while (!beats_.empty() && beats_.front().first <= confirmed) {
+    // A tenth for clocks that differ in speed.
+    lease_end_ = beats_.front().second + config_.election_timeout_min / 10 * 9;
+    beats_.pop_front();
+  }
+}
+
+bool Core::lease_holds() const {
+  return config_.lease_reads && !lease_broken_ && now_ < lease_end_ && committed_in_term();
 }
 
 void Core::finish_read(RaftId from, uint64_t context, Index index) {

@@ -4,6 +4,12 @@
 #include "raft/core/core.h"
 
 namespace shoal::raft {
+namespace {
+
+// Heartbeats of which the time is kept, for the lease: more than any answer takes to come back.
+constexpr size_t kMaxBeats = 64;
+
+}  // namespace
 
 Result<Position> Core::propose(std::string data, Instant now) {
   advance(now);
@@ -45,20 +51,13 @@ bool Core::send_append(RaftId to, bool even_if_empty) {
   append.index = progress.next - 1;
   append.log_term = *previous_term;
   append.commit = log_.committed();
-  append.entries = log_.slice(progress.next, log_.last_index() + 1, config_.max_append_bytes);
-  if (append.entries.empty() && !even_if_empty) return false;
-  if (!append.entries.empty()) {
-    if (progress.state == ProgressState::kReplicate) {
-      size_t bytes = 0;
-      for (const Entry& entry : append.entries) bytes += entry_bytes(entry);
-      progress.next = append.entries.back().index + 1;
-      progress.inflights.add(append.entries.back().index, bytes);
-    } else {
-      progress.probe_sent = true;
-    }
-  } else if (progress.state == ProgressState::kProbe) {
-    progress.probe_sent = true;
+  if (progress.may_send_entries()) {
+    append.entries = log_.slice(progress.next, log_.last_index() + 1, config_.max_append_bytes);
   }
+  if (append.entries.empty() && !even_if_empty) return false;
+  size_t bytes = 0;
+  for (const Entry& entry : append.entries) bytes += entry_bytes(entry);
+  progress.sent(append.entries.size(), bytes, append.commit);
   send_early(std::move(append));
   return true;
 }
@@ -71,6 +70,10 @@ void Core::broadcast_append() {
 
 void Core::broadcast_heartbeat() {
   heartbeat_deadline_ = now_ + config_.heartbeat_interval;
+  if (config_.lease_reads) {
+    beats_.emplace_back(++read_round_, now_);
+    if (beats_.size() > kMaxBeats) beats_.pop_front();
+  }
   for (const auto& [id, progress] : progress_) {
     if (id == config_.id) continue;
     Message beat = to_peer(MessageType::kHeartbeat, id);
@@ -138,6 +141,7 @@ void Core::handle_append_response(const Message& message) {
   if (role_ != Role::kLeader || found == progress_.end()) return;
   Progress& progress = found->second;
   progress.last_heard = now_;
+  progress.heard = true;
   if (message.index > log_.last_index()) {
     ++counters_.protocol_violations;  // acknowledges what was never sent
     return;
@@ -151,7 +155,6 @@ void Core::handle_append_response(const Message& message) {
     }
     return;
   }
-  const bool was_paused = progress.paused();
   const bool news = progress.update(message.index);
   // A probe may be confirmed at a match known before.
   if (!news && !(progress.match == message.index && progress.state == ProgressState::kProbe))
@@ -162,9 +165,9 @@ void Core::handle_append_response(const Message& message) {
   } else if (progress.state == ProgressState::kReplicate) {
     progress.inflights.free_to(message.index);
   }
-  if (news && maybe_commit()) {
+  if (maybe_commit()) {
     broadcast_append();
-  } else if (was_paused) {
+  } else if (progress.lacks_commit(log_.committed())) {
     send_append(message.from, true);
   }
   while (progress_.contains(message.from) && send_append(message.from, false)) {
@@ -191,16 +194,15 @@ void Core::handle_heartbeat_response(const Message& message) {
   if (role_ != Role::kLeader || found == progress_.end()) return;
   Progress& progress = found->second;
   progress.last_heard = now_;
-  progress.probe_sent = false;
-  if (progress.state == ProgressState::kReplicate && progress.inflights.full()) {
-    progress.inflights.free_first();
-  }
+  progress.heard = true;
+  progress.flow_paused = false;
   // Also finds out about appends lost on the way: an empty one after them is refused.
   if (progress.match < log_.last_index() || progress.state == ProgressState::kProbe) {
     send_append(message.from, true);
   }
   if (message.context <= read_round_ && message.context > progress.read_round) {
     progress.read_round = message.context;
+    extend_lease();
     release_reads();
   }
 }

@@ -17,7 +17,9 @@ void Core::provide_snapshot(RaftId to, std::shared_ptr<const Snapshot> snapshot,
       found->second.state != ProgressState::kSnapshot) {
     return;
   }
-  found->second.snapshot_index = snapshot->meta.index;
+  Progress& progress = found->second;
+  progress.snapshot_index = progress.sent_commit = snapshot->meta.index;
+  progress.next = snapshot->meta.index + 1;
   Message message = to_peer(MessageType::kSnapshot, to);
   message.snapshot = std::move(snapshot);
   send_early(std::move(message));
@@ -33,7 +35,15 @@ void Core::report_snapshot(RaftId to, bool delivered, Instant now) {
   if (!delivered) found->second.snapshot_index = 0;
   found->second.become_probe();
   // The next heartbeat's answer starts the probe, after the follower had time to install.
-  found->second.probe_sent = true;
+  found->second.flow_paused = true;
+}
+
+void Core::report_unreachable(RaftId to) {
+  const auto found = progress_.find(to);
+  if (role_ == Role::kLeader && to != config_.id && found != progress_.end() &&
+      found->second.state == ProgressState::kReplicate) {
+    found->second.become_probe();
+  }
 }
 
 void Core::handle_snapshot(const Message& message) {

@@ -24,17 +24,18 @@ void Driver::propose(std::string command, ProposeCallback done) {
 }
 
 void Driver::add_member(const Member& member, StatusCallback done) {
-  propose_change({member.learner ? ConfChangeKind::kAddLearner : ConfChangeKind::kAddVoter, member},
-                 std::move(done));
+  const auto kind = member.learner ? ConfChangeKind::kAddLearner : ConfChangeKind::kAddVoter;
+  change_members({.changes = {{kind, member}}, .single = true}, std::move(done));
 }
 
 void Driver::remove_member(RaftId id, StatusCallback done) {
-  propose_change({ConfChangeKind::kRemove, Member{.id = id}}, std::move(done));
+  change_members({.changes = {{ConfChangeKind::kRemove, Member{.id = id}}}, .single = true},
+                 std::move(done));
 }
 
-void Driver::propose_change(const ConfChange& change, StatusCallback done) {
+void Driver::change_members(const ConfChangeSet& set, StatusCallback done) {
   if (refuse_when_down([&](Error error) { done(std::move(error)); })) return;
-  const auto position = core_->propose_conf_change(change, clock_.now());
+  const auto position = core_->propose_conf_change(set, clock_.now());
   if (!position) return done(position.error());
   proposals_[{position->index, position->term}] = {
       clock_.now() + config_.proposal_timeout,
@@ -63,7 +64,7 @@ void Driver::apply(const std::vector<Entry>& entries) {
     if (entry.type == EntryType::kCommand) {
       result = machine_.apply(entry.index, entry.term, entry.data);
     } else if (entry.type == EntryType::kConfChange) {
-      if (const auto change = decode_conf_change(entry.data)) configuration_.apply(*change);
+      if (const auto set = decode_conf_changes(entry.data)) configuration_.apply(*set);
       machine_.on_applied_conf(entry.index, configuration_.list());
     }
     settle(entry.index, entry.term, std::move(result));
@@ -149,6 +150,7 @@ void Driver::told(const SoftState& soft) {
   const bool self = soft.role == Role::kLeader;
   const Term term = soft.leader == 0 ? 0 : soft.term;
   if (soft.leader == told_leader_ && self == told_self_ && term == told_term_) return;
+  const bool left = told_self_ && !self && !configuration_.contains(config_.core.id);
   told_leader_ = soft.leader;
   told_term_ = term;
   told_self_ = self;
@@ -160,6 +162,13 @@ void Driver::told(const SoftState& soft) {
     return true;
   });
   for (const auto& done : unanswered) done(unavailable("the raft leader changed: try again"));
+  // Who is no longer a member is not told what became of its last proposals.
+  if (left) {
+    for (auto& [key, proposal] : std::exchange(proposals_, {})) {
+      proposal.done(deadline_exceeded(
+          "this node was removed while it led; the change may or may not have happened"));
+    }
+  }
   observer_.on_leader_change(soft.leader, soft.term, self);
 }
 

@@ -37,7 +37,7 @@ Status Driver::load_and_run() {
   set_peers(configuration_.list());
   pump();
   // Nobody else to ask: no need to wait for a timeout.
-  if (core_ && configuration_.voters().voters() == std::vector<RaftId>{config_.core.id}) {
+  if (core_ && configuration_.voters().ids() == std::vector<RaftId>{config_.core.id}) {
     core_->campaign(clock_.now());
   }
   pump();

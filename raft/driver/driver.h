@@ -99,6 +99,9 @@ class Driver {
   void add_member(const Member& member, StatusCallback done);
   // kNotFound, kConflict (the last voter). A leader may remove itself.
   void remove_member(RaftId id, StatusCallback done);
+  // Several at once, through a joint configuration; done when that is in effect here. It is left
+  // without further calls but for kJointExplicit, which an empty set ends.
+  void change_members(const ConfChangeSet& set, StatusCallback done);
   // On any member: done when a read of the state machine here sees everything acknowledged before
   // the call. kUnavailable: try again.
   void read_index(StatusCallback done);
@@ -154,7 +157,6 @@ class Driver {
   Index compaction_point() const;
   std::shared_ptr<const Snapshot> make_snapshot();
   void told(const SoftState& soft);
-  void propose_change(const ConfChange& change, StatusCallback done);
 
   const DriverConfig config_;
   LogStore& store_;

@@ -1,27 +1,27 @@
 #include "raft/storage/format.h"
 
-#include "base/codec/bytes.h"
-#include "base/codec/crc32c.h"
+#include <algorithm>
 
 namespace shoal::raft::format {
 namespace {
 
 std::string text_of(const ByteWriter& out) { return std::string(as_text(out.view())); }
 
-std::string seal(std::string_view key, std::string_view body) {
-  ByteWriter out;
-  out.u32(crc32c(as_bytes(body), crc32c(as_bytes(key))));
-  out.raw(as_bytes(body));
-  return text_of(out);
+crypto::Tag get_tag(ByteReader& in) {
+  crypto::Tag tag{};
+  const ByteView bytes = in.raw(tag.size());
+  std::copy(bytes.begin(), bytes.end(), tag.begin());
+  return tag;
 }
 
-Result<std::string_view> open(std::string_view key, std::string_view value) {
-  ByteReader in(as_bytes(value));
-  const uint32_t crc = in.u32();
-  if (!in.ok()) return data_loss("record too short");
-  const std::string_view body = value.substr(4);
-  if (crc != crc32c(as_bytes(body), crc32c(as_bytes(key)))) return data_loss("checksum mismatch");
-  return body;
+std::string snapshot_place(Index index, Term term, uint64_t number, bool last) {
+  ByteWriter out;
+  out.raw(as_bytes("snapshot"));
+  out.u64(index);
+  out.u64(term);
+  out.u64(number);
+  out.u8(last ? 1 : 0);
+  return text_of(out);
 }
 
 }  // namespace
@@ -41,40 +41,40 @@ std::optional<Index> parse_entry_key(std::string_view key) {
   return index;
 }
 
+std::string entry_place(Index index, const crypto::Tag& previous) {
+  ByteWriter out;
+  out.raw(as_bytes("entry"));
+  out.u64(index);
+  out.raw(previous);
+  return text_of(out);
+}
+
 std::string encode_version() {
   ByteWriter out;
   out.u32(kVersion);
   return text_of(out);
 }
 
-std::string encode(const HardState& state) {
+std::string encode(const State& state) {
   ByteWriter out;
-  out.u64(state.term);
-  out.u64(state.vote);
-  out.u64(state.commit);
-  return seal(kHardStateKey, as_text(out.view()));
-}
-
-std::string encode(const Offset& offset) {
-  ByteWriter out;
-  out.u64(offset.index);
-  out.u64(offset.term);
-  return seal(kOffsetKey, as_text(out.view()));
-}
-
-std::string encode(const SnapshotRecord& record) {
-  ByteWriter out;
-  out.u64(record.meta.index);
-  out.u64(record.meta.term);
-  out.u64(record.size);
-  out.u32(record.crc);
-  out.varint(record.meta.members.size());
-  for (const Member& member : record.meta.members) {
+  out.u64(state.sequence);
+  out.u64(state.hard_state.term);
+  out.u64(state.hard_state.vote);
+  out.u64(state.hard_state.commit);
+  out.u64(state.offset);
+  out.u64(state.offset_term);
+  out.raw(state.offset_tag);
+  out.u64(state.last);
+  out.raw(state.last_tag);
+  out.u64(state.snapshot.index);
+  out.u64(state.snapshot.term);
+  out.varint(state.snapshot.members.size());
+  for (const Member& member : state.snapshot.members) {
     out.u64(member.id);
     out.text(member.address);
-    out.u8(member.learner ? 1 : 0);
+    out.u8(static_cast<uint8_t>((member.learner ? 1 : 0) | member.joint << 1));
   }
-  return seal(kSnapshotKey, as_text(out.view()));
+  return text_of(out);
 }
 
 std::string encode(const Entry& entry) {
@@ -82,66 +82,61 @@ std::string encode(const Entry& entry) {
   out.u64(entry.term);
   out.u8(static_cast<uint8_t>(entry.type));
   out.raw(as_bytes(entry.data));
-  return seal(entry_key(entry.index), as_text(out.view()));
+  return text_of(out);
 }
 
-Status check_version(std::string_view value) {
+Result<uint32_t> decode_version(std::string_view value) {
   ByteReader in(as_bytes(value));
   const uint32_t version = in.u32();
-  if (!in.done()) return data_loss("malformed format version");
+  if (!in.done() || version == 0) return data_loss("malformed format version");
   if (version > kVersion) {
     return unimplemented("format version " + std::to_string(version) +
                          " is newer than this program (" + std::to_string(kVersion) +
                          "): upgrade it");
   }
-  return ok_status();
+  return version;
 }
 
-Result<HardState> decode_hard_state(std::string_view value) {
-  ByteReader in(as_bytes(SHOAL_TRY(open(kHardStateKey, value))));
-  HardState out;
-  out.term = in.u64();
-  out.vote = in.u64();
-  out.commit = in.u64();
-  if (!in.done()) return data_loss("malformed hard state");
-  return out;
-}
-
-Result<Offset> decode_offset(std::string_view value) {
-  ByteReader in(as_bytes(SHOAL_TRY(open(kOffsetKey, value))));
-  Offset out;
-  out.index = in.u64();
-  out.term = in.u64();
-  if (!in.done()) return data_loss("malformed log offset");
-  return out;
-}
-
-Result<SnapshotRecord> decode_snapshot(std::string_view value) {
-  ByteReader in(as_bytes(SHOAL_TRY(open(kSnapshotKey, value))));
-  SnapshotRecord out;
-  out.meta.index = in.u64();
-  out.meta.term = in.u64();
-  out.size = in.u64();
-  out.crc = in.u32();
+std::vector<Member> get_members(ByteReader& in) {
+  std::vector<Member> out;
   const uint64_t count = in.varint();
   if (count > kMaxMembers) in.fail();
   for (uint64_t i = 0; i < count && in.ok(); ++i) {
     Member member;
     member.id = in.u64();
     member.address = in.text(kMaxAddressBytes);
-    member.learner = in.u8() != 0;
-    out.meta.members.push_back(std::move(member));
+    const uint8_t part = in.u8();
+    member.learner = (part & 1) != 0;
+    member.joint = part >> 1;
+    if (member.joint > kJointBits) in.fail();
+    out.push_back(std::move(member));
   }
-  if (!in.done() || out.size > kMaxSnapshotBytes) return data_loss("malformed snapshot record");
   return out;
 }
 
-Result<Entry> decode_entry(std::string_view key, std::string_view value) {
-  const auto index = parse_entry_key(key);
-  if (!index) return data_loss("malformed entry key");
-  ByteReader in(as_bytes(SHOAL_TRY(open(key, value))));
+Result<State> decode_state(std::string_view record) {
+  ByteReader in(as_bytes(record));
+  State out;
+  out.sequence = in.u64();
+  out.hard_state.term = in.u64();
+  out.hard_state.vote = in.u64();
+  out.hard_state.commit = in.u64();
+  out.offset = in.u64();
+  out.offset_term = in.u64();
+  out.offset_tag = get_tag(in);
+  out.last = in.u64();
+  out.last_tag = get_tag(in);
+  out.snapshot.index = in.u64();
+  out.snapshot.term = in.u64();
+  out.snapshot.members = get_members(in);
+  if (!in.done() || out.last < out.offset) return data_loss("malformed state record");
+  return out;
+}
+
+Result<Entry> decode_entry(Index index, std::string_view record) {
+  ByteReader in(as_bytes(record));
   Entry out;
-  out.index = *index;
+  out.index = index;
   out.term = in.u64();
   const uint8_t type = in.u8();
   if (!in.ok() || type > static_cast<uint8_t>(EntryType::kNoop)) {
@@ -149,6 +144,35 @@ Result<Entry> decode_entry(std::string_view key, std::string_view value) {
   }
   out.type = static_cast<EntryType>(type);
   out.data = as_text(in.raw(in.remaining()));
+  return out;
+}
+
+std::string seal_snapshot(crypto::Sealer& sealer, Index index, Term term, std::string_view data) {
+  std::string out;
+  out.reserve(data.size() + (data.size() / kSnapshotPart + 1) * crypto::kSealOverhead);
+  uint64_t number = 0;
+  bool last = false;
+  while (!last) {
+    const std::string_view part = data.substr(0, kSnapshotPart);
+    data.remove_prefix(part.size());
+    last = data.empty();
+    out += sealer.seal(snapshot_place(index, term, number++, last), part);
+  }
+  return out;
+}
+
+Result<std::string> open_snapshot(const crypto::Sealer& sealer, Index index, Term term,
+                                  std::string_view file) {
+  std::string out;
+  out.reserve(file.size());
+  uint64_t number = 0;
+  bool last = false;
+  while (!last) {
+    const std::string_view part = file.substr(0, kSnapshotPart + crypto::kSealOverhead);
+    file.remove_prefix(part.size());
+    last = file.empty();
+    out += SHOAL_TRY(sealer.open(snapshot_place(index, term, number++, last), part));
+  }
   return out;
 }
 

@@ -1,59 +1,82 @@
-// What the raft database holds. Keys are one letter, of an entry followed by its index; values have
-// a checksum (CRC-32C of the key and the rest of the value) at their front, so that a value under
-// a wrong key is found out too. Integers are big endian.
+// What the raft directory holds: a RocksDB database, the files state-<index> and "acknowledged".
 //
-//   "f"               format version u32 (1); a store with a newer one is not touched
-//   "h"               crc u32 | term u64 | vote u64 | commit u64
-//   "o"               crc u32 | offset u64 | offset term u64      the log begins after it
-//   "s"               crc u32 | index u64 | term u64 | size u64 | crc of data u32 | count varint |
-//                     count x (id u64, address text, learner u8)
-//   "e" index u64     crc u32 | term u64 | type u8 | data
+// Every record but "f" is sealed (base/crypto/sealer.h) under a key of this node, bound to its
+// place. Integers are big endian. In the database:
 //
-// The snapshot's data is a file beside the database, snapshot-<index>, written and synced before
-// the "s" record that names it.
+//   key              place                                  record
+//   "f"              -                                      format version u32 (2), not sealed
+//   "t"              "state"                                sequence u64 | term, vote, commit u64 |
+//                                                           offset, offset term u64 | offset tag |
+//                                                           last u64 | last tag | snapshot index,
+//                                                           snapshot term u64 | members
+//   "e" index u64    "entry" | index u64 | tag of the       term u64 | type u8 | data
+//                    entry before it
+//
+// members: count varint, count x (id u64, address text, learner + 2 * joint u8). tag: the 16 bytes at the end
+// of a sealed entry; `offset tag` is that of the entry at `offset`, after which the log begins, and
+// zero when a received snapshot is there. So the log is one chain, its end is in "t", and "t" is
+// written with every batch, its sequence one higher: whatever is missing, old or out of place does
+// not fit. What is lost at the very end is found by "acknowledged" (witness.h).
+//
+// state-<index> is the snapshot's data in parts of 1 MiB, each sealed, in the place "snapshot" |
+// index u64 | term u64 | number u64 | last u8. It is written and synced before the record that
+// names it.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/codec/bytes.h"
+#include "base/crypto/sealer.h"
 #include "base/types/result.h"
 #include "raft/types.h"
 
 namespace shoal::raft::format {
 
-inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kVersion = 2;
+inline constexpr uint32_t kPlainVersion = 1;  // format_v1.h
 inline constexpr std::string_view kVersionKey = "f";
-inline constexpr std::string_view kHardStateKey = "h";
-inline constexpr std::string_view kOffsetKey = "o";
-inline constexpr std::string_view kSnapshotKey = "s";
+inline constexpr std::string_view kStateKey = "t";
+inline constexpr std::string_view kStatePlace = "state";
 inline constexpr char kEntryPrefix = 'e';
+inline constexpr std::string_view kSnapshotFile = "state-";
+inline constexpr size_t kSnapshotPart = 1U << 20;
 
-struct Offset {
-  Index index = 0;
-  Term term = 0;
-};
+// All that is small, written whole with every batch.
+struct State {
+  uint64_t sequence = 0;
+  HardState hard_state;
+  Index offset = 0;
+  Term offset_term = 0;
+  crypto::Tag offset_tag{};
+  Index last = 0;
+  crypto::Tag last_tag{};
+  SnapshotMeta snapshot;
 
-struct SnapshotRecord {
-  SnapshotMeta meta;
-  uint64_t size = 0;
-  uint32_t crc = 0;
+  friend bool operator==(const State&, const State&) = default;
 };
 
 std::string entry_key(Index index);
 std::optional<Index> parse_entry_key(std::string_view key);
+std::string entry_place(Index index, const crypto::Tag& previous);
 
 std::string encode_version();
-std::string encode(const HardState& state);
-std::string encode(const Offset& offset);
-std::string encode(const SnapshotRecord& record);
+std::string encode(const State& state);
 std::string encode(const Entry& entry);
 
-// kDataLoss when the checksum or the form is wrong; kUnimplemented for a newer version.
-Status check_version(std::string_view value);
-Result<HardState> decode_hard_state(std::string_view value);
-Result<Offset> decode_offset(std::string_view value);
-Result<SnapshotRecord> decode_snapshot(std::string_view value);
-Result<Entry> decode_entry(std::string_view key, std::string_view value);
+// The version; kDataLoss when it is none, kUnimplemented for a newer one.
+Result<uint32_t> decode_version(std::string_view value);
+// kDataLoss when the form is wrong.
+Result<State> decode_state(std::string_view record);
+Result<Entry> decode_entry(Index index, std::string_view record);
+std::vector<Member> get_members(ByteReader& in);
+
+std::string seal_snapshot(crypto::Sealer& sealer, Index index, Term term, std::string_view data);
+Result<std::string> open_snapshot(const crypto::Sealer& sealer, Index index, Term term,
+                                  std::string_view file);
+// The most a snapshot file can have.
+inline constexpr size_t kMaxSnapshotFile =
+    kMaxSnapshotBytes + (kMaxSnapshotBytes / kSnapshotPart + 1) * crypto::kSealOverhead;
 
 }  // namespace shoal::raft::format

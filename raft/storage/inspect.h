@@ -3,28 +3,29 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/crypto/crypto.h"
 #include "raft/storage/format.h"
 
 namespace shoal::raft {
 
 struct LogReport {
   HardState hard_state;
-  std::optional<format::SnapshotRecord> snapshot;
-  format::Offset offset;  // the log begins after it
-  Index last = 0;         // of the entries found; the offset when there are none
-  size_t entries = 0;
+  SnapshotMeta snapshot;              // index 0: none
+  Index offset = 0;                   // the log begins after it
+  Index last = 0;                     // its last entry; the offset when there are none
+  size_t entries = 0;                 // that can be read
   size_t bytes = 0;                   // of their data
   std::string snapshot_data;          // empty when absent or damaged
   std::vector<std::string> problems;  // sentences
 };
 
-// `visit` gets each entry that can be read, in order. kNotFound: no database in `directory`;
-// kDataLoss: it cannot be opened at all.
-Result<LogReport> inspect_log(const std::string& directory,
+// `key`: what the store is sealed under. `visit` gets each entry that can be read, in order.
+// kNotFound: no database in `directory`; kDataLoss: it cannot be opened at all; kUnimplemented: of
+// another format.
+Result<LogReport> inspect_log(const std::string& directory, const crypto::Key& key,
                               const std::function<void(const Entry&)>& visit);
 
 }  // namespace shoal::raft

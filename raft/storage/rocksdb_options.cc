@@ -9,7 +9,9 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/runtime/files.h"
 #include "base/runtime/log.h"
+#include "raft/storage/table_sums.h"
 
 namespace shoal::raft {
 namespace {
@@ -18,6 +20,11 @@ constexpr size_t kBlockCacheBytes = 2U << 20;
 constexpr size_t kWriteBufferBytes = 2U << 20;  // per database; two of them at most
 constexpr size_t kMaxWalBytes = 8U << 20;       // read again at every start
 constexpr size_t kMaxLogLine = 512;
+
+// RocksDB begins a new manifest at 1 GiB; ours, of a few files each, end with every start.
+constexpr size_t kMaxManifestBytes = 64U << 20;
+constexpr size_t kLogBlockBytes = 32768;
+constexpr size_t kLogHeaderBytes = 7;
 
 std::shared_ptr<rocksdb::Cache> shared_block_cache() {
   static const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes, 0);
@@ -55,12 +62,37 @@ rocksdb::Options small_rocksdb_options() {
   options.max_background_jobs = 2;
   options.max_open_files = 64;
   options.compression = rocksdb::kNoCompression;
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   options.info_log = std::make_shared<DaemonLog>();
   options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  options.listeners.push_back(make_table_sums());
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   return options;
+}
+
+Status check_manifest(const std::string& directory) {
+  const auto text = read_file(directory + "/CURRENT", kMaxManifestBytes);
+  if (!text) return text.error().code == ErrorClass::kNotFound ? ok_status() : Status(text.error());
+  const std::string path = directory + "/" + text->substr(0, text->find('\n'));
+  const auto manifest = read_file(path, kMaxManifestBytes);
+  if (!manifest) return data_loss(manifest.error().message);
+  size_t at = 0;
+  while (at < manifest->size()) {
+    const size_t left_in_block = kLogBlockBytes - at % kLogBlockBytes;
+    if (left_in_block < kLogHeaderBytes) {
+      at += left_in_block;  // filled with zeros
+      continue;
+    }
+    const auto byte = [&](size_t i) -> size_t {
+      return i < manifest->size() ? static_cast<uint8_t>((*manifest)[i]) : 0;
+    };
+    const size_t length = byte(at + 4) | byte(at + 5) << 8;
+    if (kLogHeaderBytes + length > left_in_block) break;
+    at += kLogHeaderBytes + length;
+  }
+  if (at == manifest->size()) return ok_status();
+  return data_loss(path + " does not end with a whole record");
 }
 
 Error rocksdb_error(const rocksdb::Status& status, const std::string& what,

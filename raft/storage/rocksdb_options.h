@@ -10,9 +10,15 @@
 
 namespace shoal::raft {
 
-// Creates what is missing; refuses a write-ahead log that is damaged before its end. A torn last
-// record (a crash during a write that was never acknowledged) is dropped.
+// Creates what is missing. Of a damaged write-ahead log everything before the damage is kept and
+// nothing after it: whether that is all there should be is for the owner to know.
 rocksdb::Options small_rocksdb_options();
+
+// RocksDB takes a manifest whose end is damaged for one that was being written, and goes on with an
+// older list of files. kDataLoss when the manifest of `directory` does not end with a whole record
+// (its format: RocksDB's log, blocks of 32 KiB with records of crc u32 | length u16 | type u8 |
+// data). A directory without a database is fine.
+Status check_manifest(const std::string& directory);
 
 // An error for people: kConflict when another process has the database open, kDataLoss for
 // corruption (says to remove and rejoin this manager), kResourceExhausted for a full disk, else

@@ -1,7 +1,10 @@
 // RocksLogStore: the LogStore of the daemon, a RocksDB directory and a snapshot file in it.
 //
-// Layout on disk: raft/storage/format.h. Saves are queued to one work thread; whatever is queued
-// when the thread is free is written as one synced batch (group commit).
+// Layout on disk: raft/storage/format.h; all of it sealed under `key`. Saves are queued to one work
+// thread; whatever is queued when the thread is free is written as one synced batch (group commit).
+//
+// What it loads is what it last acknowledged, or more (a write under way at a crash); damaged or
+// missing records are kDataLoss, never something else.
 //
 // Thread rule: all public functions on the strand; the database is touched by the work thread only,
 // but for open().
@@ -19,6 +22,7 @@
 #include "base/runtime/strand.h"
 #include "raft/driver/ports.h"
 #include "raft/storage/format.h"
+#include "raft/storage/witness.h"
 
 namespace shoal::raft {
 
@@ -37,8 +41,11 @@ class RocksLogStore final : public LogStore {
 
   // Opens or makes the store in `directory` (made if needed; its parent must exist). kDataLoss,
   // kConflict (open elsewhere), kUnimplemented (newer format), each saying what to do. `strand`
-  // runs the callbacks and must outlive the store.
-  static Result<std::unique_ptr<RocksLogStore>> open(const std::string& directory, Strand& strand);
+  // runs the callbacks and must outlive the store. A store of format 1 is sealed first.
+  static Result<std::unique_ptr<RocksLogStore>> open(const std::string& directory,
+                                                     const crypto::Key& key, Strand& strand);
+  // The format of the store in `directory`, 0 when there is none. Blocks; nobody may have it open.
+  static Result<uint32_t> format_of(const std::string& directory);
   ~RocksLogStore() override;  // finishes the saves under way
 
   Result<Loaded> load() override;
@@ -53,35 +60,45 @@ class RocksLogStore final : public LogStore {
     std::function<void(Status)> done;
   };
 
-  RocksLogStore(std::string directory, Strand& strand);
+  RocksLogStore(std::string directory, const crypto::Key& key, Strand& strand);
 
+  // store.cc
   Status open_database();
   Result<Loaded> read_all();
   Status read_entries(Loaded& loaded);
   Result<std::string> read_snapshot();
   Result<std::string> get(std::string_view key);  // empty when absent
-  void flush();
-  Status write(const std::vector<Save>& saves);
-  Status add(const Batch& batch, rocksdb::WriteBatch& out);
-  Status write_snapshot_file(const Snapshot& snapshot);
   void remove_old_snapshots();
   std::string snapshot_path(Index index) const;
   Error bad_record(const Error& error, const std::string& what) const;
 
+  // store_write.cc
+  void flush();
+  Status write(const std::vector<Save>& saves);
+  Status write_synced(rocksdb::WriteBatch& batch);
+  void record_sync(std::chrono::steady_clock::duration took);
+  Status add(const Batch& batch, rocksdb::WriteBatch& out);
+  Status add_snapshot(const Batch& batch, rocksdb::WriteBatch& out);
+  void add_entries(const std::vector<Entry>& entries, rocksdb::WriteBatch& out);
+  crypto::Tag tag_at(Index index) const;
+
+  // store_upgrade.cc
+  Status upgrade();
+  Result<Batch> read_plain(Loaded& loaded);
+
   const std::string directory_;
   Strand& strand_;
   std::unique_ptr<rocksdb::DB> database_;  // none while it cannot be opened again; failed_ says why
-
-  void record_sync(std::chrono::steady_clock::duration took);
 
   mutable std::mutex mutex_;  // guards queue_ and sync_us_
   std::vector<Save> queue_;
   std::deque<uint64_t> sync_us_;  // oldest first
 
   // Of the work thread.
-  Index offset_ = 0;
-  Index last_ = 0;
-  Index snapshot_index_ = 0;
+  crypto::Sealer sealer_;
+  Witness witness_;
+  format::State state_;           // as of the last save, or the load
+  std::deque<crypto::Tag> tags_;  // of the entries after state_.offset
   Status failed_;
 
   WorkThread thread_;  // last: its jobs use what is above

@@ -33,6 +33,7 @@ class Daemon final : public Observer {
       return 0;
     });
     server_->Shutdown(std::chrono::system_clock::now());
+    strand_.call([] {});  // what the streams posted has run
     transport_.reset();
     store_.reset();
     strand_.call([this] {
@@ -50,14 +51,15 @@ class Daemon final : public Observer {
           return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
                                            raft_channel_arguments());
         },
-        [](const auto&) { return ok_status(); });
+        GrpcTransport::Admission{[](const auto&) { return NodeId("n"); },
+                                 [](const NodeId&, RaftId) { return ok_status(); }});
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:" + std::to_string(port), grpc::InsecureServerCredentials(),
                              &port);
     builder.RegisterService(&transport_->service());
     server_ = builder.BuildAndStart();
     EXPECT_NE(server_, nullptr);
-    auto store = RocksLogStore::open(directory_, strand_);
+    auto store = RocksLogStore::open(directory_, crypto::Key{1}, strand_);
     SHOAL_CHECK(store.ok(), "store does not open");
     store_ = std::move(*store);
     DriverConfig config;

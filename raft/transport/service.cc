@@ -26,7 +26,9 @@ class Refusal final : public grpc::ServerReadReactor<wire::Envelope> {
 // called only when no read is under way and nothing is posted, so OnDone finds nobody using this.
 class ServerStream final : public grpc::ServerReadReactor<wire::Envelope> {
  public:
-  explicit ServerStream(RaftService& service) : service_(service) { StartRead(&envelope_); }
+  ServerStream(RaftService& service, NodeId node) : service_(service), node_(std::move(node)) {
+    StartRead(&envelope_);
+  }
 
   void OnReadDone(bool ok) override {
     if (!ok) return Finish(grpc::Status::OK);
@@ -52,9 +54,12 @@ class ServerStream final : public grpc::ServerReadReactor<wire::Envelope> {
   // The message in the envelope; nothing when there is none yet (a hello, a snapshot's chunk).
   Result<std::shared_ptr<Message>> take() {
     if (from_ == 0) {
-      from_ = SHOAL_TRY(service_.check_hello(envelope_));
+      const RaftId from = SHOAL_TRY(service_.check_hello(envelope_));
+      SHOAL_TRY(service_.admit(node_, from));
+      from_ = from;
       return std::shared_ptr<Message>();
     }
+    SHOAL_TRY(service_.admit(node_, from_));
     if (envelope_.has_snapshot()) return take_chunk();
     if (!envelope_.has_message()) return invalid_argument("an envelope with nothing in it");
     Message message = SHOAL_TRY(from_wire(std::move(*envelope_.mutable_message())));
@@ -77,6 +82,7 @@ class ServerStream final : public grpc::ServerReadReactor<wire::Envelope> {
   }
 
   RaftService& service_;
+  const NodeId node_;
   wire::Envelope envelope_;
   RaftId from_ = 0;
   SnapshotAssembler assembler_;
@@ -86,9 +92,9 @@ class ServerStream final : public grpc::ServerReadReactor<wire::Envelope> {
 
 grpc::ServerReadReactor<wire::Envelope>* RaftService::Stream(grpc::CallbackServerContext* context,
                                                              wire::StreamAck*) {
-  const Status allowed = authorize_(*context);
-  if (!allowed) return new Refusal(allowed.error(), epoch());
-  return new ServerStream(*this);
+  auto node = admission_.identify(*context);
+  if (!node) return new Refusal(node.error(), epoch());
+  return new ServerStream(*this, std::move(*node));
 }
 
 Result<RaftId> RaftService::check_hello(const wire::Envelope& envelope) const {

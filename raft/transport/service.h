@@ -13,14 +13,15 @@ namespace shoal::raft {
 class RaftService final : public wire::Raft::CallbackService {
  public:
   RaftService(GrpcTransport& transport, GrpcTransport::Config config,
-              GrpcTransport::Authorize authorize)
-      : transport_(transport), config_(std::move(config)), authorize_(std::move(authorize)) {}
+              GrpcTransport::Admission admission)
+      : transport_(transport), config_(std::move(config)), admission_(std::move(admission)) {}
 
   grpc::ServerReadReactor<wire::Envelope>* Stream(grpc::CallbackServerContext* context,
                                                   wire::StreamAck* ack) override;
 
   // The first envelope of a stream: the sender, or why it is refused.
   Result<RaftId> check_hello(const wire::Envelope& envelope) const;
+  Status admit(const NodeId& node, RaftId from) const { return admission_.admit(node, from); }
   Strand& strand() { return transport_.strand_; }
   void greet(RaftId from, const std::string& address) { transport_.greet(from, address); }
   void deliver(Message message) { transport_.deliver(std::move(message)); }
@@ -30,7 +31,7 @@ class RaftService final : public wire::Raft::CallbackService {
  private:
   GrpcTransport& transport_;
   const GrpcTransport::Config config_;
-  const GrpcTransport::Authorize authorize_;
+  const GrpcTransport::Admission admission_;
 };
 
 }  // namespace shoal::raft

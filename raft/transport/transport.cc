@@ -8,7 +8,7 @@
 namespace shoal::raft {
 
 GrpcTransport::GrpcTransport(Config config, Strand& strand, Clock& clock, Rng& rng,
-                             ChannelFactory channels, Authorize authorize)
+                             ChannelFactory channels, Admission admission)
     : strand_(strand),
       shared_{.self = config.self,
               .cluster_id = config.cluster_id,
@@ -20,7 +20,7 @@ GrpcTransport::GrpcTransport(Config config, Strand& strand, Clock& clock, Rng& r
               .report_snapshot = nullptr,
               .refused = nullptr,
               .streams = std::make_shared<StreamCount>()},
-      service_(std::make_unique<RaftService>(*this, std::move(config), std::move(authorize))) {}
+      service_(std::make_unique<RaftService>(*this, std::move(config), std::move(admission))) {}
 
 GrpcTransport::~GrpcTransport() {
   stop();

@@ -24,6 +24,7 @@
 
 #include "base/ports/ports.h"
 #include "base/runtime/strand.h"
+#include "base/types/id.h"
 #include "raft/driver/ports.h"
 #include "raft/transport/peer.h"
 
@@ -34,8 +35,15 @@ class RaftService;
 class GrpcTransport final : public Transport {
  public:
   using ChannelFactory = std::function<std::shared_ptr<grpc::Channel>(const std::string& address)>;
-  // Asked for every stream that another member opens; an error ends it.
-  using Authorize = std::function<Status(const grpc::ServerContextBase&)>;
+  // Who may open a stream, and for which member it may speak. An error ends the stream. Called on
+  // gRPC's threads, until the gRPC server is down.
+  struct Admission {
+    // The node that opens the stream, by its certificate.
+    std::function<Result<NodeId>(const grpc::ServerContextBase&)> identify;
+    // Whether that node is the raft member `from`. Asked for each envelope, not for the hello
+    // alone: membership changes while streams are open.
+    std::function<Status(const NodeId& node, RaftId from)> admit;
+  };
 
   struct Config {
     RaftId self = 0;
@@ -53,7 +61,7 @@ class GrpcTransport final : public Transport {
   };
 
   GrpcTransport(Config config, Strand& strand, Clock& clock, Rng& rng, ChannelFactory channels,
-                Authorize authorize);
+                Admission admission);
   ~GrpcTransport() override;
 
   // Usually Driver::receive and Driver::report_snapshot; before it, what arrives is dropped.

@@ -5,10 +5,12 @@
 #include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 
 #include "base/runtime/system_ports.h"
+#include "proto/raft.grpc.pb.h"
 #include "raft/transport/wire.h"
 
 namespace shoal::raft {
@@ -19,16 +21,17 @@ constexpr auto kPatience = std::chrono::seconds(20);
 // A member without a core: its strand, its server and what it received.
 class Node {
  public:
-  explicit Node(
-      RaftId id, const std::string& cluster = "c",
-      GrpcTransport::Authorize authorize = [](const auto&) { return ok_status(); })
+  explicit Node(RaftId id, const std::string& cluster = "c",
+                GrpcTransport::Admission admission = {
+                    [](const auto&) { return NodeId("n"); },
+                    [](const NodeId&, RaftId) { return ok_status(); }})
       : transport(std::make_unique<GrpcTransport>(
             GrpcTransport::Config{id, cluster, ""}, strand, clock, rng,
             [](const std::string& address) {
               return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
                                                raft_channel_arguments());
             },
-            std::move(authorize))) {
+            std::move(admission))) {
     strand.start("node");
     serve(0);
     strand.call([this] {
@@ -51,6 +54,7 @@ class Node {
       return 0;
     });
     if (server) server->Shutdown(std::chrono::system_clock::now());
+    strand.call([] {});  // what the streams posted has run
     transport.reset();
     strand.stop();
   }
@@ -172,7 +176,9 @@ TEST(Transport, ReachesAMemberThatCameBack) {
 TEST(Transport, RefusesStrangersAndOtherClusters) {
   Node a(1);
   Node other(2, "another cluster");
-  Node strict(3, "c", [](const auto&) { return Status(permission_denied("not you")); });
+  Node strict(3, "c",
+              {[](const auto&) { return Result<NodeId>(permission_denied("not you")); },
+               [](const NodeId&, RaftId) { return ok_status(); }});
   Node open(4);
   a.meet({{2, other.address(), false}, {3, strict.address(), false}, {4, open.address(), false}});
   for (Term term = 1; term <= 20; ++term) {
@@ -183,6 +189,52 @@ TEST(Transport, RefusesStrangersAndOtherClusters) {
   const std::lock_guard second(strict.mutex);
   EXPECT_TRUE(other.received.empty());
   EXPECT_TRUE(strict.received.empty());
+}
+
+// Member 1 is node "n"; and from some moment on nobody is.
+TEST(Transport, ANodeSpeaksForItsOwnMemberOnly) {
+  std::atomic<bool> demoted = false;
+  std::atomic<int> refused = 0;
+  Node b(2, "c",
+         {[](const auto&) { return NodeId("n"); },
+          [&](const NodeId& node, RaftId from) {
+            if (node == NodeId("n") && from == 1 && !demoted) return ok_status();
+            ++refused;
+            return Status(permission_denied("not you"));
+          }});
+  // A peer that says what it likes.
+  const auto say = [&](RaftId from, int messages) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + kPatience);
+    wire::StreamAck ack;
+    auto stream =
+        wire::Raft::NewStub(grpc::CreateChannel(b.address(), grpc::InsecureChannelCredentials()))
+            ->Stream(&context, &ack);
+    wire::Envelope envelope;
+    wire::Hello& hello = *envelope.mutable_hello();
+    hello.set_protocol_version(kProtocolVersion);
+    hello.set_cluster_id("c");
+    hello.set_from(from);
+    hello.set_to(2);
+    bool open = stream->Write(envelope);
+    for (int i = 1; i <= messages && open; ++i) {
+      to_wire(heartbeat(from, 2, static_cast<Term>(i)), *envelope.mutable_message());
+      open = stream->Write(envelope);
+      if (i == 1 && open && from == 1) {
+        EXPECT_TRUE(b.wait([&] { return !b.received.empty(); }));
+        demoted = true;
+      }
+    }
+    stream->WritesDone();
+    return stream->Finish().error_code();
+  };
+  EXPECT_EQ(say(3, 1), grpc::StatusCode::PERMISSION_DENIED) << "another member's name";
+  EXPECT_EQ(refused, 1);
+  EXPECT_EQ(say(1, 2), grpc::StatusCode::PERMISSION_DENIED) << "demoted while it speaks";
+  EXPECT_EQ(refused, 2);
+  const std::lock_guard lock(b.mutex);
+  ASSERT_EQ(b.received.size(), 1U);
+  EXPECT_EQ(b.received[0].from, 1U);
 }
 
 TEST(Wire, RefusesWhatNoMemberSends) {

@@ -110,6 +110,7 @@ void to_chunk(const Message& message, size_t offset, wire::SnapshotChunk& out) {
     to->set_id(member.id);
     to->set_address(member.address);
     to->set_learner(member.learner);
+    to->set_joint(member.joint);
   }
 }
 
@@ -127,10 +128,12 @@ Result<SnapshotMeta> meta_from_wire(const wire::SnapshotMeta& in, Term sender_te
   out.index = in.index();
   out.term = in.term();
   for (const wire::Member& member : in.members()) {
-    if (member.id() == 0 || member.address().size() > kMaxAddressBytes) {
+    if (member.id() == 0 || member.address().size() > kMaxAddressBytes ||
+        member.joint() > kJointBits) {
       return invalid_argument("snapshot with a malformed member");
     }
-    out.members.push_back({member.id(), member.address(), member.learner()});
+    out.members.push_back(
+        {member.id(), member.address(), member.learner(), static_cast<uint8_t>(member.joint())});
   }
   return out;
 }

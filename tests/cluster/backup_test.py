@@ -46,11 +46,16 @@ class Backup(ClusterTest):
             flood.finish()
         again = self.lab.shoal("h1", "backup", files["h1"], check=False)
         self.assertEqual(again.returncode, 4, again.stderr)
-        refused = self.lab.shoal("h1", "restore", files["h1"], check=False)
-        self.assertEqual(refused.returncode, 5)
-        self.assertIn("already part of a cluster", refused.stderr)
+        for host in ("h1", "h4"):
+            refused = self.lab.shoal(host, "restore", files["h1"], check=False)
+            self.assertEqual(refused.returncode, 5)
+            self.assertIn("already part of a cluster", refused.stderr)
         on_worker = self.lab.shoal("h4", "backup", self.path("worker"), check=False)
         self.assertEqual(on_worker.returncode, 5)
+        self.assertIn("a backup is made on a manager", on_worker.stderr)
+        nowhere = self.lab.shoal("h1", "backup", "/nosuch/file", check=False)
+        self.assertEqual(nowhere.returncode, 3)
+        self.assertIn("/nosuch", nowhere.stderr)
 
         truth = self.addresses("h1", "crowd")
         node_ids = {row["Hostname"]: row["ID"]
@@ -60,6 +65,8 @@ class Backup(ClusterTest):
         # All managers are lost with their state; the workers are not.
         for host in ("h2", "h3", "h1"):
             self.lab.shoal(host, "leave", "--force")
+        self.in_no_cluster("h2", "nothing to back up", "backup", self.path("none"))
+        self.in_no_cluster("h2", "there is none to go on with", "init", "--force-new-cluster")
         self.damaged_ones_are_refused(last)
         for path in files.values():   # each is a whole state, and has what was acknowledged
             self.restore("h2", path)
@@ -81,6 +88,11 @@ class Backup(ClusterTest):
         late.wait_to_reach(kept.ip4())
         ids = {row["ID"] for row in self.lab.json("h1", "node", "ls", "--json")}
         self.assertIn(node_ids["h4"], ids)
+
+    def in_no_cluster(self, host, words, *command):
+        refused = self.lab.shoal(host, *command, check=False)
+        self.assertEqual(refused.returncode, 5)
+        self.assertIn(words, refused.stderr)
 
     @staticmethod
     def attached(flood):

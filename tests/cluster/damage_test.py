@@ -33,9 +33,12 @@ CASES = [
     ("manager/raft/CURRENT", truncate, MANAGER), ("manager/raft/CURRENT", os.unlink, MANAGER),
     ("manager/raft/MANIFEST-*", flip, MANAGER), ("manager/raft/MANIFEST-*", os.unlink, MANAGER),
     ("manager/raft/*.log", flip, MANAGER),
-    ("manager/raft/*.log", os.unlink, "do not belong together"),
-    ("manager/tables/CURRENT", flip, MANAGER), ("manager/tables/MANIFEST-*", os.unlink, MANAGER),
-    ("manager/tables/*.log", flip, MANAGER), ("manager/tables/*.log", os.unlink, ""),
+    ("manager/raft/*.log", os.unlink, MANAGER), ("manager/raft/*.log", truncate, MANAGER),
+    ("manager/raft/acknowledged", flip, ""), ("manager/raft/acknowledged", os.unlink, ""),
+    ("manager/data_key", flip, "is damaged"), ("manager/data_key", os.unlink, "is lost"),
+    # The tables follow from the raft log.
+    ("manager/tables/CURRENT", flip, ""), ("manager/tables/MANIFEST-*", os.unlink, ""),
+    ("manager/tables/*.log", flip, ""), ("manager/tables/*.log", os.unlink, ""),
 ]
 
 

@@ -15,7 +15,7 @@ RACE = """
 for delay in 0 1 2 4 6 8 10 14 18 25; do
   unshare --net sh -c "echo \\$\\$ >/run/racer; exec sleep 0.0$(printf %02d $delay)" &
   until [ -s /run/racer ]; do :; done
-  shoal attach shop --pid $(cat /run/racer) --name racer 2>&1 && echo attached
+  shoal attach shop --pid $(cat /run/racer) --name racer$delay 2>&1 && echo attached
   echo "code $?"
   wait
   rm /run/racer

@@ -172,6 +172,10 @@ class ForceNewCluster(ManagersTest):
         refused = self.lab.shoal("h4", "init", "--force-new-cluster", check=False)
         self.assertEqual(refused.returncode, 5)
         self.assertIn("this node is a worker", refused.stderr)
+        healthy = self.lab.shoal("h3", "init", "--force-new-cluster", check=False)
+        self.assertEqual(healthy.returncode, 5, healthy.stderr)
+        self.assertIn("the managers have their quorum (3 voters)", healthy.stderr)
+        self.assertEqual(self.raft("h3")["Voters"], 3)
         self.lab("kill", "h1", "h2")
         self.refused_fast("h3", "network", "create", "-d", "overlay", "lost")
         refused = self.lab.shoal("h3", "init", "--force-new-cluster", "--data-path-port", "5000",

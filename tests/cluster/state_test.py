@@ -47,7 +47,8 @@ class OfflineState(ClusterTest):
         logs = [path for path in before if path.parent.name in ("raft", "tables")
                 and path.suffix == ".log" and path.stat().st_size > 0]
         self.assertTrue(logs)
-        for path in [*logs, Path(state, "node.state"), Path(state, "manager/raft_member")]:
+        for path in [*logs, Path(state, "node.state"), Path(state, "manager/raft_member"),
+                     Path(state, "manager/data_key")]:
             whole = path.read_bytes()
             times = path.stat()
             path.write_bytes(whole[:len(whole) // 2] + bytes([whole[len(whole) // 2] ^ 0x41]) +

@@ -1,12 +1,14 @@
 // Runs a fuzz target as an ordinary test: every file of its corpus, then mutations of them.
 //
 // Each mutation depends on the seed and its number alone. An input that crashes the target is
-// printed in hexadecimal, to be put into the corpus.
+// printed in hexadecimal, to be put into the corpus. SHOAL_FUZZ_SECONDS goes on for so long,
+// SHOAL_FUZZ_ROUNDS for so many mutations; SHOAL_FUZZ_SEED begins elsewhere.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -16,13 +18,19 @@
 #include "base/ports/ports.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+// Of the sanitizers, when the program is built with one.
+extern "C" __attribute__((weak)) void __sanitizer_set_death_callback(void (*callback)());
+
+#ifndef SHOAL_FUZZ_DEFAULT_ROUNDS
+#define SHOAL_FUZZ_DEFAULT_ROUNDS 100000  // a few seconds
+#endif
 
 namespace shoal {
 namespace {
 
 using Input = std::vector<uint8_t>;
 
-constexpr uint64_t kDefaultRounds = 100000;  // a few seconds
+constexpr uint64_t kDefaultRounds = SHOAL_FUZZ_DEFAULT_ROUNDS;
 constexpr uint64_t kDefaultSeed = 20240601;
 constexpr size_t kMaxInput = 4096;
 
@@ -36,7 +44,7 @@ uint64_t setting(const char* name, uint64_t fallback) {
 }
 
 // Only what is allowed in a signal handler: the input in hexadecimal on stderr.
-void on_crash(int signal_number) {
+void show_input() {
   constexpr char kDigits[] = "0123456789abcdef";
   constexpr char kHead[] = "\nfuzz input that failed (hex): ";
   (void)!write(STDERR_FILENO, kHead, sizeof kHead - 1);
@@ -45,6 +53,10 @@ void on_crash(int signal_number) {
     (void)!write(STDERR_FILENO, pair, sizeof pair);
   }
   (void)!write(STDERR_FILENO, "\n", 1);
+}
+
+void on_crash(int signal_number) {
+  show_input();
   signal(signal_number, SIG_DFL);
   raise(signal_number);
 }
@@ -115,7 +127,12 @@ void mutate(Input& input, const std::vector<Input>& all, Rng& rng) {
 class Fuzz : public ::testing::Test {
  protected:
   void SetUp() override {
-    for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) signal(number, on_crash);
+    signal(SIGABRT, on_crash);
+    if (__sanitizer_set_death_callback != nullptr) {
+      __sanitizer_set_death_callback(show_input);  // its own handlers say more of the others
+    } else {
+      for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) signal(number, on_crash);
+    }
     ASSERT_FALSE(corpus().empty()) << "no corpus in " << SHOAL_FUZZ_CORPUS;
   }
 };
@@ -128,7 +145,10 @@ TEST_F(Fuzz, Mutations) {
   const std::vector<Input> all = corpus();
   const uint64_t seed = setting("SHOAL_FUZZ_SEED", kDefaultSeed);
   const uint64_t rounds = setting("SHOAL_FUZZ_ROUNDS", kDefaultRounds);
-  for (uint64_t round = 0; round < rounds; ++round) {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto seconds = std::chrono::seconds(setting("SHOAL_FUZZ_SECONDS", 0));
+  for (uint64_t round = 0; round < rounds || std::chrono::steady_clock::now() - begin < seconds;
+       ++round) {
     SeededRng rng(seed + round);
     Input input = all[rng.below(all.size())];
     for (uint64_t i = 1 + rng.below(6); i > 0; --i) mutate(input, all, rng);

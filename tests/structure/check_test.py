@@ -54,6 +54,21 @@ class Planted(unittest.TestCase):
         self.plant("raft/core/core.cc", '#include "raft/core/core.h"\n\n#include "gossip/wire.h"\n')
         self.expect("raft/core/core.cc", 'may not include "gossip/wire.h"')
 
+    def test_a_try_comes_first_in_its_list(self):
+        for statement in ("return Pair{name, SHOAL_TRY(read())};",
+                          "return Both(Pair{{1, 2}, text(SHOAL_TRY(read()))});",
+                          "const Pair pair = {SHOAL_TRY(one()), SHOAL_TRY(two())};"):
+            self.plant("raft/core/core.cc",
+                       "Result<Pair> f(int a, int b) {\n  " + statement + "\n}\n")
+            self.expect("raft/core/core.cc", "SHOAL_TRY after another element")
+        self.plant("raft/core/core.cc",
+                   "Foo::Foo() : a_(1), b_(2) {\n"
+                   "  const std::map<int, int> all = SHOAL_TRY(read());\n"
+                   "  for (const auto& [a, b] : SHOAL_TRY(read())) call(a, SHOAL_TRY(read()));\n"
+                   "  return Pair{SHOAL_TRY(read(\"{,\")), 1};\n"
+                   "}\n")
+        self.assertEqual([str(v) for v in check.violations(self.root) if "SHOAL_TRY" in v.rule], [])
+
     def test_only_tests_include_tests(self):
         self.plant("tests/README.md", README)
         self.plant("tests/fakes/disk.h", "#pragma once\n")

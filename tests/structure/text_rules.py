@@ -25,6 +25,13 @@ WORDS = [
 ]
 
 
+# What comes before the brace of a block, as opposed to that of a braced list.
+BLOCK = re.compile(r"(\)|:|\b(const|override|noexcept|else|do|try|mutable)|->[^;{}()]*"
+                   r"|\b(namespace|struct|class|enum|union)\b[^;{}()]*)\s*$")
+QUOTED = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'|//[^\n]*')
+TEMPLATE = re.compile(r"(?<=\w)<[^<>;(){}]*>")
+
+
 def is_script(tree, path):
     return "." not in os.path.basename(path) and tree.text(path).startswith("#!")
 
@@ -38,6 +45,8 @@ def check(tree, ratchet, cache):
         if not path.startswith("tests/structure/") and (
                 suffix in SOURCE | {".md", ".txt"} or is_script(tree, path)):
             yield from _check_words(tree, path)
+    for path in tree.cpp():
+        yield from _check_try(tree, path)
     yield from _check_readmes(tree, ratchet, used)
     for kind, names in used.items():
         for name in sorted(set(ratchet.get(kind, [])) - names):
@@ -68,6 +77,44 @@ def _check_words(tree, path):
         for match in re.finditer(pattern, text):
             line = text.count("\n", 0, match.start()) + 1
             yield Violation(path, line, f'"{match[0]}"', why)
+
+
+def _check_try(tree, path):
+    if "SHOAL_TRY(" not in tree.text(path):
+        return
+    blank = lambda match: " " * len(match[0])
+    text = QUOTED.sub(blank, tree.text(path))
+    while (shorter := TEMPLATE.sub(blank, text)) != text:
+        text = shorter
+    for match in re.finditer(r"\bSHOAL_TRY\(", text):
+        if _later_in_a_list(text, match.start()):
+            yield Violation(path, text.count("\n", 0, match.start()) + 1,
+                            "SHOAL_TRY after another element of a braced list",
+                            "GCC 12 does not destroy what was made before it: name it first")
+
+
+def _later_in_a_list(text, at):
+    """Whether an element comes before this place in a braced list of its statement."""
+    inside, comma = 0, False
+    for i in range(at - 1, -1, -1):
+        char = text[i]
+        if char in ")]}":
+            inside += 1
+        elif inside and char in "([{":
+            inside -= 1
+        elif inside:
+            continue
+        elif char == ";":
+            return False
+        elif char == ",":
+            comma = True
+        elif char in "([{":
+            if char == "{" and BLOCK.search(text, max(0, i - 200), i):
+                return False
+            if char == "{" and comma:
+                return True
+            comma = False
+    return False
 
 
 def _check_readmes(tree, ratchet, used):

@@ -1,20 +1,19 @@
 // raft_scripts [--rewrite] DIRECTORY: runs every .script in it. A file is blocks of
 //
 //   # a comment
-//   commands, one a line
+//   a directive, and further lines
 //   ----
 //   the output they must have
 //
 // separated by empty lines. --rewrite puts the real output in; read the difference before you keep
 // it.
-#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
-#include "tests/scripts/raft/script.h"
+#include "tests/scripts/raft/environment.h"
 
 namespace {
 
@@ -22,9 +21,9 @@ namespace fs = std::filesystem;
 
 // The file as it would be with the real output.
 std::string play(std::istream& in) {
-  shoal::raft::Script script;
+  shoal::raft::script::Environment environment;
   std::string out;
-  std::string output;
+  std::string block;
   bool expecting = false;
   for (std::string line; std::getline(in, line);) {
     if (expecting) {
@@ -34,12 +33,12 @@ std::string play(std::istream& in) {
         out += "\n";
       }
     } else if (line == "----") {
-      out += "----\n" + output;
-      output.clear();
+      out += "----\n" + environment.run(block);
+      block.clear();
       expecting = true;
     } else {
       out += line + "\n";
-      if (!line.empty() && line[0] != '#') output += script.run(line);
+      if (!block.empty() || (!line.empty() && line.front() != '#')) block += line + "\n";
     }
   }
   return out;

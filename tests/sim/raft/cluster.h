@@ -27,9 +27,12 @@ struct Network {
   uint64_t duplicate_percent = 0;
   Duration max_delay = std::chrono::milliseconds(5);
   std::set<std::pair<raft::RaftId, raft::RaftId>> cut;  // from, to
+  bool mute_appends = false;                            // all of them are lost
 };
 
 class Cluster;
+
+std::string address(raft::RaftId id);
 
 // What happened, to see that the troubles reach the code they are meant for.
 struct Totals {
@@ -40,6 +43,8 @@ struct Totals {
   uint64_t leaders = 0;
   uint64_t crashes = 0;
   uint64_t storage_failures = 0;
+  uint64_t joints_entered = 0;  // or several changes that needed none
+  uint64_t joints_left = 0;     // when told
 
   void add(const Totals& other);
   bool all_seen() const;
@@ -104,6 +109,12 @@ class Cluster {
   void trouble();
   void one_fault();
   void membership_fault();
+  void joint_fault(Node& at);
+  void relay_fault();
+  void restart_fault();
+  void transfer_fault();
+  void play(uint64_t steps, Duration longest);  // clients go on meanwhile
+  void cut_off(const Node& node);
   void disk_fault();
   void cut_fault();
   void power_cut();
@@ -135,6 +146,7 @@ class Cluster {
   std::map<std::string, Outcome> commands_;
   std::set<std::string> acknowledged_;
   uint64_t next_command_ = 0;
+  bool healed_ = false;  // no more faults
   Totals totals_;
   uint64_t messages_sent_ = 0;
 };

@@ -1,4 +1,4 @@
-// raft_sim [--seeds=FIRST-LAST | --seed=N [--trace]]: runs one cluster per seed.
+// raft_sim [--seeds=FIRST-LAST [--until-failure] | --seed=N [--trace]]: runs one cluster per seed.
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   uint64_t first = 1;
   uint64_t last = 200;
   bool trace = false;
+  bool until_failure = false;
   for (int i = 1; i < argc; ++i) {
     char* rest = nullptr;
     if (std::strncmp(argv[i], "--seeds=", 8) == 0) {
@@ -34,8 +35,12 @@ int main(int argc, char** argv) {
       first = last = std::strtoull(argv[i] + 7, nullptr, 10);
     } else if (std::strcmp(argv[i], "--trace") == 0) {
       trace = true;
+    } else if (std::strcmp(argv[i], "--until-failure") == 0) {
+      until_failure = true;
     } else {
-      std::fprintf(stderr, "usage: %s [--seeds=FIRST-LAST | --seed=N] [--trace]\n", argv[0]);
+      std::fprintf(stderr,
+                   "usage: %s [--seeds=FIRST-LAST | --seed=N] [--until-failure] [--trace]\n",
+                   argv[0]);
       return 2;
     }
   }
@@ -51,18 +56,21 @@ int main(int argc, char** argv) {
     std::printf("seed %llu: %s\n  replay: %s --seed=%llu --trace\n",
                 static_cast<unsigned long long>(seed), violation->c_str(), argv[0],
                 static_cast<unsigned long long>(seed));
+    if (until_failure) break;
   }
   std::printf("%llu seeds, %d failed\n", static_cast<unsigned long long>(last - first + 1), failed);
   std::printf(
       "%llu commands done, %llu unknown, %llu reads, %llu snapshots installed, %llu leaders, "
-      "%llu crashes, %llu storage failures\n",
+      "%llu crashes, %llu storage failures, %llu joint changes, %llu ended by order\n",
       static_cast<unsigned long long>(totals.commands_done),
       static_cast<unsigned long long>(totals.commands_unknown),
       static_cast<unsigned long long>(totals.reads_done),
       static_cast<unsigned long long>(totals.snapshots_installed),
       static_cast<unsigned long long>(totals.leaders),
       static_cast<unsigned long long>(totals.crashes),
-      static_cast<unsigned long long>(totals.storage_failures));
+      static_cast<unsigned long long>(totals.storage_failures),
+      static_cast<unsigned long long>(totals.joints_entered),
+      static_cast<unsigned long long>(totals.joints_left));
   // A hundred lives that never met one of these no longer test what they are for.
   if (last - first >= 99 && !totals.all_seen()) return 1;
   return failed == 0 ? 0 : 1;

@@ -98,7 +98,8 @@ void Node::send(RaftId to, Message message) {
   if (++cluster_.messages_sent_ > kMaxMessages) {
     return cluster_.violate("the members flood each other with messages");
   }
-  const bool lost = network.cut.contains({id_, to}) || rng.below(100) < network.loss_percent;
+  const bool lost = network.cut.contains({id_, to}) || rng.below(100) < network.loss_percent ||
+                    (network.mute_appends && message.type == MessageType::kAppend);
   const auto delay = [&] {
     return Duration(
         static_cast<int64_t>(rng.below(static_cast<uint64_t>(network.max_delay.count())) + 1));

@@ -1,0 +1,321 @@
+// A few cores on a wire without delay, in virtual time, and packets made by hand: what membership,
+// tables and exchanges do together. tests/sim/gossip does the rest by chance.
+#include "gossip/node/core.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "gossip/wire/codec.h"
+
+namespace shoal::gossip {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::UnorderedElementsAre;
+
+template <typename Id>
+Id named(const std::string& name) {
+  return Id(name + std::string(kIdLength - name.size(), '0'));
+}
+const NetworkId kNet = named<NetworkId>("net");
+
+KeyRing ring(const std::vector<uint64_t>& ids, size_t primary = 0) {
+  KeyRing keys;
+  for (const uint64_t id : ids) {
+    crypto::Key key{};
+    key.fill(static_cast<uint8_t>(id));
+    keys.keys.push_back({id, key});
+  }
+  keys.primary = primary;
+  return keys;
+}
+
+// One node as the daemon has it: a core behind a sealer, and what its observer was told.
+struct Node {
+  Node(const std::string& name, uint32_t number, uint64_t epoch, Rng& rng, Instant now)
+      : id(named<NodeId>(name)),
+        address{Ip::v4(0xc0000200U + number), 7946},
+        sealer(named<ClusterId>("c"), ring({1})),
+        core(CoreConfig{.self = id, .address = address, .epoch = epoch}, rng, now) {}
+
+  // "owner/key" of kNet.
+  std::vector<std::string> shown() const {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : entries) names.push_back(name);
+    return names;
+  }
+
+  NodeId id;
+  HostPort address;
+  Sealer sealer;
+  Core core;
+  bool cut = false;  // hears nobody and is not heard
+  std::map<std::string, Bytes> entries;
+  std::map<NodeId, MemberState> members;
+};
+
+class CoreTest : public testing::Test {
+ protected:
+  // Starts (again) with a seed, and with one entry in kNet under its own name.
+  Node& start(const std::string& name, uint32_t number, const std::string& seed = "") {
+    auto& slot = nodes_[name];
+    slot = std::make_unique<Node>(name, number, ++epoch_, rng_, now_);
+    if (!seed.empty()) slot->core.set_seeds({nodes_.at(seed)->address}, now_);
+    slot->core.join_network(kNet, now_);
+    EXPECT_TRUE(slot->core.upsert(kNet, name, {1}).ok());
+    return *slot;
+  }
+  Node& at(const std::string& name) { return *nodes_.at(name); }
+  // Three nodes that know each other.
+  void form() {
+    start("a", 1);
+    start("b", 2, "a");
+    start("c", 3, "a");
+    run(seconds(3));
+    for (const char* name : {"a", "b", "c"}) {
+      ASSERT_EQ(at(name).entries.size(), 3U) << name;
+      ASSERT_EQ(at(name).core.swim().live_count(), 2U) << name;
+    }
+  }
+
+  void run(Duration duration) {
+    const Instant end = now_ + duration;
+    while (true) {
+      Instant next = end;
+      for (auto& [name, node] : nodes_) next = std::min(next, node->core.next_deadline());
+      now_ = std::max(now_ + milliseconds(1), next);
+      for (auto& [name, node] : nodes_) settle(*node);
+      if (now_ >= end) return;
+    }
+  }
+  void settle(Node& node) {
+    node.core.tick(now_);
+    Effects effects = node.core.take_effects(now_);
+    for (const MemberInfo& member : effects.members) node.members[member.id] = member.state;
+    for (const Tables::Event& event : effects.entries) {
+      const std::string name = event.owner.str().substr(0, 1) + "/" + event.key;
+      if (event.removed) {
+        node.entries.erase(name);
+      } else {
+        node.entries[name] = event.value;
+      }
+    }
+    for (const auto& datagram : effects.datagrams) deliver(node, datagram);
+    for (const auto& exchange : effects.exchanges) ask(node, exchange);
+  }
+  Node* listener(const Node& from, const HostPort& address) {
+    for (auto& [name, node] : nodes_) {
+      if (node->address == address && !node->cut && !from.cut) return node.get();
+    }
+    return nullptr;
+  }
+  void deliver(Node& from, const Effects::Datagram& datagram) {
+    Node* to = listener(from, datagram.to);
+    if (to == nullptr) return;
+    const Bytes sealed = from.sealer.seal(PacketKind::kDatagram, datagram.plain, rng_);
+    const Sealer::Opened opened = to->sealer.open(PacketKind::kDatagram, sealed);
+    if (opened.drop != DropReason::kNone) return to->core.count_drop(opened.drop);
+    to->core.receive_packet(from.address, opened.plain, now_);
+    settle(*to);
+  }
+  void ask(Node& from, const Effects::Exchange& exchange) {
+    std::optional<Bytes> answer;
+    if (Node* to = listener(from, exchange.to)) {
+      const Bytes question = from.sealer.seal(PacketKind::kStream, exchange.plain, rng_);
+      const Sealer::Opened opened = to->sealer.open(PacketKind::kStream, question);
+      if (opened.drop == DropReason::kNone) answer = to->core.answer_exchange(opened.plain, now_);
+      settle(*to);
+    }
+    from.core.finish_exchange(exchange.id, answer, now_);
+    settle(from);
+  }
+  // As if `sender` had sent it; what goes out at once.
+  std::vector<Claim> say(Node& to, const Head& sender, const std::vector<Message>& messages) {
+    Packer packer(sender, 1400);
+    for (const Message& message : messages) packer.add(encode_message(message));
+    to.core.receive_packet(sender.address, packer.take(true).front(), now_);
+    std::vector<Claim> claims;
+    for (const auto& datagram : to.core.take_effects(now_).datagrams) {
+      const auto packet = decode_packet(datagram.plain);
+      EXPECT_TRUE(packet.ok()) << "others cannot read it: " << packet.error().message;
+      if (!packet || datagram.to != sender.address) continue;
+      for (const Message& message : packet->messages) {
+        if (const auto* claim = std::get_if<Claim>(&message)) claims.push_back(*claim);
+      }
+    }
+    return claims;
+  }
+  Head head(const std::string& name) { return at(name).core.swim().head(); }
+
+  SeededRng rng_{7};
+  Instant now_{1'000'000'000};
+  uint64_t epoch_ = 1000;
+  uint8_t value_ = 10;
+  std::map<std::string, std::unique_ptr<Node>> nodes_;
+};
+
+TEST_F(CoreTest, AJoinerLearnsEverythingFromOneSeed) {
+  form();
+  ASSERT_TRUE(at("c").core.upsert(kNet, "before", {2}).ok());
+  run(milliseconds(100));
+  Node& d = start("d", 4, "b");
+  run(seconds(1));
+  EXPECT_THAT(d.shown(), UnorderedElementsAre("a/a", "b/b", "c/c", "c/before", "d/d"));
+  EXPECT_EQ(d.core.swim().live_count(), 3U);
+  for (const char* name : {"a", "b", "c"}) EXPECT_TRUE(at(name).entries.contains("d/d")) << name;
+}
+
+TEST_F(CoreTest, ASilentNodeIsSuspectedThenHiddenAndComesBackWithItsEntries) {
+  form();
+  at("c").cut = true;
+  const NodeId c = at("c").id;
+  for (int i = 0; i < 100 && at("a").members[c] == MemberState::kAlive; ++i) run(milliseconds(100));
+  EXPECT_EQ(at("a").members[c], MemberState::kSuspect);
+  EXPECT_TRUE(at("a").entries.contains("c/c")) << "a suspect is still shown";
+  for (int i = 0; i < 100 && at("a").members[c] != MemberState::kFailed; ++i)
+    run(milliseconds(100));
+  run(seconds(2));
+  for (const char* name : {"a", "b"}) {
+    EXPECT_EQ(at(name).members[c], MemberState::kFailed) << name;
+    EXPECT_FALSE(at(name).entries.contains("c/c")) << name;
+  }
+  // It blames itself first and is slower to give the others up.
+  for (int i = 0; i < 300 && at("c").entries.size() > 1; ++i) run(milliseconds(100));
+  EXPECT_THAT(at("c").shown(), UnorderedElementsAre("c/c"));
+  at("c").cut = false;
+  run(seconds(2));
+  for (const char* name : {"a", "b", "c"}) EXPECT_EQ(at(name).entries.size(), 3U) << name;
+  EXPECT_EQ(at("a").members[c], MemberState::kAlive);
+}
+
+TEST_F(CoreTest, AnAccusedNodeRefutesAtOnce) {
+  form();
+  Node& a = at("a");
+  const uint64_t before = a.core.swim().head().incarnation;
+  const Claim suspect{ClaimKind::kSuspect, a.id, before, a.address, at("b").id};
+  const auto claims = say(a, head("b"), {suspect});
+  ASSERT_FALSE(claims.empty());
+  EXPECT_THAT(claims, testing::Each(Claim{ClaimKind::kAlive, a.id, before + 1, a.address, {}}));
+  EXPECT_EQ(a.core.counters().refutations, 1U);
+  say(a, head("b"), {suspect});
+  EXPECT_EQ(a.core.counters().refutations, 1U) << "an old accusation is answered already";
+  run(seconds(3));
+  EXPECT_EQ(at("c").members[a.id], MemberState::kAlive);
+  EXPECT_EQ(at("c").core.counters().failures, 0U);
+}
+
+// Numbers have an end: whoever claims the last one must not make us say what nobody can read.
+TEST_F(CoreTest, NobodyIsDrivenBeyondTheLastNumber) {
+  form();
+  Node& a = at("a");
+  for (const ClaimKind kind : {ClaimKind::kSuspect, ClaimKind::kAlive, ClaimKind::kLeft}) {
+    const HostPort elsewhere = HostPort::parse("192.0.2.77:1").value();
+    say(a, head("b"), {Claim{kind, a.id, kMaxNumber, elsewhere, at("b").id}});
+  }
+  say(a, head("b"), {EntryEvent{kNet, a.id, kMaxNumber, 1, false, "a", {9}}});
+  EXPECT_LE(a.core.swim().head().incarnation, kMaxNumber);
+  ASSERT_TRUE(a.core.upsert(kNet, "later", {3}).ok());
+  say(a, head("b"), {});
+  run(seconds(1));
+  EXPECT_TRUE(at("b").entries.contains("a/later"));
+  EXPECT_EQ(at("b").core.counters().drops(DropReason::kMalformed), 0U);
+}
+
+TEST_F(CoreTest, AForgottenNodeIsGoneAndDoesNotComeBackByAntiEntropy) {
+  form();
+  Node& a = at("a");
+  Node& b = at("b");
+  const NodeId c = at("c").id;
+  const HostPort c_address = at("c").address;
+  at("c").cut = true;
+  a.core.forget(c, now_);
+  settle(a);
+  EXPECT_EQ(a.members[c], MemberState::kLeft);
+  EXPECT_THAT(a.shown(), UnorderedElementsAre("a/a", "b/b"));
+
+  // b was not told yet: it holds c, and both compare what they have again and again.
+  run(seconds(30));
+  EXPECT_TRUE(b.core.swim().is_known(c));
+  EXPECT_GT(a.core.counters().exchanges_answered + b.core.counters().exchanges_answered, 0U);
+  EXPECT_THAT(a.shown(), UnorderedElementsAre("a/a", "b/b"));
+  EXPECT_FALSE(a.core.swim().is_known(c));
+  EXPECT_EQ(a.core.swim().live_count(), 1U);
+
+  // Nor by news of it, in any form.
+  const Head from_b = head("b");
+  say(a, from_b,
+      {Claim{ClaimKind::kAlive, c, kMaxNumber, c_address, {}},
+       Claim{ClaimKind::kSuspect, c, kMaxNumber, c_address, b.id},
+       EntryEvent{kNet, c, kMaxNumber, 1, false, "c", {1}}, Summary{kNet, c, kMaxNumber, 1, {}}});
+  EXPECT_FALSE(a.core.swim().is_known(c));
+  EXPECT_FALSE(a.entries.contains("c/c"));
+
+  // Its own packets are dropped and counted.
+  at("c").cut = false;
+  const uint64_t dropped = a.core.counters().drops(DropReason::kForgotten);
+  run(seconds(2));
+  EXPECT_GT(a.core.counters().drops(DropReason::kForgotten), dropped);
+  EXPECT_FALSE(a.core.swim().is_known(c));
+
+  // Once all were told, nothing differs any more.
+  b.core.forget(c, now_);
+  nodes_.erase("c");
+  run(seconds(1));
+  EXPECT_EQ(a.core.swim().digest(), b.core.swim().digest());
+  EXPECT_EQ(a.core.tables().digest(kNet), b.core.tables().digest(kNet));
+  EXPECT_EQ(a.core.tables().digest(Tables::directory()),
+            b.core.tables().digest(Tables::directory()));
+  EXPECT_THAT(b.shown(), UnorderedElementsAre("a/a", "b/b"));
+}
+
+TEST_F(CoreTest, AStartIsToldOfTheForgottenBeforeItHearsOfThem) {
+  form();
+  at("c").cut = true;
+  const NodeId c = at("c").id;
+  Node& a = start("a", 1, "b");
+  a.core.forget(c, now_);
+  run(seconds(10));
+  EXPECT_THAT(a.shown(), UnorderedElementsAre("a/a", "b/b"));
+  EXPECT_FALSE(a.core.swim().is_known(c));
+  EXPECT_FALSE(a.members.contains(c));
+}
+
+TEST_F(CoreTest, KeysAreRotatedNodeByNodeWithoutALoss) {
+  form();
+  const auto rotate = [&](const KeyRing& keys) {
+    for (const char* name : {"a", "b", "c"}) {
+      at(name).sealer.set_keys(keys);
+      ASSERT_TRUE(at(name).core.upsert(kNet, name, Bytes{++value_}).ok());
+      run(seconds(1));
+      for (const char* other : {"a", "b", "c"}) {
+        EXPECT_EQ(at(other).entries.at(std::string(name) + "/" + name), Bytes{value_}) << other;
+      }
+    }
+  };
+  rotate(ring({1, 2}, 0));
+  rotate(ring({1, 2}, 1));
+  rotate(ring({2}, 0));
+  for (const char* name : {"a", "b", "c"}) {
+    EXPECT_EQ(at(name).core.counters().drops(DropReason::kUnknownKey), 0U) << name;
+    EXPECT_EQ(at(name).core.counters().failures, 0U) << name;
+  }
+}
+
+TEST_F(CoreTest, WhoMissedARotationIsCutOffAndComesBackWithTheKey) {
+  form();
+  at("a").sealer.set_keys(ring({2}));
+  at("b").sealer.set_keys(ring({2}));
+  run(seconds(10));
+  EXPECT_EQ(at("a").members[at("c").id], MemberState::kFailed);
+  EXPECT_FALSE(at("a").entries.contains("c/c"));
+  EXPECT_GT(at("c").core.counters().drops(DropReason::kUnknownKey), 0U);
+  at("c").sealer.set_keys(ring({1, 2}, 1));
+  run(seconds(3));
+  for (const char* name : {"a", "b", "c"}) EXPECT_EQ(at(name).entries.size(), 3U) << name;
+}
+
+}  // namespace
+}  // namespace shoal::gossip

@@ -1,0 +1,59 @@
+// TablesWriter: writes what was applied to the tables, in order, on a thread of its own, so that
+// applying costs the strand no disk. Whatever is queued when the thread is free becomes one write.
+//
+// A failed write leaves the tables behind: further changes are not written, since they would not
+// fit, until replace() brings the whole.
+//
+// Thread rule: from any thread; one caller decides the order.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/runtime/strand.h"
+#include "manager/tables/tables.h"
+
+namespace shoal::manager {
+
+// Applied entries that wait for the disk; beyond them the tables are left behind and written whole
+// when the disk is free again.
+inline constexpr size_t kMaxQueuedWrites = 16384;
+
+class TablesWriter {
+ public:
+  explicit TablesWriter(std::unique_ptr<Tables> tables)
+      : tables_(std::move(tables)), thread_("tables") {}
+
+  void write(std::vector<Change> changes, uint64_t applied_index);
+  void replace(std::vector<Object> objects, uint64_t applied_index);
+
+  // Whether replace() is due: what was given to write() was dropped.
+  bool behind() const;
+  // Why the tables are behind; empty when they are not, and before replace() has succeeded.
+  std::string error() const;
+  // Waits until everything given so far is written or refused.
+  void drain();
+
+ private:
+  struct Job {
+    std::optional<std::vector<Object>> objects;  // replace
+    std::vector<Change> changes;
+    uint64_t applied_index = 0;
+  };
+
+  void run();
+  Status perform(std::vector<Job> jobs);
+
+  const std::unique_ptr<Tables> tables_;
+  mutable std::mutex mutex_;  // guards what follows
+  std::vector<Job> jobs_;
+  bool behind_ = false;
+  std::string error_;
+
+  WorkThread thread_;  // last: its jobs use what is above
+};
+
+}  // namespace shoal::manager

@@ -1,0 +1,141 @@
+// The store's other half: saves, in batches, each with one fsync.
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+
+#include "base/runtime/files.h"
+#include "base/types/check.h"
+#include "raft/storage/rocksdb_options.h"
+#include "raft/storage/store.h"
+
+namespace shoal::raft {
+
+void RocksLogStore::save(Batch batch, std::function<void(Status)> done) {
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back({std::move(batch), std::move(done)});
+  }
+  thread_.post([this] { flush(); });
+}
+
+void RocksLogStore::flush() {
+  std::vector<Save> saves;
+  {
+    const std::lock_guard lock(mutex_);
+    saves.swap(queue_);
+  }
+  if (saves.empty()) return;  // an earlier job took them along
+  if (failed_.ok()) failed_ = write(saves);
+  const Status status = failed_;
+  for (Save& save : saves) {
+    strand_.post([done = std::move(save.done), status] { done(status); });
+  }
+}
+
+// After a failure `state_` and `tags_` mean nothing until they are loaded again.
+Status RocksLogStore::write(const std::vector<Save>& saves) {
+  rocksdb::WriteBatch batch;
+  const Index old_snapshot = state_.snapshot.index;
+  for (const Save& save : saves) SHOAL_TRY(add(save.batch, batch));
+  ++state_.sequence;
+  state_.last_tag = tag_at(state_.last);
+  (void)batch.Put(rocksdb::Slice(format::kStateKey),
+                  sealer_.seal(format::kStatePlace, format::encode(state_)));
+  SHOAL_TRY(write_synced(batch));
+  witness_.note(state_.sequence);
+  if (state_.snapshot.index != old_snapshot) remove_old_snapshots();
+  return ok_status();
+}
+
+Status RocksLogStore::write_synced(rocksdb::WriteBatch& batch) {
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  const auto begun = std::chrono::steady_clock::now();
+  const auto written = database_->Write(synced, &batch);
+  record_sync(std::chrono::steady_clock::now() - begun);
+  return written.ok() ? ok_status() : Status(rocksdb_error(written, "the raft log", directory_));
+}
+
+void RocksLogStore::record_sync(std::chrono::steady_clock::duration took) {
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
+  const std::lock_guard lock(mutex_);
+  sync_us_.push_back(static_cast<uint64_t>(us));
+  if (sync_us_.size() > kSyncTimes) sync_us_.pop_front();
+}
+
+SyncTimes RocksLogStore::sync_times() const {
+  std::vector<uint64_t> times;
+  {
+    const std::lock_guard lock(mutex_);
+    times.assign(sync_us_.begin(), sync_us_.end());
+  }
+  if (times.empty()) return {};
+  SyncTimes out{times.size(), 0, 0, times.back()};
+  std::sort(times.begin(), times.end());
+  out.p50_us = times[times.size() / 2];
+  out.p99_us = times[times.size() * 99 / 100];
+  return out;
+}
+
+Status RocksLogStore::add(const Batch& batch, rocksdb::WriteBatch& out) {
+  if (batch.hard_state) state_.hard_state = *batch.hard_state;
+  if (batch.snapshot) SHOAL_TRY(add_snapshot(batch, out));
+  if (!batch.entries.empty()) add_entries(batch.entries, out);
+  if (batch.compact_to > state_.offset) {
+    const crypto::Tag tag = tag_at(batch.compact_to);
+    // The operations on a batch cannot fail: it is memory.
+    (void)out.DeleteRange(format::entry_key(state_.offset + 1),
+                          format::entry_key(batch.compact_to + 1));
+    tags_.erase(tags_.begin(),
+                tags_.begin() + static_cast<ptrdiff_t>(batch.compact_to - state_.offset));
+    state_.offset = batch.compact_to;
+    state_.offset_term = batch.compact_term;
+    state_.offset_tag = tag;
+  }
+  return ok_status();
+}
+
+Status RocksLogStore::add_snapshot(const Batch& batch, rocksdb::WriteBatch& out) {
+  const Snapshot& snapshot = *batch.snapshot;
+  const Status file = write_file_atomic(
+      snapshot_path(snapshot.meta.index),
+      format::seal_snapshot(sealer_, snapshot.meta.index, snapshot.meta.term, snapshot.data));
+  if (!file) return file.error().wrap("the raft snapshot");
+  state_.snapshot = snapshot.meta;
+  if (batch.snapshot_replaces_log) {
+    if (state_.last > state_.offset) {
+      (void)out.DeleteRange(format::entry_key(state_.offset + 1),
+                            format::entry_key(state_.last + 1));
+    }
+    tags_.clear();
+    state_.offset = state_.last = snapshot.meta.index;
+    state_.offset_term = snapshot.meta.term;
+    state_.offset_tag = crypto::Tag{};
+  }
+  return ok_status();
+}
+
+void RocksLogStore::add_entries(const std::vector<Entry>& entries, rocksdb::WriteBatch& out) {
+  const Index first = entries.front().index;
+  SHOAL_CHECK(first > state_.offset && first <= state_.last + 1, "a save leaves a gap in the log");
+  const Index old_last = state_.last;
+  crypto::Tag previous = tag_at(first - 1);
+  tags_.resize(first - 1 - state_.offset);
+  for (const Entry& entry : entries) {
+    const std::string sealed =
+        sealer_.seal(format::entry_place(entry.index, previous), format::encode(entry));
+    previous = crypto::tag_of(sealed);
+    tags_.push_back(previous);
+    (void)out.Put(format::entry_key(entry.index), sealed);
+  }
+  state_.last = entries.back().index;
+  if (old_last > state_.last) {
+    (void)out.DeleteRange(format::entry_key(state_.last + 1), format::entry_key(old_last + 1));
+  }
+}
+
+crypto::Tag RocksLogStore::tag_at(Index index) const {
+  return index == state_.offset ? state_.offset_tag : tags_[index - state_.offset - 1];
+}
+
+}  // namespace shoal::raft

@@ -1,0 +1,205 @@
+// What goes wrong in a life of the cluster.
+#include "tests/sim/raft/cluster.h"
+
+namespace shoal::sim {
+
+using raft::Index;
+using raft::Member;
+using raft::RaftId;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+void Cluster::one_fault() {
+  switch (rng_.below(11)) {
+    case 0:
+    case 1: {
+      Node& node = rng_.below(3) == 0 && leader() != nullptr ? *leader() : any();
+      if (!node.up()) return;
+      note("crash of node " + std::to_string(node.id()));
+      return node.crash();
+    }
+    case 2:
+    case 3: {
+      Node& node = any();
+      if (node.up()) return;
+      note("start of node " + std::to_string(node.id()));
+      return node.start(false);
+    }
+    case 4:
+      return cut_fault();
+    case 5:
+      return disk_fault();
+    case 6:
+      return membership_fault();
+    case 7:
+      return power_cut();
+    case 8:
+      return relay_fault();
+    case 9:
+      return restart_fault();
+    default:
+      return transfer_fault();
+  }
+}
+
+// Everything that was not synced is lost everywhere, with answers on their way.
+void Cluster::power_cut() {
+  note("power cut");
+  time_.run_until(time_.now() + milliseconds(rng_.below(20)));
+  for (auto& node : nodes_) {
+    if (node->up()) node->crash();
+  }
+  for (auto& node : nodes_) node->start(false);
+}
+
+void Cluster::cut_fault() {
+  if (rng_.below(2) == 0) return network_.cut.clear();
+  const RaftId one = any().id();
+  const bool one_way = rng_.below(2) == 0;
+  for (RaftId other = 1; other <= size_; ++other) {
+    if (other == one || rng_.below(3) == 0) continue;
+    note("cut " + std::to_string(one) + (one_way ? " -> " : " <-> ") + std::to_string(other));
+    network_.cut.insert({one, other});
+    if (!one_way) network_.cut.insert({other, one});
+  }
+}
+
+void Cluster::disk_fault() {
+  Node& node = any();
+  switch (rng_.below(4)) {
+    case 0:
+      node.disk().full = true;
+      return note("disk of node " + std::to_string(node.id()) + " is full");
+    case 1:
+      node.disk().latency = milliseconds(1 + rng_.below(200));
+      return note("disk of node " + std::to_string(node.id()) + " is slow");
+    default:
+      node.disk().full = false;
+      node.disk().latency = milliseconds(1);
+  }
+}
+
+// A voter leaves and, later, comes back: the same id with the same disk.
+void Cluster::membership_fault() {
+  Node* at = leader();
+  if (at == nullptr) return;
+  const RaftId id = any().id();
+  if (rng_.below(2) == 0) return joint_fault(*at);
+  if (rng_.below(3) == 0) {
+    note("remove " + std::to_string(id));
+    at->driver().remove_member(id, [](const Status&) {});
+  } else {
+    const bool learner = rng_.below(2) == 0;
+    note("add " + std::to_string(id));
+    at->driver().add_member({id, address(id), learner}, [](const Status&) {});
+  }
+}
+
+// Several change at once; one that is left only when told may stay so for a while. Now and then the
+// leader wants to be alone, and is, from the moment it has both halves.
+void Cluster::joint_fault(Node& at) {
+  raft::ConfChangeSet set;
+  set.transition = static_cast<raft::Transition>(rng_.below(3));
+  const bool joint = raft::Configuration(at.driver().members()).joint();
+  const bool alone = !joint && rng_.below(3) == 0;
+  std::string what;
+  const auto add = [&](RaftId id, raft::ConfChangeKind kind) {
+    set.changes.push_back({kind, {id, address(id), kind == raft::ConfChangeKind::kAddLearner}});
+    what += " " + std::to_string(static_cast<int>(kind)) + ":" + std::to_string(id);
+  };
+  for (const Member& member : at.driver().members()) {
+    if (alone && member.id != at.id()) add(member.id, raft::ConfChangeKind::kAddLearner);
+  }
+  for (uint64_t i = joint || alone ? 0 : 1 + rng_.below(3); i > 0; --i) {
+    add(any().id(), static_cast<raft::ConfChangeKind>(1 + rng_.below(3)));
+  }
+  note("change together" + what);
+  at.driver().change_members(set,
+                             [this, alone, &at, leaves = set.leaves_joint()](const Status& status) {
+                               if (!status) return;
+                               ++(leaves ? totals_.joints_left : totals_.joints_entered);
+                               if (alone && !healed_) cut_off(at);
+                             });
+  if (!alone && rng_.below(2) == 0) return;
+  play(2, milliseconds(30));
+  cut_off(at);
+  play(20, milliseconds(100));
+  network_.cut.clear();
+}
+
+void Cluster::play(uint64_t steps, Duration longest) {
+  for (uint64_t i = 0; i < steps && !violation_; ++i) {
+    time_.run_until(time_.now() +
+                    Duration(static_cast<int64_t>(rng_.below(uint64_t(longest.count())))));
+    client();
+  }
+}
+
+void Cluster::cut_off(const Node& node) {
+  note("cut off node " + std::to_string(node.id()));
+  for (RaftId other = 1; other <= size_; ++other) {
+    network_.cut.insert({node.id(), other});
+    network_.cut.insert({other, node.id()});
+  }
+}
+
+// The way to the paper's figure 8: two leaders die with entries nobody else has, the first of them
+// comes back and dies the moment it commits something, and the second comes back.
+void Cluster::relay_fault() {
+  Node* gone = nullptr;
+  for (int leg = 0; leg < 3 && !violation_; ++leg) {
+    network_.mute_appends = leg < 2;
+    if (!wait_for(seconds(3), [&] { return leader() != nullptr; })) break;
+    Node& at = *leader();
+    const Index committed = at.driver().status().commit;
+    if (leg < 2) propose(at);
+    // Long enough for a save, or until it commits.
+    for (int ms = 0; ms < 100 && at.up() && !violation_; ++ms) {
+      time_.run_until(time_.now() + milliseconds(1));
+      if (leg == 2 && at.driver().status().commit > committed) break;
+    }
+    if (!at.up() || &at == gone) break;
+    note("crash of the leader " + std::to_string(at.id()));
+    at.crash();
+    if (gone != nullptr) gone->start(false);
+    gone = &at;
+  }
+  network_.mute_appends = false;
+  if (gone == nullptr) return;
+  wait_for(seconds(2), [&] { return leader() != nullptr; });
+  gone->start(false);
+}
+
+// One member has long lost the leader, the others restart and have forgotten it; then the leader is
+// alone, and does not know.
+void Cluster::restart_fault() {
+  Node* at = leader();
+  if (at == nullptr) return;
+  Node& stray = any();
+  network_.cut.insert({at->id(), stray.id()});
+  network_.cut.insert({stray.id(), at->id()});
+  // No writes: its log must stay good enough to be elected by.
+  time_.run_until(time_.now() + milliseconds(700 + rng_.below(800)));
+  if (violation_ || leader() != at) return network_.cut.clear();
+  for (auto& node : nodes_) {
+    if (node.get() == at || node.get() == &stray || !node->up()) continue;
+    node->crash();
+    node->start(false);
+  }
+  cut_off(*at);
+  play(20, milliseconds(50));
+  network_.cut.clear();
+}
+
+void Cluster::transfer_fault() {
+  Node* at = leader();
+  if (at == nullptr) return;
+  (void)at->driver().transfer(any().id());
+  if (rng_.below(2) == 0) return;
+  time_.run_until(time_.now() + milliseconds(rng_.below(10)));
+  cut_off(*at);
+  play(20, milliseconds(30));
+  network_.cut.clear();
+}
+
+}  // namespace shoal::sim
