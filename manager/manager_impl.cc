@@ -120,7 +120,8 @@ void ManagerImpl::make_driver(uint64_t raft_id, std::vector<raft::Member> peers)
   watch_quorum();
   members_->attach(driver_.get());
   gate_.open(*transport_);
-  // Not at once: what was loaded may be older than what the log brings.
+  // Not at once: what was loaded may be older than what the log brings, and each change is an
+  // fsync.
   key_timer_->wake_at(clock_.now() + kFollowKeyAgain, [this, alive = std::weak_ptr(alive_)] {
     if (!alive.expired()) follow_unlock_key();
   });

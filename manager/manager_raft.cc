@@ -50,7 +50,7 @@ void ManagerImpl::follow_unlock_key() {
   const Cluster* cluster = store().cluster();
   if (cluster == nullptr || stopped_) return;
   const bool was_locked = !data_key_.unlock_key().empty();
-  const Status followed = data_key_.follow(cluster->unlock_key);
+  const Status followed = data_key_.follow(cluster->unlock_key, cluster->version);
   if (followed) {
     const bool locked = !data_key_.unlock_key().empty();
     if (locked != was_locked) {

@@ -208,10 +208,10 @@ class Inspector {
       return std::optional<manager::DataKey>();
     }
     if (*lock == manager::DataKey::Lock::kAbsent) {
-      problem("the file " + path +
-              " (the key of this manager's state) is not there, and without it the raft log and "
-              "the tables say nothing. (Of a version that did not encrypt them there is none "
-              "until shoald starts on this directory once)");
+      problem(
+          "the file " + path +
+          " (the key of this manager's state) is lost: without it the raft log and the tables say "
+          "nothing");
       return std::optional<manager::DataKey>();
     }
     std::string unlock_key;

@@ -110,13 +110,15 @@ class Node {
   void set_locked(bool locked);
   void follow_role(manager::Role wanted);
   Status promote();
+  Status forget_manager();
   Status demote();
   Status renew();
   void schedule_renewal();
 
   Status start_worker(const Identity& identity);
   void stop_worker();
-  Status open_manager(const Identity& identity);
+  // `unlock_key`: 32 bytes, of a locked state.
+  Status open_manager(const Identity& identity, const std::string& unlock_key = {});
   void stop_manager();
   // Undoes a failed init or join: nothing of it is left.
   void forget_everything();
@@ -148,8 +150,7 @@ class Node {
   std::unique_ptr<WorkerPart> worker_part_;
   std::unique_ptr<ManagerPart> manager_part_;
 
-  bool locked_ = false;     // the manager's state waits for the unlock key
-  std::string unlock_key_;  // 32 bytes, once given
+  bool locked_ = false;  // the manager's state waits for the unlock key
 
   // Strand only: what the lifecycle thread has set up, for reading.
   std::optional<Identity> view_;

@@ -56,22 +56,22 @@ Result<control::InitResponse> Node::do_force_new_cluster(const control::InitRequ
   SHOAL_TRY(manager_part_->require_no_quorum(kBootstrapTimeout, stopping_.get_token()));
   identity.managers = {identity.advertise};
   const bool moved = identity.advertise != identity_->advertise;
-  strand_.call([this] {
+  const std::string unlock_key = strand_.call([this] {
     role_timer_->cancel();
     // Its state opens again with what it is sealed under now; once stopped, that stays.
     manager_view_->stop();
-    unlock_key_ = manager_view_->unlock_key();
+    return manager_view_->unlock_key();
   });
   stop_manager();
   const auto go_on = [&]() -> Status {
-    SHOAL_TRY(open_manager(identity));
+    SHOAL_TRY(open_manager(identity, unlock_key));
     SHOAL_TRY(manager_part_->refound(std::nullopt, kBootstrapTimeout, stopping_.get_token()));
     return save_identity(paths_.state_dir, identity);
   };
   if (const Status founded = go_on(); !founded) {
     // Before its commit point the old group is there still, after it the new one.
     stop_manager();
-    Status back = open_manager(*identity_);
+    Status back = open_manager(*identity_, unlock_key);
     if (back) back = manager_part_->resume();
     if (!back) log::error(kLog, "the manager does not run: {}", back.error().message);
     return founded.error();

@@ -111,9 +111,17 @@ Status Node::promote() {
   return joined;
 }
 
+// Until the demotion is complete the certificate says manager. Promoted again meanwhile, this node
+// has to join the managers anew.
+Status Node::forget_manager() {
+  SHOAL_TRY(manager::Manager::forget(paths_.manager_dir()));
+  strand_.call([this] { raft_join_pending_ = true; });
+  return ok_status();
+}
+
 Status Node::demote() {
   if (locked_) {  // what is locked is needed no more
-    SHOAL_TRY(manager::Manager::forget(paths_.manager_dir()));
+    SHOAL_TRY(forget_manager());
     set_locked(false);
   }
   if (manager_part_) {
@@ -124,7 +132,7 @@ Status Node::demote() {
       SHOAL_TRY(require_running());
     }
     stop_manager();
-    SHOAL_TRY(manager::Manager::forget(paths_.manager_dir()));
+    SHOAL_TRY(forget_manager());
   }
   if (identity_->role != manager::Role::kWorker) SHOAL_TRY(renew());
   strand_.call([this] { worker_part_->session().set_addresses(addresses_of(*identity_)); });

@@ -14,6 +14,9 @@ namespace {
 constexpr char kDefaultSocket[] = "/run/shoal/shoal.sock";
 constexpr uint32_t kDefaultTimeoutSeconds = 30;
 
+// What CLI11 makes of other words is a number, or an exception of its own.
+const CLI::IsMember kTrueOrFalse({"true", "false"});
+
 // Builds the command tree; each leaf's callback writes the command it stands for.
 class Parser {
  public:
@@ -127,7 +130,8 @@ class Parser {
         ->type_name("DURATION");
 
     init->add_flag("--autolock", init_command->autolock,
-                   "Lock managers with an unlock key when they restart");
+                   "Lock managers with an unlock key when they restart")
+        ->check(kTrueOrFalse);
 
     auto [join, join_command] = leaf<JoinCommand>(&app_, "join", "Join this host to a cluster");
     add_addresses(join, join_command->addresses);
@@ -149,9 +153,12 @@ class Parser {
     token->add_flag("-q,--quiet", invocation_.output.quiet, "Print the token only");
 
     auto [update, update_command] = leaf<UpdateCommand>(&app_, "update", "Change the cluster");
-    update->add_flag_function(
-        "--autolock", [command = update_command](int64_t value) { command->autolock = value > 0; },
-        "Lock managers with an unlock key when they restart: true or false");
+    update
+        ->add_flag_function(
+            "--autolock",
+            [command = update_command](int64_t value) { command->autolock = value > 0; },
+            "Lock managers with an unlock key when they restart: true or false")
+        ->check(kTrueOrFalse);
 
     leaf<UnlockCommand>(&app_, "unlock",
                         "Unlock this manager; the key is read from the terminal "

@@ -42,6 +42,17 @@ TEST(Parse, ClusterCommands) {
   EXPECT_TRUE(command<LeaveCommand>({"leave", "--force"}).force);
 }
 
+TEST(Parse, AutolockCommands) {
+  EXPECT_TRUE(command<InitCommand>({"init", "--autolock"}).autolock);
+  EXPECT_FALSE(command<InitCommand>({"init"}).autolock);
+  EXPECT_EQ(command<UpdateCommand>({"update", "--autolock"}).autolock, true);
+  EXPECT_EQ(command<UpdateCommand>({"update", "--autolock=true"}).autolock, true);
+  EXPECT_EQ(command<UpdateCommand>({"update", "--autolock=false"}).autolock, false);
+  EXPECT_FALSE(command<UnlockKeyCommand>({"unlock-key", "-q"}).rotate);
+  EXPECT_TRUE(command<UnlockKeyCommand>({"unlock-key", "--rotate"}).rotate);
+  command<UnlockCommand>({"unlock"});
+}
+
 TEST(Parse, NodeCommands) {
   EXPECT_TRUE(command<NodeRoleCommand>({"node", "promote", "h2", "h3"}).promote);
   EXPECT_FALSE(command<NodeRoleCommand>({"node", "demote", "h2"}).promote);
@@ -149,6 +160,11 @@ TEST(Parse, WrongUseExitsWithTwoAndASentence) {
            {"init", "--nope"},
            {"join", "10.0.0.1:2377"},
            {"join-token", "boss"},
+           {"init", "--autolock=perhaps"},
+           {"update"},
+           {"update", "--autolock=perhaps"},
+           {"update", "--autolock=99999999999999999999"},
+           {"unlock", "SWMKEY-1-on-the-command-line"},
            {"attach", "shop", "--name", "web"},
            {"attach", "shop", "--name", "", "--pid", "2"},
            {"attach", "shop", "--name", "web", "--pid", "1", "--netns", "/x"},

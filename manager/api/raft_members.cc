@@ -3,6 +3,14 @@
 #include <algorithm>
 
 namespace shoal::manager {
+namespace {
+
+// A new leader hears of a member that answers with its first heartbeats; and an election's time.
+constexpr Duration kTimeToAnswer = std::chrono::seconds(2);
+constexpr char kNotHeardYet[] =
+    "the leader has just changed and does not know yet which managers answer: try again";
+
+}  // namespace
 
 bool RaftMembers::is_member(uint64_t raft_id) const {
   const auto members = driver_->members();
@@ -62,6 +70,12 @@ void RaftMembers::add(const NodeId& id, const HostPort& address,
          });
 }
 
+bool RaftMembers::leads_since_lately() const {
+  if (driver_->status().term != led_term_) return true;  // tick() has not seen it yet
+  const WallTime now = replica_.wall();
+  return now >= led_since_ && now - led_since_ < kTimeToAnswer;
+}
+
 Status RaftMembers::check_quorum_without(uint64_t raft_id) const {
   size_t left = 0;
   size_t answer = 0;
@@ -85,6 +99,7 @@ Status RaftMembers::check_quorum_without(uint64_t raft_id) const {
     }
   }
   if (leaving.empty() || answer >= left / 2 + 1) return ok_status();
+  if (leads_since_lately()) return unavailable(kNotHeardYet);
   return conflict("without node " + leaving + " the managers would lose their quorum: of the " +
                   std::to_string(left) + " that would be left " + std::to_string(answer) +
                   (answer == 1 ? " answers" : " answer") + " and " + std::to_string(left / 2 + 1) +
@@ -100,6 +115,7 @@ Status RaftMembers::hand_over() {
     if (member.member.learner || member.member.id == status.id || !member.reachable) continue;
     if (best == nullptr || member.match > best->match) best = &member;
   }
+  if (best == nullptr && leads_since_lately()) return unavailable(kNotHeardYet);
   if (best == nullptr) {
     return conflict("no other manager answers that could take the lead: bring one back first");
   }
@@ -157,8 +173,13 @@ void RaftMembers::demote(const NodeId& id, AnswerDone done) {
 }
 
 void RaftMembers::tick() {
-  if (driver_ == nullptr || promoting_ || !driver_->is_leader()) return;
+  if (driver_ == nullptr || !driver_->is_leader()) return;
   const auto status = driver_->status();
+  if (status.term != led_term_) {
+    led_term_ = status.term;
+    led_since_ = replica_.wall();
+  }
+  if (promoting_) return;
   for (const auto& member : status.members) {
     if (!member.member.learner || !member.reachable) continue;
     raft::Member voter = member.member;

@@ -19,7 +19,6 @@ namespace {
 constexpr char kFormatKey[] = "m/format";
 constexpr char kAppliedKey[] = "m/applied";
 constexpr char kFormat[] = "2";
-constexpr char kPlainFormat[] = "1";  // not sealed
 constexpr char kObjects[] = "o/";
 constexpr char kAfterObjects[] = "o0";  // '0' follows '/'
 
@@ -99,7 +98,6 @@ Status Tables::check_format() {
   }
   if (!found.ok()) return disk_error(path_, found);
   if (format == kFormat) return ok_status();
-  if (format == kPlainFormat) return data_loss("the tables in " + path_ + " have format 1");
   return unimplemented("the tables in " + path_ + " have format \"" + format.substr(0, 16) +
                        "\" and this shoald reads format " + kFormat +
                        "; run the shoald that wrote them, or a newer one");

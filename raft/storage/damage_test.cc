@@ -70,15 +70,15 @@ class DamageTest : public ::testing::Test {
       ASSERT_TRUE(store) << store.error().message;
       ASSERT_TRUE((*store)->load());
       const auto base = static_cast<Index>(life * 20);
-      for (Index i = base + 1; i <= base + 20; i += 4) save(**store, entries(i, i + 3, life + 1));
+      for (Index i = base + 1; i <= base + 20; i += 4) save(**store, entries(i, i + 3, life * 10 + 1));
       if (life == 1) {
-        save(**store, entries(35, 36, 9));  // conflict: what followed 34 is replaced
-        save(**store, entries(37, 40, 9));
+        save(**store, entries(35, 36, 19));  // conflict: what followed 34 is replaced
+        save(**store, entries(37, 40, 19));
         LogStore::Batch batch;
         batch.snapshot = std::make_shared<Snapshot>(
-            Snapshot{{36, 9, {{1, "a:1", false}, {2, "b:1", true}}}, std::string(700, 'S')});
+            Snapshot{{36, 19, {{1, "a:1", false}, {2, "b:1", true}}}, std::string(700, 'S')});
         batch.compact_to = 30;
-        batch.compact_term = 2;
+        batch.compact_term = 11;
         save(**store, batch);
       }
     }

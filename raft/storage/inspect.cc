@@ -140,12 +140,8 @@ Status check_format(rocksdb::DB& database, const std::string& directory) {
   const auto status = database.Get({}, rocksdb::Slice(format::kVersionKey), &value);
   if (status.IsNotFound()) return data_loss(directory + " was never begun: it has no format");
   if (!status.ok()) return rocksdb_error(status, kWhat, directory);
-  const auto version = format::decode_version(value);
-  if (!version) return version.error().wrap(std::string(kWhat) + " in " + directory);
-  if (*version == format::kVersion) return ok_status();
-  return unimplemented(std::string(kWhat) + " in " + directory +
-                       " is of a version that did not encrypt its state: start shoald on it once, "
-                       "or use the shoal-state of that version");
+  const Status known = format::check_version(value);
+  return known ? known : Status(known.error().wrap(std::string(kWhat) + " in " + directory));
 }
 
 }  // namespace

@@ -40,12 +40,10 @@ class RocksLogStore final : public LogStore {
   static constexpr size_t kSyncTimes = 512;
 
   // Opens or makes the store in `directory` (made if needed; its parent must exist). kDataLoss,
-  // kConflict (open elsewhere), kUnimplemented (newer format), each saying what to do. `strand`
-  // runs the callbacks and must outlive the store. A store of format 1 is sealed first.
+  // kConflict (open elsewhere), kUnimplemented (another format), each saying what to do. `strand`
+  // runs the callbacks and must outlive the store.
   static Result<std::unique_ptr<RocksLogStore>> open(const std::string& directory,
                                                      const crypto::Key& key, Strand& strand);
-  // The format of the store in `directory`, 0 when there is none. Blocks; nobody may have it open.
-  static Result<uint32_t> format_of(const std::string& directory);
   ~RocksLogStore() override;  // finishes the saves under way
 
   Result<Loaded> load() override;
@@ -81,10 +79,6 @@ class RocksLogStore final : public LogStore {
   Status add_snapshot(const Batch& batch, rocksdb::WriteBatch& out);
   void add_entries(const std::vector<Entry>& entries, rocksdb::WriteBatch& out);
   crypto::Tag tag_at(Index index) const;
-
-  // store_upgrade.cc
-  Status upgrade();
-  Result<Batch> read_plain(Loaded& loaded);
 
   const std::string directory_;
   Strand& strand_;

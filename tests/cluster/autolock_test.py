@@ -33,6 +33,7 @@ class Locked(ClusterTest):
             file = self.state(host) / "manager/data_key"
             wait_until(lambda: file.read_bytes()[5] == SEALED, f"{host} is to be locked")
             self.assertEqual(file.stat().st_mode & 0o777, 0o600)
+            self.assertEqual(file.parent.stat().st_mode & 0o777, 0o700)
 
     def restart_locked(self, host):
         self.lab("restart", host)
@@ -98,6 +99,17 @@ class Autolock(Locked):
         wait_until(lambda: self.answers("h3"), "h3 is a manager again")
         wait_until(lambda: self.relocks("h3", second), "h3 follows the new key")
 
+        # Demoted while it is locked it is a worker like others; promoted it has a key of its own.
+        before = (self.state("h3") / "manager/data_key").read_bytes()
+        self.restart_locked("h3")
+        self.lab.shoal("h1", "node", "demote", "h3")
+        wait_until(lambda: self.membership("h3") == "active", "h3 is no locked manager any more")
+        self.assertFalse((self.state("h3") / "manager/data_key").exists())
+        self.lab.shoal("h1", "node", "promote", "h3")
+        wait_until(lambda: self.answers("h3"), "h3 is a manager once more")
+        self.wait_sealed("h3")
+        self.assertNotEqual((self.state("h3") / "manager/data_key").read_bytes(), before)
+
         self.lab.shoal("h1", "update", "--autolock=false")
         self.refused("h1", "no unlock key is set", "unlock-key")
         for host in self.hosts:
@@ -106,6 +118,10 @@ class Autolock(Locked):
         self.lab("restart", "h2")
         wait_until(lambda: self.answers("h2"), "h2 needs no key")
         client.wait_to_reach(server.ip4())
+        for host in self.hosts:
+            said = Path(self.lab.env(host)["LOG"]).read_text()
+            for secret in ("SWMKEY", key[9:], second[9:]):
+                self.assertNotIn(secret, said, f"in the log of {host}")
 
     def relocks(self, host, key):
         """Whether the host opens with `key` after a restart; unlocked in any case."""
@@ -133,9 +149,10 @@ class LockedRecovery(Locked):
         return self.lab.on(host, "sh", "-c", 'echo "$0" | "$@"', key, *command, check=False)
 
     def test_a_survivor_a_backup_and_the_offline_tool(self):
-        self.network("secretnetwork")
+        # The cluster that could take these away again is gone at the end.
+        self.lab.shoal("h1", "network", "create", "-d", "overlay", "--attachable", "secretnetwork")
         for host in ("h1", "h3"):
-            Workload(self, host, f"end{host}").attach("secretnetwork")
+            Workload(self, host, f"end{host}").attach("secretnetwork").endpoints.clear()
         before = self.addresses("h1")
         key = KEY.search(self.lab.shoal("h1", "update", "--autolock=true").stdout).group()
         self.wait_sealed(*self.hosts)

@@ -114,8 +114,7 @@ class Roles(ClusterTest):
         labels = self.lab.json(away, "node", "inspect", "h4")[0]["Spec"]["Labels"]
         self.assertTrue(labels["k0"].startswith(f"{CHANGES - 1:04}"), labels["k0"][:20])
         state = self.lab.env(away)["STATE_DIR"]
-        snapshots = [name for name in os.listdir(f"{state}/manager/raft")
-                     if name.startswith("state-")]
+        snapshots = [name for name in os.listdir(f"{state}/manager/raft") if "snapshot" in name]
         self.assertTrue(snapshots, "it caught up without a snapshot")
         # It counts for the quorum again: with it and one other, decisions are made.
         third = next(h for h in ("h1", "h2", "h3") if h not in (away, here))

@@ -44,7 +44,8 @@ class OfflineState(ClusterTest):
         self.assertNotIn("PRIVATE KEY", dumped)
         self.assertEqual(self.tool("h2", "check", "/nosuch").returncode, 3)
 
-        logs = [path for path in before if path.parent.name in ("raft", "tables")
+        # The tables may lose their end: it is applied again from the raft log, which may not.
+        logs = [path for path in before if path.parent.name == "raft"
                 and path.suffix == ".log" and path.stat().st_size > 0]
         self.assertTrue(logs)
         for path in [*logs, Path(state, "node.state"), Path(state, "manager/raft_member"),
