@@ -162,7 +162,6 @@ class Node {
   std::string role_error_;
   manager::Role wanted_role_ = manager::Role::kWorker;
   bool role_pending_ = false;       // a change of role is under way
-  bool raft_removed_ = false;       // the managers took this member out of their group
   bool joining_managers_ = false;   // waits to be let in, and to catch up
   bool raft_join_pending_ = false;  // a manager by certificate, not yet a member
   std::unique_ptr<Timer> role_timer_;

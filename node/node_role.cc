@@ -125,12 +125,8 @@ Status Node::demote() {
     set_locked(false);
   }
   if (manager_part_) {
-    if (!strand_.call([this] { return raft_removed_; })) {
-      const Status left = manager_part_->leave(kRaftLeaveTimeout, stopping_.get_token());
-      // Demotion by the managers took the member out already, and it may not ask any more.
-      if (!left) log::info(kLog, "stopping without leave: {}", left.error().message);
-      SHOAL_TRY(require_running());
-    }
+    // The managers took the member out before they said so. To ask them for it would be late: it
+    // could undo a promotion that followed.
     stop_manager();
     SHOAL_TRY(forget_manager());
   }

@@ -70,7 +70,8 @@ class DamageTest : public ::testing::Test {
       ASSERT_TRUE(store) << store.error().message;
       ASSERT_TRUE((*store)->load());
       const auto base = static_cast<Index>(life * 20);
-      for (Index i = base + 1; i <= base + 20; i += 4) save(**store, entries(i, i + 3, life * 10 + 1));
+      for (Index i = base + 1; i <= base + 20; i += 4)
+        save(**store, entries(i, i + 3, life * 10 + 1));
       if (life == 1) {
         save(**store, entries(35, 36, 19));  // conflict: what followed 34 is replaced
         save(**store, entries(37, 40, 19));
