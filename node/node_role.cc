@@ -125,6 +125,8 @@ Status Node::demote() {
     set_locked(false);
   }
   if (manager_part_) {
+    log::warn(kLog,
+              "the managers made this node a worker: its copy of the cluster's state is removed");
     // The managers took the member out before they said so. To ask them for it would be late: it
     // could undo a promotion that followed.
     stop_manager();
