@@ -6,17 +6,10 @@
 #include "base/runtime/log.h"
 #include "manager/manager_impl.h"
 #include "manager/raft_member_file.h"
+#include "manager/state_layout.h"
 
 namespace shoal::manager {
 namespace {
-
-// Each store has a key of its own, so that a record of one never opens in another.
-constexpr std::string_view kRaftKey = "raft log";
-constexpr std::string_view kTablesKey = "tables";
-
-std::string raft_path(const std::string& state_dir) { return state_dir + "/raft"; }
-std::string tables_path(const std::string& state_dir) { return state_dir + "/tables"; }
-std::string key_path(const std::string& state_dir) { return state_dir + "/data_key"; }
 
 // There while a state is being forgotten.
 std::string forgotten_path(const std::string& state_dir) { return state_dir + "/forgotten"; }

@@ -206,10 +206,8 @@ Status Node::open_manager(const Identity& identity, const std::string& unlock_ke
     manager_view_ = &manager_part_->manager();
     manager_part_view_ = manager_part_.get();
     router_.set_manager(manager_view_);
-    raft_removed_ = false;
     manager_view_->on_removed([this] {
       log::warn(kLog, "the managers took this member out of their group");
-      raft_removed_ = true;
       want_role(manager::Role::kWorker);
     });
   });

@@ -32,6 +32,7 @@ class Parser {
         ->capture_default_str();
     app_.footer("Run 'shoal COMMAND --help' for more on a command.");
     add_cluster_commands();
+    add_state_commands();
     add_node_commands();
     add_network_commands();
     add_endpoint_commands();
@@ -106,6 +107,8 @@ class Parser {
     auto [init, init_command] =
         leaf<InitCommand>(&app_, "init", "Start a new cluster on this host");
     add_addresses(init, init_command->addresses);
+    init->add_flag("--force-new-cluster", init_command->force_new_cluster,
+                   "On a manager that lost the others: go on alone with the cluster's state");
     init->add_option("--data-path-port", init_command->data_path_port,
                      "UDP port of VXLAN, 1024 to 49151 (default 4789)");
     add_repeatable(
@@ -169,6 +172,28 @@ class Parser {
     status->add_flag("--json", invocation_.output.json, "Print JSON");
     status->add_option("--format", invocation_.output.format, "'json' or a template");
     (void)status_command;
+  }
+
+  void add_state_commands() {
+    CLI::App* raft = app_.add_subcommand("raft", "Look at the managers' consensus");
+    raft->require_subcommand(1);
+    CLI::App* status =
+        leaf<RaftStatusCommand>(raft, "status", "Members, log, quorum: what each manager knows")
+            .first;
+    status->add_flag("--json", invocation_.output.json, "Print JSON");
+    status->add_option("--format", invocation_.output.format, "'json' or a template");
+
+    auto [backup, backup_command] = leaf<BackupCommand>(
+        &app_, "backup", "Write the cluster's state to a file (secret: it holds the CA's key)");
+    backup->add_option("FILE", backup_command->file, "File to make; it must not exist")->required();
+
+    auto [restore, restore_command] = leaf<RestoreCommand>(
+        &app_, "restore", "Go on with the cluster of a backup, this host as its only manager");
+    restore->add_option("FILE", restore_command->file, "What `shoal backup` wrote")->required();
+    restore->add_option("--unlock-key-file", restore_command->unlock_key_file,
+                        "File with the unlock key of a locked backup (default: it is asked for, or "
+                        "read from standard input)");
+    add_addresses(restore, restore_command->addresses);
   }
 
   void add_node_commands() {

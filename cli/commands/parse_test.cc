@@ -142,6 +142,17 @@ TEST(Parse, EndpointCommands) {
   EXPECT_EQ(detach.network + "/" + detach.endpoint, "shop/web");
 }
 
+TEST(Parse, StateCommands) {
+  EXPECT_TRUE(command<InitCommand>({"init", "--force-new-cluster"}).force_new_cluster);
+  EXPECT_FALSE(command<InitCommand>({"init"}).force_new_cluster);
+  EXPECT_EQ(command<BackupCommand>({"backup", "/b"}).file, "/b");
+  const auto restore = command<RestoreCommand>({"restore", "/b", "--advertise-addr", "eth1"});
+  EXPECT_EQ(restore.file + " " + restore.addresses.advertise_addr, "/b eth1");
+  EXPECT_EQ(command<RestoreCommand>({"restore", "/b", "--unlock-key-file", "/k"}).unlock_key_file,
+            "/k");
+  (void)command<RaftStatusCommand>({"raft", "status", "--json"});
+}
+
 TEST(Parse, WrongUseExitsWithTwoAndASentence) {
   for (const auto& arguments : std::vector<std::vector<std::string>>{
            {},
@@ -160,7 +171,10 @@ TEST(Parse, WrongUseExitsWithTwoAndASentence) {
            {"attach", "shop", "--name", "web", "--pid", "-4"},
            {"network", "ls", "--json", "--format", "json"},
            {"network", "create", "--label", "=x", "shop"},
-           {"network"}}) {
+           {"network"},
+           {"raft"},
+           {"backup"},
+           {"restore"}}) {
     const Message refused = message(arguments);
     EXPECT_EQ(refused.exit_code, 2);
     EXPECT_TRUE(refused.text.starts_with("shoal: ")) << refused.text;
@@ -178,6 +192,8 @@ TEST(Parse, HelpEverywhereVersionAndCompletion) {
   const Message completion = message({"completion", "bash"});
   EXPECT_NE(completion.text.find("\"shoal network create\") words="), std::string::npos);
   EXPECT_NE(completion.text.find("--attachable"), std::string::npos);
+  EXPECT_NE(completion.text.find("--unlock-key-file"), std::string::npos);
+  EXPECT_NE(completion.text.find("complete -o default"), std::string::npos);  // names of files
 }
 
 TEST(ExitCode, OnePerClass) {

@@ -1,5 +1,6 @@
 #include "manager/api/cluster_api.h"
 
+#include "manager/api/raft_status.h"
 #include "manager/control/queries.h"
 #include "manager/security/token.h"
 #include "manager/wire/common_wire.h"
@@ -39,9 +40,24 @@ RemoteTry remote_of(const ClusterCall& call) {
     SHOAL_FORWARD(RemoveNetwork)
     SHOAL_FORWARD(ListEndpoints)
     SHOAL_FORWARD(InspectEndpoint)
+    SHOAL_FORWARD(GetRaftStatus)
 #undef SHOAL_FORWARD
   }
   return nullptr;
+}
+
+bool is_read(ClusterMethod method) {
+  switch (method) {
+    case ClusterMethod::kListNodes:
+    case ClusterMethod::kInspectNode:
+    case ClusterMethod::kListNetworks:
+    case ClusterMethod::kInspectNetwork:
+    case ClusterMethod::kListEndpoints:
+    case ClusterMethod::kInspectEndpoint:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -54,6 +70,7 @@ void ClusterApi::handle(std::shared_ptr<ClusterCall> call) {
 }
 
 void ClusterApi::start(const CallPtr& call) {
+  if (call->method == ClusterMethod::kGetRaftStatus) return raft_status(call);
   LeaderCalls::Call leader_call;
   leader_call.request_id = call->request_id;
   leader_call.deadline = call->deadline;
@@ -61,9 +78,25 @@ void ClusterApi::start(const CallPtr& call) {
   leader_call.retried_since = call->retried_since;
   leader_call.remote = remote_of(*call);
   leader_call.local = [this, call](const LeaderCalls::Call& now, StatusDone done) {
-    execute(call, now, std::move(done));
+    call->running = true;
+    execute(call, now, [call, done = std::move(done)](const Status& status) {
+      call->running = false;
+      done(status);
+    });
   };
-  leader_call.done = [call](Status status) { call->done(std::move(status)); };
+  if (is_read(call->method)) {
+    // What this manager holds is better than nothing, when no manager can know better.
+    leader_call.without_quorum = [this, call](const Error& lost) {
+      call->notice =
+          "this is what one manager knows, and may lack the last changes: " + lost.message;
+      return answer_read(*call);
+    };
+  }
+  leader_call.outlived = true;
+  leader_call.done = [call](Status status) {
+    if (call->running) call->detach();
+    call->done(std::move(status));
+  };
   calls_.start(std::move(leader_call));
 }
 
@@ -97,7 +130,23 @@ void ClusterApi::execute(const CallPtr& call, const LeaderCalls::Call& now, Stat
     case ClusterMethod::kListEndpoints:
     case ClusterMethod::kInspectEndpoint:
       return read(call, done);
+    case ClusterMethod::kGetRaftStatus:
+      return done(internal_error("this call does not go to the leader"));
   }
+}
+
+void ClusterApi::raft_status(const CallPtr& call) {
+  auto& response = response_of<shoal::control::GetRaftStatusResponse>(*call);
+  const bool only_this = request_of<shoal::control::GetRaftStatusRequest>(*call).only_this();
+  if (only_this || call->forwarded) {
+    replica_.describe_raft(response);
+    return call->done(ok_status());
+  }
+  collect_raft_status(strand_, replica_, calls_,
+                      [call, &response](shoal::control::GetRaftStatusResponse all) {
+                        response = std::move(all);
+                        call->done(ok_status());
+                      });
 }
 
 // Changes.
@@ -227,7 +276,29 @@ void ClusterApi::update_node(const CallPtr& call, StatusDone done) {
   });
 }
 
+// A manager that is lost for good is demoted and removed in one go.
 void ClusterApi::remove_node(const CallPtr& call, bool retry, StatusDone done) {
+  const auto& request = request_of<shoal::control::RemoveNodeRequest>(*call);
+  if (!request.force()) return remove_worker(call, retry, std::move(done));
+  replica_.read([this, call, retry, done](const Status& status) {
+    if (!status) return done(status);
+    const auto& name = request_of<shoal::control::RemoveNodeRequest>(*call).node();
+    const auto node = control::inspect_node(replica_.store(), name, call->self_or(replica_.self()));
+    if (!node || node->spec.role != Role::kManager || replica_.store().manager_count() == 1) {
+      return remove_worker(call, retry, done);
+    }
+    if (replica_.reachable(node->raft_id)) {
+      return done(conflict("node " + replica_.store().node_name(node->id) +
+                           " is a manager that answers: demote it first with `shoal node demote`"));
+    }
+    members_.demote(node->id, [this, call, retry, done](const Result<Answer>& demoted) {
+      if (!demoted) return done(demoted.error());
+      remove_worker(call, retry, done);
+    });
+  });
+}
+
+void ClusterApi::remove_worker(const CallPtr& call, bool retry, StatusDone done) {
   const auto build = [this, call] {
     const auto& request = request_of<shoal::control::RemoveNodeRequest>(*call);
     return control::remove_node(replica_.store(), request.node(), call->self_or(replica_.self()),

@@ -33,12 +33,14 @@ class ClusterApi final : public ClusterHandler {
   Status answer_read(const ClusterCall& call);
   common::Node node_view(const Node& node) const;
 
+  void raft_status(const CallPtr& call);
   void get_join_token(const CallPtr& call, const std::string& request_id, StatusDone done);
   // autolock.cc
   void get_unlock_key(const CallPtr& call, const std::string& request_id, StatusDone done);
   void update_cluster(const CallPtr& call, const std::string& request_id, StatusDone done);
   void update_node(const CallPtr& call, StatusDone done);
   void remove_node(const CallPtr& call, bool retry, StatusDone done);
+  void remove_worker(const CallPtr& call, bool retry, StatusDone done);
   void create_network(const CallPtr& call, const LeaderCalls::Call& now, StatusDone done);
   void remove_network(const CallPtr& call, const LeaderCalls::Call& now, StatusDone done);
 

@@ -21,10 +21,14 @@ struct LeaderCalls::State {
   Duration backoff = kRetryFirst;
   bool waiting = false;  // for the timer or news
   uint64_t begun = 0;    // applied here before the first try
+  bool local = false;    // `local` is under way
   std::string sent_to;   // the leader that is asked
   std::shared_ptr<grpc::ClientContext> context;
   uint64_t attempt = 0;  // answers of earlier ones are ignored
   bool finished = false;
+
+  // Whether it takes effect is not known now.
+  bool under_way() const { return context != nullptr || local; }
 };
 
 void LeaderCalls::start(Call call) {
@@ -55,7 +59,8 @@ void LeaderCalls::step(const std::shared_ptr<State>& state) {
     return finish(state, deadline_exceeded("no leader carried this out in time; `shoal node ls` "
                                            "shows which managers answer"));
   }
-  if (replica_.is_leader()) {
+  if (replica_.is_leader() || (state->call.anywhere && replica_.leader_raft_id() != 0)) {
+    state->local = true;
     state->call.local(state->call,
                       [this, alive = std::weak_ptr(alive_), state, attempt](const Status& status) {
                         if (!alive.expired() && attempt == state->attempt) tried(state, status);
@@ -65,6 +70,7 @@ void LeaderCalls::step(const std::shared_ptr<State>& state) {
   const auto address = replica_.leader_address();
   if (state->call.forwarded) return finish(state, not_leader(replica_));
   if (address) return send(state, *address);
+  if (const auto lost = replica_.quorum_lost()) return finish_without_quorum(state, *lost);
   tried(state, not_leader(replica_));
 }
 
@@ -93,6 +99,7 @@ void LeaderCalls::send(const std::shared_ptr<State>& state, const HostPort& addr
 }
 
 void LeaderCalls::tried(const std::shared_ptr<State>& state, const Status& status) {
+  state->local = false;
   if (state->finished) return;
   if (status.ok() || !another_leader_may_help(status.error().code) || state->call.forwarded) {
     return finish(state, status);
@@ -129,6 +136,23 @@ void LeaderCalls::finish(const std::shared_ptr<State>& state, Status status) {
   done(std::move(status));
 }
 
+void LeaderCalls::finish_without_quorum(const std::shared_ptr<State>& state, const Error& lost) {
+  if (state->call.without_quorum) return finish(state, state->call.without_quorum(lost));
+  if (state->under_way()) state->call.retried_since = state->begun;
+  finish(state, lost);
+}
+
+void LeaderCalls::quorum_lost() {
+  for (const auto& state : std::set(calls_)) {
+    const auto lost = replica_.quorum_lost();
+    if (!lost) return;
+    // What `local` still touches must not end under it: those calls end with their proposals.
+    if (state->call.forwarded || (state->local && !state->call.outlived)) continue;
+    if (state->context) state->context->TryCancel();
+    finish_without_quorum(state, *lost);
+  }
+}
+
 void LeaderCalls::leader_changed() {
   const auto address = replica_.leader_address();
   for (const auto& state : std::set(calls_)) {
@@ -144,10 +168,8 @@ void LeaderCalls::leader_changed() {
 void LeaderCalls::stop() {
   stopped_ = true;
   for (const auto& state : std::set(calls_)) {
-    if (state->context) {
-      state->context->TryCancel();
-      state->call.retried_since = state->begun;
-    }
+    if (state->context) state->context->TryCancel();
+    if (state->under_way()) state->call.retried_since = state->begun;
     finish(state, unavailable("this manager is stopping"));
   }
 }

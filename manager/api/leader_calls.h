@@ -61,9 +61,14 @@ class LeaderCalls {
     bool forwarded = false;  // from another manager: refused when this one does not lead
     // Not 0: an earlier try may have been carried out, by a later raft index than this.
     uint64_t retried_since = 0;
+    bool anywhere = false;  // `local` may be tried on any manager, and there is no `remote`
     std::map<std::string, std::string> metadata;  // for the leader, beside the request id
     // Here, as the leader.
     std::function<void(const Call&, StatusDone)> local;
+    // `local` may go on after `done` was called: nothing that it touches ends with the call.
+    bool outlived = false;
+    // What to answer when no leader can come (Replica::quorum_lost); absent: that refusal.
+    std::function<Status(const Error&)> without_quorum;
     RemoteTry remote;
     StatusDone done;
   };
@@ -75,8 +80,12 @@ class LeaderCalls {
   void start(Call call);
   // Wakes what waits and gives up on answers from a former leader.
   void leader_changed();
+  // Ends every call that waits for a leader: none can come.
+  void quorum_lost();
   // Ends every call. Later ones are refused.
   void stop();
+  // To a manager's cluster port; kept for the next call.
+  std::shared_ptr<grpc::Channel> channel_to(const std::string& address);
 
  private:
   struct State;
@@ -84,7 +93,7 @@ class LeaderCalls {
   void send(const std::shared_ptr<State>& state, const HostPort& address);
   void tried(const std::shared_ptr<State>& state, const Status& status);
   void finish(const std::shared_ptr<State>& state, Status status);
-  std::shared_ptr<grpc::Channel> channel_to(const std::string& address);
+  void finish_without_quorum(const std::shared_ptr<State>& state, const Error& lost);
 
   Strand& strand_;
   Replica& replica_;

@@ -22,6 +22,13 @@ class Leading final : public Replica {
   Rng& rng() override { return rng_; }
   NodeState state_of(const Node& node) const override { return node.status.state; }
   bool reachable(uint64_t) const override { return true; }
+  std::optional<Error> quorum_lost() const override {
+    return lost ? std::optional(unavailable("two of three managers are missing")) : std::nullopt;
+  }
+  std::vector<Peer> peers() const override { return {}; }
+  void describe_raft(shoal::control::GetRaftStatusResponse&) const override {}
+
+  bool lost = false;
   uint64_t leader_raft_id() const override { return 1; }
 
  private:
@@ -98,6 +105,35 @@ TEST_F(LeaderCallsTest, ACallEndedByAStopIsUnknownWhenATryWas) {
     });
     EXPECT_EQ(answer.get_future().get().error().code,
               tried ? ErrorClass::kDeadlineExceeded : ErrorClass::kUnavailable);
+  }
+}
+
+TEST_F(LeaderCallsTest, ACallEndedWithoutAQuorumIsUnknownWhenItWasUnderWay) {
+  for (const bool under_way : {false, true}) {
+    std::promise<Status> answer;
+    StatusDone held;
+    LeaderCalls::Call call;
+    call.deadline = std::chrono::system_clock::now() + std::chrono::minutes(1);
+    call.outlived = true;
+    call.local = [&held, under_way](const LeaderCalls::Call&, const StatusDone& done) {
+      if (under_way) {
+        held = done;
+      } else {
+        done(unavailable("no leader"));
+      }
+    };
+    call.done = [&answer](Status status) { answer.set_value(std::move(status)); };
+    strand_.call([&] {
+      calls_->start(std::move(call));
+      replica_.lost = true;
+      calls_->quorum_lost();
+      replica_.lost = false;
+    });
+    const Status ended = answer.get_future().get();
+    EXPECT_EQ(ended.error().code,
+              under_way ? ErrorClass::kDeadlineExceeded : ErrorClass::kUnavailable);
+    EXPECT_NE(ended.error().message.find("two of three"), std::string::npos);
+    strand_.call([&] { held = nullptr; });
   }
 }
 

@@ -58,6 +58,7 @@ Status admit(const Store& store, const Caller& caller, Method method) {
 }
 
 Error not_leader(const Replica& replica) {
+  if (auto lost = replica.quorum_lost()) return std::move(*lost);
   const auto address = replica.leader_address();
   return unavailable(address ? "this manager is not the leader; the leader is " + address->str()
                              : "the managers have no leader at the moment: try again");

@@ -34,6 +34,9 @@ class FakeReplica final : public Replica {
   Rng& rng() override { return rng_; }
   NodeState state_of(const Node& node) const override { return node.status.state; }
   bool reachable(uint64_t) const override { return true; }
+  std::optional<Error> quorum_lost() const override { return std::nullopt; }
+  std::vector<Peer> peers() const override { return {}; }
+  void describe_raft(shoal::control::GetRaftStatusResponse&) const override {}
   uint64_t leader_raft_id() const override { return 1; }
 
   control::Draw draw() { return {wall(), rng_}; }

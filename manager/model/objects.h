@@ -183,6 +183,8 @@ struct Cluster {
   WallTime created_at;
   std::vector<RemovedNode> removed_nodes;  // in the order of their removal
   Vni next_vni{4096};
+  // How often the cluster was founded anew from one manager's state.
+  uint64_t generation = 0;
   uint64_t version = 0;
 
   friend bool operator==(const Cluster&, const Cluster&) = default;

@@ -4,6 +4,7 @@
 #include <rocksdb/write_batch.h>
 
 #include <charconv>
+#include <filesystem>
 #include <type_traits>
 
 #include "base/runtime/files.h"
@@ -65,6 +66,24 @@ Result<std::unique_ptr<Tables>> Tables::open(const std::string& path, const cryp
   SHOAL_TRY(raft::check_table_sums(path));
   rocksdb::DB* raw = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(raft::small_rocksdb_options(), path, &raw);
+  if (!status.ok()) return disk_error(path, status);
+  std::unique_ptr<Tables> tables(new Tables(path, key, std::unique_ptr<rocksdb::DB>(raw)));
+  SHOAL_TRY(tables->check_format());
+  return tables;
+}
+
+Result<std::unique_ptr<Tables>> Tables::open_read_only(const std::string& path,
+                                                       const crypto::Key& key) {
+  std::error_code error;
+  if (!std::filesystem::exists(path + "/CURRENT", error)) {
+    return not_found("there are no tables in " + path);
+  }
+  SHOAL_TRY(raft::check_manifest(path));
+  SHOAL_TRY(raft::check_table_sums(path));
+  rocksdb::Options options = raft::small_rocksdb_options();
+  options.create_if_missing = false;
+  rocksdb::DB* raw = nullptr;
+  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, path, &raw);
   if (!status.ok()) return disk_error(path, status);
   std::unique_ptr<Tables> tables(new Tables(path, key, std::unique_ptr<rocksdb::DB>(raw)));
   SHOAL_TRY(tables->check_format());

@@ -39,6 +39,11 @@ class Tables {
   // kUnimplemented when of another format, saying what to do.
   static Result<std::unique_ptr<Tables>> open(const std::string& path, const crypto::Key& key);
 
+  // Only to look: nothing is written, and a daemon may not have it open. kNotFound when there are
+  // none.
+  static Result<std::unique_ptr<Tables>> open_read_only(const std::string& path,
+                                                        const crypto::Key& key);
+
   Result<Content> load() const;
   // Refused by the disk (kResourceExhausted, kInternal, kDataLoss): the tables are as before.
   Status write(const std::vector<Change>& changes, uint64_t applied_index);

@@ -101,6 +101,7 @@ store::Cluster to_wire(const Cluster& cluster) {
   out.set_node_certificate_validity(cluster.node_certificate_validity.count());
   out.set_created_at(cluster.created_at.nanoseconds);
   out.set_version(cluster.version);
+  out.set_generation(cluster.generation);
   for (const RemovedNode& node : cluster.removed_nodes) {
     out.add_removed_nodes(node.id.str());
     out.add_removed_nodes_expire_at(node.expires_at.nanoseconds);
@@ -139,6 +140,7 @@ Result<Cluster> from_wire(const store::Cluster& cluster) {
   out.node_certificate_validity = Duration(cluster.node_certificate_validity());
   out.created_at = {cluster.created_at()};
   out.version = cluster.version();
+  out.generation = cluster.generation();
   out.removed_nodes =
       SHOAL_TRY(list<RemovedNode>(cluster.removed_nodes(), "removed nodes", kMaxRemovedNodes,
                                   [](const std::string& id) -> Result<RemovedNode> {

@@ -273,6 +273,7 @@ RaftStatus Driver::status() const {
     out.applied = log.applied();
     out.first_index = log.first_index();
     out.last_index = log.last_index();
+    out.log_bytes = log.bytes();
     out.counters = core_->counters();
   }
   for (const Member& member : configuration_.list()) {
@@ -282,6 +283,7 @@ RaftStatus Driver::status() const {
     if (core_ && core_->progress().contains(member.id)) {
       entry.reachable = core_->recently_heard(member.id);
       entry.match = core_->progress().at(member.id).match;
+      entry.progress = core_->progress().at(member.id).state;
     }
     out.members.push_back(std::move(entry));
   }

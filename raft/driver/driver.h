@@ -42,8 +42,9 @@ struct DriverConfig {
 struct MemberStatus {
   Member member;
   bool leader = false;
-  bool reachable = false;  // known to the leader only
-  Index match = 0;         // known to the leader only
+  bool reachable = false;                 // known to the leader only
+  Index match = 0;                        // known to the leader only
+  std::optional<ProgressState> progress;  // known to the leader only
 };
 
 struct RaftStatus {
@@ -55,6 +56,7 @@ struct RaftStatus {
   Index applied = 0;
   Index first_index = 0;
   Index last_index = 0;
+  size_t log_bytes = 0;  // held in memory
   Index snapshot_index = 0;
   std::vector<MemberStatus> members;
   size_t pending_proposals = 0;

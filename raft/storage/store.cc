@@ -2,6 +2,7 @@
 
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <future>
 
@@ -14,7 +15,6 @@ namespace shoal::raft {
 namespace {
 
 constexpr std::string_view kWhat = "the raft log";
-constexpr std::string_view kWitnessFile = "acknowledged";
 
 // Runs `work` on the thread and waits for its result.
 template <typename F>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 
 #include "proto/raft.grpc.pb.h"
 #include "raft/transport/wire.h"
@@ -24,6 +25,14 @@ size_t bytes_of(const Message& message) {
   size_t bytes = 64;
   for (const Entry& entry : message.entries) bytes += entry_bytes(entry);
   return bytes;
+}
+
+// What raft/transport/service.cc puts beside a refusal.
+uint64_t parse_epoch(const std::string& details) {
+  uint64_t epoch = 0;
+  const auto [rest, error] =
+      std::from_chars(details.data(), details.data() + details.size(), epoch);
+  return error == std::errc() && rest == details.data() + details.size() ? epoch : 0;
 }
 
 }  // namespace
@@ -66,8 +75,14 @@ class ClientStream final : public grpc::ClientWriteReactor<wire::Envelope> {
       if (const auto alive = peer.lock()) alive->written(stream.get(), ok);
     });
   }
-  void OnDone(const grpc::Status&) override {
+  void OnDone(const grpc::Status& status) override {
     const auto count = count_;
+    if (status.error_code() == grpc::StatusCode::PERMISSION_DENIED) {
+      strand_.post([peer = peer_, epoch = parse_epoch(status.error_details()),
+                    message = status.error_message()] {
+        if (const auto alive = peer.lock()) alive->refused(epoch, message);
+      });
+    }
     done_ = true;
     self_.reset();  // may be the end of this
     const std::lock_guard lock(count->mutex);
@@ -205,6 +220,10 @@ void Peer::written(const ClientStream* stream, bool ok) {
     if (shared_.report_snapshot) shared_.report_snapshot(member_.id, true);
   }
   pump();
+}
+
+void Peer::refused(uint64_t epoch, const std::string& message) {
+  if (shared_.refused) shared_.refused(member_.id, epoch, message);
 }
 
 void Peer::broken() {

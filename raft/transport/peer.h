@@ -38,6 +38,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
     Rng& rng;
     std::function<std::shared_ptr<grpc::Channel>(const std::string& address)> make_channel;
     std::function<void(RaftId to, bool delivered)> report_snapshot;
+    std::function<void(RaftId by, uint64_t epoch, const std::string& message)> refused;
     std::shared_ptr<StreamCount> streams;
     uint64_t dropped = 0;
   };
@@ -63,6 +64,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void written(const ClientStream* stream, bool ok);
   bool reopen();
   void drop_stream();
+  void refused(uint64_t epoch, const std::string& message);
   void broken();
   void reset_if_silent();
 

@@ -98,5 +98,6 @@ ATTACHED = [
 ASKED_OF_NOBODY = [
     (CONFLICT, "shoal init", arguments) for arguments in (
         ("network", "ls"), ("node", "ls"), (*CREATE, "x"), ("leave",),
+        ("raft", "status"), ("init", "--force-new-cluster"),
         ("attach", "shop", "--netns", "/run/netns/x", "--name", "x"), ("detach", "shop", "x"))
 ]

@@ -77,6 +77,8 @@ Answer Client::read(const std::string& name) {
   grpc::ClientContext context;
   prepare(context);
   Answer answer = answer_of(cluster_->InspectNetwork(&context, request, &response));
+  // Answered without a quorum: said to lack what came last, so it is no linearizable read.
+  if (context.GetServerTrailingMetadata().count("shoal-notice") != 0) return {Outcome::kUnknown};
   if (answer.outcome != Outcome::kDone) return answer;
   answer.value = response.network().spec().labels().at(kLabel);
   return answer;
