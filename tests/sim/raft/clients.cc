@@ -232,7 +232,7 @@ void Clients::some() {
   Node* at = cluster_.leader();
   if (at == nullptr || rng_.below(10) == 0) at = &cluster_.any();
   if (at->up()) {
-    for (uint64_t burst = rng_.below(rng_.below(4) == 0 ? 8 : 2); burst > 0 && at->up(); --burst) {
+    for (uint64_t burst = rng_.below(rng_.below(3) == 0 ? 8 : 3); burst > 0 && at->up(); --burst) {
       propose(*at);
     }
   }

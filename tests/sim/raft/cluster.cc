@@ -232,10 +232,10 @@ void Cluster::trouble() {
     network_.late_permille = rng_.below(2) == 0 ? 0 : rng_.below(10);
     const uint64_t steps = 60 + rng_.below(100);
     for (uint64_t i = 0; i < steps && !violation_ && time_.now() < end; ++i) {
-      run_for(milliseconds(rng_.below(150)));
+      run_for(milliseconds(rng_.below(120)));
       clients_.some();
       if (damaged_ != 0 && rng_.below(4) == 0) (void)replace_damaged();
-      if (rng_.below(4) == 0) one_fault();
+      if (rng_.below(6) == 0) one_fault();
       if (i % 8 == 0) check_logs();
     }
   }
