@@ -236,10 +236,6 @@ void Driver::maybe_snapshot() {
       SHOAL_MARK("storage: saving a snapshot failed");
       return fail(status.error());
     }
-    if (meta.index <= snapshot_index_) {
-      SHOAL_MARK("snapshot: a newer one was received while one was saved");
-      return;
-    }
     snapshot_index_ = meta.index;
     core_->compact(to);
     pump();

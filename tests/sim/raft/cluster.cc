@@ -26,8 +26,11 @@ Duration Network::draw_delay(Rng& rng, raft::MessageType type) const {
     return Duration(static_cast<int64_t>(rng.below(static_cast<uint64_t>(bound.count())) + 1));
   };
   if (late_permille > 0 && rng.below(1000) < late_permille) return up_to(seconds(8));
-  // A snapshot is many messages.
-  return up_to(type == raft::MessageType::kSnapshot ? 10 * max_delay : max_delay);
+  if (slow_hand_over && type == raft::MessageType::kTimeoutNow) return milliseconds(1500);
+  if (type != raft::MessageType::kSnapshot) return up_to(max_delay);
+  // A snapshot is many messages; now and then they take longer than anybody waits for them.
+  if (late_permille > 0 && rng.below(12) == 0) return seconds(4) + up_to(seconds(8));
+  return up_to(10 * max_delay);
 }
 
 void Totals::add(const Totals& other) {
@@ -99,7 +102,7 @@ void Cluster::draw_bounds() {
   if (rng_.below(4) == 0) base_.core.max_apply_bytes = 1 + rng_.below(500);
   if (rng_.below(4) == 0) base_.core.max_pending_reads = 1 + rng_.below(8);
   if (rng_.below(4) == 0) base_.max_pending_proposals = 2 + rng_.below(8);
-  base_.core.snapshot_timeout = seconds(5);
+  base_.core.snapshot_timeout = seconds(1 + rng_.below(5));
   base_.core.lease_reads = rng_.below(3) == 0;
 }
 
@@ -235,7 +238,7 @@ void Cluster::trouble() {
       run_for(milliseconds(rng_.below(120)));
       clients_.some();
       if (damaged_ != 0 && rng_.below(4) == 0) (void)replace_damaged();
-      if (rng_.below(6) == 0) one_fault();
+      if (rng_.below(5) == 0) one_fault();
       if (i % 8 == 0) check_logs();
     }
   }

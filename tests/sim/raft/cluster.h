@@ -29,6 +29,7 @@ struct Network {
   uint64_t late_permille = 0;                           // that come seconds later
   std::set<std::pair<raft::RaftId, raft::RaftId>> cut;  // from, to
   bool mute_appends = false;                            // all of them are lost
+  bool slow_hand_over = false;                          // the word to take over is
 
   Duration draw_delay(Rng& rng, raft::MessageType type) const;
 };
@@ -95,10 +96,12 @@ class Cluster {
   void one_fault();
   void crash_fault();
   void membership_fault();
+  void hasty_fault();
   void joint_fault(Node& at);
   void relay_fault();
   void restart_fault();
   void transfer_fault();
+  void slow_hand_over(Node& at, raft::RaftId to);
   void disk_fault();
   void cut_fault();
   void flap_fault();

@@ -10,7 +10,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 void Cluster::one_fault() {
-  switch (rng_.below(17)) {
+  switch (rng_.below(20)) {
     case 0:
     case 1:
       return crash_fault();
@@ -43,6 +43,10 @@ void Cluster::one_fault() {
     case 14:
     case 15:
       return clock_fault();
+    case 16:
+      return hasty_fault();
+    case 17:
+      return membership_fault();
     default:
       return transfer_fault();
   }
@@ -85,7 +89,7 @@ void Cluster::disk_fault() {
       node.disk().full = true;
       return note("disk of node " + std::to_string(node.id()) + " is full");
     case 1:
-      node.disk().latency = milliseconds(1 + rng_.below(200));
+      node.disk().latency = milliseconds(1 + rng_.below(rng_.below(3) == 0 ? 900 : 200));
       return note("disk of node " + std::to_string(node.id()) + " is slow");
     default:
       node.disk().full = false;
@@ -110,6 +114,37 @@ void Cluster::membership_fault() {
   note("change " + std::to_string(static_cast<int>(set.changes[0].kind)) + " of " +
        std::to_string(id));
   at->enter([&] { at->driver().change_members(set, [](const Status&) {}); });
+  // To one that may have gone by the time it could take over.
+  if (rng_.below(4) != 0 || !at->up()) return;
+  at->enter([&] { (void)at->driver().transfer(id); });
+}
+
+// An operator who does not wait: one member after the other is to go, or come back, at once; and
+// then nobody hears the leader.
+void Cluster::hasty_fault() {
+  Node* at = leader();
+  if (at == nullptr || damaged_ != 0) return;
+  const auto kind =
+      rng_.below(3) == 0 ? raft::ConfChangeKind::kAddVoter : raft::ConfChangeKind::kRemove;
+  note("many changes at once: " + std::to_string(static_cast<int>(kind)));
+  // One that will know of them long before it has them.
+  Node& slow = any();
+  if (&slow != at && rng_.below(2) == 0) slow.disk().latency = milliseconds(1500);
+  for (RaftId id = 1; id <= nodes_.size() && at->up(); ++id) {
+    if (id == at->id() || nodes_[id - 1]->damaged()) continue;
+    const raft::ConfChangeSet set{.changes = {{kind, {id, address(id), false}}}, .single = true};
+    at->enter([&] { at->driver().change_members(set, [](const Status&) {}); });
+  }
+  // Until it committed them, or before.
+  const Index last = at->up() && at->core() != nullptr ? at->core()->log().last_index() : 0;
+  const bool wait = rng_.below(3) != 0;
+  for (int ms = 0; ms < 200 && at->core() != nullptr && !violation_; ++ms) {
+    if (!wait || at->core()->log().committed() >= last) break;
+    run_for(milliseconds(1));
+  }
+  cut_off(*at);
+  play(20, milliseconds(150));
+  network_.cut.clear();
 }
 
 // Several change at once; one that is left only when told may stay so for a while. Now and then the
@@ -208,11 +243,23 @@ void Cluster::restart_fault() {
   network_.cut.clear();
 }
 
+// The word to take over comes when its receiver has given its leader up.
+void Cluster::slow_hand_over(Node& at, RaftId to) {
+  network_.slow_hand_over = true;
+  at.enter([&] { (void)at.driver().transfer(to); });
+  run_for(milliseconds(50));
+  network_.slow_hand_over = false;
+  network_.cut.insert({at.id(), to});
+  play(20, milliseconds(250));
+  network_.cut.clear();
+}
+
 void Cluster::transfer_fault() {
   Node* at = leader();
   if (at == nullptr) return;
   const RaftId to = any().id();
   note("hand over from " + std::to_string(at->id()) + " to " + std::to_string(to));
+  if (rng_.below(5) == 0) return slow_hand_over(*at, to);
   at->enter([&] { (void)at->driver().transfer(to); });
   if (rng_.below(2) == 0) return;
   run_for(milliseconds(rng_.below(10)));
