@@ -163,6 +163,9 @@ void Clients::answered(size_t command, const Result<std::string>& result) {
   asked.outcome = Outcome::kDone;
   ++cluster_.totals_.commands_done;
   const size_t space = result->find(' ');
+  if (space == std::string::npos) {
+    return cluster_.violate("the answer of something else for command " + std::to_string(command));
+  }
   acknowledged_ = std::max<uint64_t>(acknowledged_, std::stoull(*result));
   if (!asked.seen) return;
   history_[*asked.seen].given = ++moment_;

@@ -29,6 +29,7 @@ struct Network {
   uint64_t late_permille = 0;                           // that come seconds later
   std::set<std::pair<raft::RaftId, raft::RaftId>> cut;  // from, to
   bool mute_appends = false;                            // all of them are lost
+  raft::RaftId slow_to = 0;                             // who gets everything late
   bool slow_hand_over = false;                          // the word to take over is
 
   Duration draw_delay(Rng& rng, raft::MessageType type) const;
@@ -101,6 +102,7 @@ class Cluster {
   void relay_fault();
   void restart_fault();
   void transfer_fault();
+  void slow_answers_fault();
   void slow_hand_over(Node& at, raft::RaftId to);
   void disk_fault();
   void cut_fault();

@@ -72,6 +72,19 @@ void Cluster::flap_fault() {
   }
 }
 
+// A leader that hears late how long it is trusted, and then nothing.
+void Cluster::slow_answers_fault() {
+  Node* at = leader();
+  if (at == nullptr) return;
+  note("node " + std::to_string(at->id()) + " hears everything late");
+  const Network weather = network_;
+  network_ = Network{.max_delay = milliseconds(3), .slow_to = at->id()};
+  run_for(milliseconds(500 + rng_.below(600)));
+  if (leader() == at) cut_off(*at);
+  play(40, milliseconds(50));
+  network_ = weather;
+}
+
 // More commands and reads at once than the bounds allow.
 void Cluster::storm_fault() {
   Node* at = leader();

@@ -16,7 +16,8 @@ using raft::Term;
 namespace {
 
 // Many times what a whole life needs; beyond it every answer begets another.
-constexpr uint64_t kMaxMessages = 2'000'000;
+constexpr uint64_t kMaxMessages = 300'000;
+constexpr Duration kSlow = std::chrono::milliseconds(350);
 // The whole store is compared at every one of these indexes, and at every snapshot.
 constexpr Index kCompareEvery = 32;
 
@@ -118,7 +119,7 @@ void Node::stepped() {
 
 void Node::applied(Index index, Term term, std::string_view command,
                    const manager::Outcome& outcome, const manager::Store& store) {
-  cluster_.safety_.applies(id_, index, term, command, outcome);
+  cluster_.safety_.applies(id_, index, term, command, outcome, disk_.state);
   if (index % kCompareEvery == 0) {
     cluster_.safety_.holds(id_, index, manager::wire::encode_snapshot(store.objects()));
   }
@@ -164,7 +165,8 @@ void Node::send(RaftId to, Message message) {
   }
   const bool lost = network.cut.contains({id_, to}) || rng.below(100) < network.loss_percent ||
                     (network.mute_appends && message.type == MessageType::kAppend);
-  const Duration delay = network.draw_delay(rng, message.type);
+  Duration delay = network.draw_delay(rng, message.type);
+  if (to == network.slow_to) delay += kSlow;
   cluster_.note_message(message, lost, delay);
   if (message.type == MessageType::kSnapshot) {
     // The sender knows when the transfer ends; it fails when the receiver restarts meanwhile.

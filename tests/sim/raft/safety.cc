@@ -104,7 +104,10 @@ void Safety::sends(RaftId id, const Message& message, const raft::LogStore::Load
 }
 
 void Safety::applies(RaftId id, Index index, Term term, std::string_view command,
-                     const manager::Outcome& outcome) {
+                     const manager::Outcome& outcome, const raft::LogStore::Loaded& durable) {
+  if (!holds_entry(durable, index)) {
+    violate_(node(id) + " applies entry " + std::to_string(index) + " before it is durable");
+  }
   const Applied now{term, digest(command), digest_of(outcome)};
   const auto [known, first] = applied_.try_emplace(index, now);
   if (first) {

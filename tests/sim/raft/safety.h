@@ -6,7 +6,8 @@
 //   commit                 never goes back, and all agree what is committed at an index
 //   state machine safety   the same command at the same index, with the same outcome; the same
 //                          bytes of the whole store at the same index
-//   durable, then said     an append is acknowledged, and a vote given, when it is on the disk
+//   durable, then said     an append is acknowledged, a vote given and an entry applied when it is
+//                          on the disk
 //   allocation             no address, MAC or VNI has two owners
 //
 // It is told in the order of virtual time; the first violation is what a run ends with.
@@ -34,7 +35,7 @@ class Safety {
   void stepped(raft::RaftId id, const raft::Core& core, raft::Index& known);
   void sends(raft::RaftId id, const raft::Message& message, const raft::LogStore::Loaded& durable);
   void applies(raft::RaftId id, raft::Index index, raft::Term term, std::string_view command,
-               const manager::Outcome& outcome);
+               const manager::Outcome& outcome, const raft::LogStore::Loaded& durable);
   void holds(raft::RaftId id, raft::Index index, std::string_view store);
 
   // How often a command was carried out, by its bytes.
