@@ -66,7 +66,7 @@ void Core::start_campaign(Campaign kind) {
     ask.index = log_.last_index();
     ask.log_term = log_.last_term();
     ask.force = kind == Campaign::kTransfer;
-    // A question needs no durability: who forgets it in a crash does not count the answers.
+    // A question needs no durability: nobody leads before its own vote is durable.
     send_early(std::move(ask));
   }
   // A pre-vote promises nothing; a vote counts when it is durable, in persisted().
@@ -83,6 +83,12 @@ void Core::record_vote(RaftId from, bool granted) {
       return become_follower(term_, 0);
     case VoteResult::kWon:
       if (role_ == Role::kPreCandidate) return start_campaign(Campaign::kElection);
+      // Whoever leads and forgets it in a crash is elected in the same term again, by the same
+      // votes, and writes other entries at the same places.
+      if (!votes_.contains(config_.id)) {
+        SHOAL_MARK("vote: won, but the own vote is not durable");
+        return;
+      }
       return become_leader();
   }
 }

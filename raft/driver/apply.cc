@@ -1,6 +1,7 @@
 // The driver's other half: proposals and reads, applying, snapshots of the own state.
 #include <algorithm>
 
+#include "base/types/check.h"
 #include "base/types/mark.h"
 #include "raft/driver/driver.h"
 
@@ -184,6 +185,8 @@ void Driver::told(const SoftState& soft) {
 }
 
 std::shared_ptr<const Snapshot> Driver::make_snapshot() {
+  // A leader's own vote is durable, and so is what it received before.
+  SHOAL_CHECK(!installing(), "a snapshot of a state that is not there yet");
   const Index index = core_->log().applied();
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->meta = {index, *core_->log().term(index), configuration_.list()};

@@ -111,6 +111,7 @@ class Cluster {
   void clock_fault();
   void damage_fault();
   void storm_fault();
+  void catch_up_fault();
   bool may_damage(const Node& victim);
   bool replace_damaged();  // the next step of it; true when nothing is left to do
   void play(uint64_t steps, Duration longest);  // clients go on meanwhile

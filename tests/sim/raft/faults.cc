@@ -10,7 +10,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 void Cluster::one_fault() {
-  switch (rng_.below(21)) {
+  switch (rng_.below(22)) {
     case 0:
     case 1:
       return crash_fault();
@@ -45,6 +45,8 @@ void Cluster::one_fault() {
       return clock_fault();
     case 16:
       return hasty_fault();
+    case 19:
+      return catch_up_fault();
     case 18:
       return slow_answers_fault();
     case 17:

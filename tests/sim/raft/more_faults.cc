@@ -85,6 +85,40 @@ void Cluster::slow_answers_fault() {
   network_ = weather;
 }
 
+// Two members fall behind so far that they need a snapshot; one is still saving it, slowly, when
+// the leader is lost, and leads. The other needs its snapshot from that one.
+void Cluster::catch_up_fault() {
+  Node* at = leader();
+  if (at == nullptr) return;
+  Node& first = any();
+  Node& second = any();
+  if (&first == at || &second == at || &first == &second || !first.up() || !second.up()) return;
+  note("nodes " + std::to_string(first.id()) + " and " + std::to_string(second.id()) +
+       " fall behind");
+  const Network weather = network_;
+  network_ = Network{};
+  cut_off(first);
+  cut_off(second);
+  play(30, milliseconds(100));
+  first.disk().latency = seconds(1);
+  network_.cut.clear();
+  cut_off(second);
+  // In its log, not in its store.
+  wait_for(seconds(2), [&] {
+    return first.core() != nullptr &&
+           first.core()->log().first_index() > first.store().applied_index() + 1;
+  });
+  run_for(milliseconds(rng_.below(400)));
+  network_.cut.clear();
+  if (Node* now = leader()) cut_off(*now);
+  for (int i = 0; i < 12 && first.core() != nullptr && leader() != &first && !violation_; ++i) {
+    run_for(milliseconds(100));
+    if (first.up()) first.enter([&] { first.driver().campaign(); });
+  }
+  play(20, milliseconds(100));
+  network_ = weather;
+}
+
 // More commands and reads at once than the bounds allow.
 void Cluster::storm_fault() {
   Node* at = leader();
