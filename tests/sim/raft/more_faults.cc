@@ -139,7 +139,10 @@ bool Cluster::may_damage(const Node& victim) {
   if (now.joint() || !now.contains(victim.id())) return false;
   std::map<RaftId, bool> rest;
   for (const RaftId id : now.voters().ids()) {
-    rest[id] = id != victim.id() && nodes_[id - 1]->up() && !nodes_[id - 1]->disk().full;
+    const raft::Core* const other = nodes_[id - 1]->core();
+    // A change is in effect where it is applied: who has not heard of it needs the old quorum.
+    rest[id] = id != victim.id() && other != nullptr && !nodes_[id - 1]->disk().full &&
+               other->configuration().list() == now.list();
   }
   if (now.voters().vote_result(rest) != raft::VoteResult::kWon) return false;
   const Index applied = core.log().applied();
@@ -150,7 +153,9 @@ bool Cluster::may_damage(const Node& victim) {
     const auto& state = node->disk().state;
     return node->damaged() ||
            std::none_of(state.entries.begin(), state.entries.end(), [&](const raft::Entry& entry) {
-             return entry.index > applied && changes_members(entry);
+             // The commit index is saved lazily: a restart may bring the old members back.
+             return entry.index > std::min(applied, state.hard_state.commit) &&
+                    changes_members(entry);
            });
   });
 }
