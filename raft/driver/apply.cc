@@ -1,6 +1,8 @@
 // The driver's other half: proposals and reads, applying, snapshots of the own state.
 #include <algorithm>
 
+#include "base/types/check.h"
+#include "base/types/mark.h"
 #include "raft/driver/driver.h"
 
 namespace shoal::raft {
@@ -14,6 +16,7 @@ bool Driver::refuse_when_down(const std::function<void(Error)>& done) const {
 void Driver::propose(std::string command, ProposeCallback done) {
   if (refuse_when_down([&](Error error) { done(std::move(error)); })) return;
   if (proposals_.size() >= config_.max_pending_proposals) {
+    SHOAL_MARK("proposal: refused, too many are in progress");
     return done(resource_exhausted("too many changes are in progress: try again"));
   }
   const auto position = core_->propose(std::move(command), clock_.now());
@@ -48,6 +51,7 @@ void Driver::change_members(const ConfChangeSet& set, StatusCallback done) {
 void Driver::read_index(StatusCallback done) {
   if (refuse_when_down([&](Error error) { done(std::move(error)); })) return;
   if (reads_.size() >= config_.core.max_pending_reads) {
+    SHOAL_MARK("read: refused, too many are in progress");
     return done(resource_exhausted("too many reads are in progress: try again"));
   }
   const uint64_t context = ++next_read_;
@@ -82,6 +86,7 @@ void Driver::settle(Index index, Term term, std::string result) {
     if (won) {
       done(std::move(result));
     } else {
+      SHOAL_MARK("proposal: its place went to another");
       done(unavailable("leadership changed before this was carried out: try again"));
     }
   }
@@ -96,6 +101,7 @@ Status Driver::install(const Snapshot& snapshot) {
   while (!proposals_.empty() && proposals_.begin()->first.first <= snapshot_index_) {
     const ProposeCallback done = std::move(proposals_.begin()->second.done);
     proposals_.erase(proposals_.begin());
+    SHOAL_MARK("proposal: overtaken by a snapshot");
     done(deadline_exceeded("leadership changed; the change may or may not have happened"));
   }
   return ok_status();
@@ -104,6 +110,8 @@ Status Driver::install(const Snapshot& snapshot) {
 void Driver::finish_reads() {
   for (auto it = reads_.begin(); core_ && it != reads_.end();) {
     if (it->second.index == 0 || it->second.index > core_->log().applied() || installing()) {
+      if (it->second.index > core_->log().applied()) SHOAL_MARK("read: waits for entries");
+      if (it->second.index != 0 && installing()) SHOAL_MARK("read: waits for a snapshot");
       ++it;
       continue;
     }
@@ -125,6 +133,7 @@ void Driver::expire() {
     const auto key = it->first;
     const ProposeCallback done = std::move(it->second.done);
     proposals_.erase(it);
+    SHOAL_MARK("proposal: not confirmed in time");
     done(deadline_exceeded("the change was not confirmed in time; it may or may not happen"));
     it = proposals_.upper_bound(key);
   }
@@ -136,6 +145,7 @@ void Driver::expire() {
     const auto key = it->first;
     const StatusCallback done = std::move(it->second.done);
     reads_.erase(it);
+    SHOAL_MARK("read: not confirmed in time");
     done(unavailable("the leader did not confirm the read in time: try again"));
     it = reads_.upper_bound(key);
   }
@@ -161,9 +171,11 @@ void Driver::told(const SoftState& soft) {
     unanswered.push_back(std::move(item.second.done));
     return true;
   });
+  if (!unanswered.empty()) SHOAL_MARK("read: dropped by a change of leaders");
   for (const auto& done : unanswered) done(unavailable("the raft leader changed: try again"));
   // Who is no longer a member is not told what became of its last proposals.
   if (left) {
+    if (!proposals_.empty()) SHOAL_MARK("proposal: of a leader that was removed");
     for (auto& [key, proposal] : std::exchange(proposals_, {})) {
       proposal.done(deadline_exceeded(
           "this node was removed while it led; the change may or may not have happened"));
@@ -173,6 +185,8 @@ void Driver::told(const SoftState& soft) {
 }
 
 std::shared_ptr<const Snapshot> Driver::make_snapshot() {
+  // A leader's own vote is durable, and so is what it received before.
+  SHOAL_CHECK(!installing(), "a snapshot of a state that is not there yet");
   const Index index = core_->log().applied();
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->meta = {index, *core_->log().term(index), configuration_.list()};
@@ -188,7 +202,10 @@ Index Driver::compaction_point() const {
   size_t bytes = 0;
   while (point >= log.first_index() && log.applied() - point < config_.keep_entries) {
     bytes += entry_bytes(log.at(point));
-    if (bytes > config_.snapshot_log_bytes / 4) break;
+    if (bytes > config_.snapshot_log_bytes / 4) {
+      SHOAL_MARK("compaction: the tail is bounded by bytes");
+      break;
+    }
     --point;
   }
   return point;
@@ -206,6 +223,7 @@ void Driver::maybe_snapshot() {
   const bool many = log.applied() - snapshot_index_ >= config_.snapshot_entries;
   const bool large = log.bytes() >= config_.snapshot_log_bytes;
   if (!many && !large) return;
+  if (!many) SHOAL_MARK("compaction: the log is large");
   auto snapshot = make_snapshot();
   if (!snapshot) return;
   LogStore::Batch batch;
@@ -217,9 +235,10 @@ void Driver::maybe_snapshot() {
                                  to = compaction_point()](const Status& status) {
     if (run.expired()) return;
     snapshotting_ = false;
-    if (!status) return fail(status.error());
-    // A newer one may have been received meanwhile.
-    if (meta.index <= snapshot_index_) return;
+    if (!status) {
+      SHOAL_MARK("storage: saving a snapshot failed");
+      return fail(status.error());
+    }
     snapshot_index_ = meta.index;
     core_->compact(to);
     pump();

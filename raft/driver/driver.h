@@ -114,6 +114,8 @@ class Driver {
   RaftId leader() const { return core_ ? core_->leader() : 0; }
   bool is_leader() const { return core_ && core_->role() == Role::kLeader; }
   std::vector<Member> members() const { return configuration_.list(); }
+  // For who looks on; nullptr while the driver does not take part.
+  const Core* core() const { return core_.get(); }
 
  private:
   struct Proposal {
