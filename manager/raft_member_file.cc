@@ -23,7 +23,6 @@ std::string checksum_line(std::string_view text) {
 
 // What stands before the checksum, or nothing when that is wrong.
 std::string checked(const std::string& file) {
-  if (file.starts_with("1\n")) return file;
   const size_t at = file.rfind(kChecksum);
   if (at == std::string::npos || file.substr(at) != checksum_line(file.substr(0, at))) return "";
   return file.substr(0, at);
@@ -51,7 +50,7 @@ Result<RaftMemberFile> read_raft_member(const std::string& state_dir) {
     if (!HostPort::parse(member.address)) break;
     file.members.push_back(member);
   }
-  if (version < 1 || version > 2 || file.raft_id == 0 || !in.eof()) {
+  if (version != 2 || file.raft_id == 0 || !in.eof()) {
     return data_loss("the file " + path +
                      " is damaged: remove this manager's state and join the cluster again");
   }

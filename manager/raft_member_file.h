@@ -3,7 +3,7 @@
 //
 //   "2\n" RAFT_ID "\n" { MEMBER_ID " " HOST:PORT "\n" } "crc32c " HEX "\n"
 //
-// The checksum is of all before its line; files of version 1 have none.
+// The checksum is of all before its line.
 #pragma once
 
 #include <string>

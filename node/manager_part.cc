@@ -113,6 +113,20 @@ Status ManagerPart::resume() {
   return strand_.call([this] { return manager_->resume(); });
 }
 
+Status ManagerPart::require_no_quorum(std::chrono::milliseconds timeout,
+                                      const std::stop_token& stop) {
+  return await(
+      [this](manager::Manager::Done done) { manager_->require_no_quorum(std::move(done)); },
+      timeout, "asking whether the managers have their quorum", stop);
+}
+
+Status ManagerPart::refound(std::optional<manager::Restoration> from,
+                            std::chrono::milliseconds timeout, const std::stop_token& stop) {
+  return await([this, from = std::move(from)](
+                   manager::Manager::Done done) { manager_->refound(from, std::move(done)); },
+               timeout, "founding the cluster anew", stop);
+}
+
 Status ManagerPart::leave(std::chrono::milliseconds timeout, const std::stop_token& stop) {
   return await(
       [this, timeout](manager::Manager::Done done) {

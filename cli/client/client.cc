@@ -3,12 +3,18 @@
 #include <grpcpp/grpcpp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "base/rpc/status.h"
 
 namespace shoal::cli {
+namespace {
+
+constexpr size_t kChunkBytes = 1U << 20;  // below the message bound of the local socket
+
+}  // namespace
 
 Client::Client(std::string socket, uint32_t timeout_seconds)
     : socket_(std::move(socket)), timeout_seconds_(timeout_seconds) {
@@ -52,6 +58,55 @@ Error Client::explain(const grpc::Status& status) const {
                     " s: look at `shoal status`, or wait longer with --timeout";
   }
   return error;
+}
+
+void Client::keep_notice(const grpc::ClientContext& context) {
+  const auto& trailing = context.GetServerTrailingMetadata();
+  const auto found = trailing.find("shoal-notice");
+  if (found == trailing.end()) return;
+  notice_ = std::string(found->second.data(), found->second.size());
+}
+
+Result<Client::Backup> Client::backup() {
+  SHOAL_TRY(check_socket());
+  grpc::ClientContext context;
+  set_deadline(context);
+  const auto reader = local_->Backup(&context, control::BackupRequest());
+  Backup out;
+  control::BackupChunk chunk;
+  while (reader->Read(&chunk)) {
+    if (!chunk.notice().empty()) notice_ = chunk.notice();
+    out.locked = out.locked || chunk.locked();
+    out.file += chunk.data();
+  }
+  const grpc::Status status = reader->Finish();
+  if (!status.ok()) return explain(status);
+  return out;
+}
+
+Result<control::RestoreResponse> Client::restore(const control::InitRequest& settings,
+                                                 const std::string& file,
+                                                 const std::string& unlock_key) {
+  SHOAL_TRY(check_socket());
+  grpc::ClientContext context;
+  set_deadline(context);
+  control::RestoreResponse response;
+  const auto writer = local_->Restore(&context, &response);
+  control::RestoreChunk chunk;
+  *chunk.mutable_settings() = settings;
+  chunk.set_unlock_key(unlock_key);
+  size_t sent = 0;
+  do {
+    const size_t size = std::min(kChunkBytes, file.size() - sent);
+    chunk.set_data(file.data() + sent, size);
+    sent += size;
+    if (!writer->Write(chunk)) break;  // the status says why
+    chunk.Clear();
+  } while (sent < file.size());
+  writer->WritesDone();
+  const grpc::Status status = writer->Finish();
+  if (!status.ok()) return explain(status);
+  return response;
 }
 
 }  // namespace shoal::cli

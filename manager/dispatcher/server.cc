@@ -61,11 +61,18 @@ void DispatcherServer::open(StreamId id, const Caller& caller,
     status = resource_exhausted("this manager serves " + std::to_string(kMaxStreams) +
                                 " sessions already");
   }
-  if (!status) return stream->finish(to_grpc(status.error()), leader_text(), false);
+  if (!status) return stream->finish(refusal(status.error()), leader_text(), false);
   streams_[id] = stream;
   core_.opened(id, caller.node, clock_.now());
   stream->read();
   pump();
+}
+
+// Tells the worker too when it waits in vain (worker/session/stream.h).
+grpc::Status DispatcherServer::refusal(const Error& error) const {
+  const grpc::Status status = to_grpc(error);
+  const char* details = replica_.quorum_lost() ? "quorum-lost" : "";
+  return {status.error_code(), status.error_message(), details};
 }
 
 Status DispatcherServer::may_dispatch(const Caller& caller) const {

@@ -59,6 +59,7 @@ class DispatcherServer final : public dispatch::Dispatcher::CallbackService {
               dispatch::AttachEndpointResponse* response);
   void detach(const Unary& call, const dispatch::DetachEndpointRequest& request);
   Status may_dispatch(const Caller& caller) const;
+  grpc::Status refusal(const Error& error) const;
   Status admit_unary(const Unary& call);
   void finish(const Unary& call, const Status& status);
   void catch_up();

@@ -185,6 +185,13 @@ Status Store::check_loaded(const Object& object) const {
       return fits ? ok_status()
                   : Status(does_not_fit("the cursor of " + cursor.subnet.str() + " has no subnet"));
     }
+    Status operator()(const HandledRequest& handled) const {
+      const bool fits = !store.handled_by_id_.contains(handled.id) &&
+                        !store.handled_.contains(handled.index) &&
+                        store.handled_.size() < kHandledRequests;
+      return fits ? ok_status()
+                  : Status(does_not_fit("request " + handled.id + " contradicts another"));
+    }
   };
   return std::visit(Checker{*this}, object);
 }

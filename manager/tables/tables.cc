@@ -4,6 +4,7 @@
 #include <rocksdb/write_batch.h>
 
 #include <charconv>
+#include <filesystem>
 #include <type_traits>
 
 #include "base/runtime/files.h"
@@ -18,7 +19,6 @@ namespace {
 constexpr char kFormatKey[] = "m/format";
 constexpr char kAppliedKey[] = "m/applied";
 constexpr char kFormat[] = "2";
-constexpr char kPlainFormat[] = "1";  // not sealed
 constexpr char kObjects[] = "o/";
 constexpr char kAfterObjects[] = "o0";  // '0' follows '/'
 
@@ -36,6 +36,7 @@ std::string name_of(const Object& object) {
         if constexpr (std::is_same_v<T, AddressCursor>) {
           return "cursor/" + value.network_id.str() + '/' + value.subnet.str();
         }
+        if constexpr (std::is_same_v<T, HandledRequest>) return "request/" + value.id;
       },
       object);
 }
@@ -71,6 +72,24 @@ Result<std::unique_ptr<Tables>> Tables::open(const std::string& path, const cryp
   return tables;
 }
 
+Result<std::unique_ptr<Tables>> Tables::open_read_only(const std::string& path,
+                                                       const crypto::Key& key) {
+  std::error_code error;
+  if (!std::filesystem::exists(path + "/CURRENT", error)) {
+    return not_found("there are no tables in " + path);
+  }
+  SHOAL_TRY(raft::check_manifest(path));
+  SHOAL_TRY(raft::check_table_sums(path));
+  rocksdb::Options options = raft::small_rocksdb_options();
+  options.create_if_missing = false;
+  rocksdb::DB* raw = nullptr;
+  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, path, &raw);
+  if (!status.ok()) return disk_error(path, status);
+  std::unique_ptr<Tables> tables(new Tables(path, key, std::unique_ptr<rocksdb::DB>(raw)));
+  SHOAL_TRY(tables->check_format());
+  return tables;
+}
+
 Status Tables::check_format() {
   std::string format;
   const rocksdb::Status found = db_->Get({}, kFormatKey, &format);
@@ -80,7 +99,6 @@ Status Tables::check_format() {
   }
   if (!found.ok()) return disk_error(path_, found);
   if (format == kFormat) return ok_status();
-  if (format == kPlainFormat) return data_loss("the tables in " + path_ + " have format 1");
   return unimplemented("the tables in " + path_ + " have format \"" + format.substr(0, 16) +
                        "\" and this shoald reads format " + kFormat +
                        "; run the shoald that wrote them, or a newer one");

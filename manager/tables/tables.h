@@ -35,9 +35,14 @@ class Tables {
     uint64_t applied_index = 0;
   };
 
-  // Opens or makes. kConflict when another process has it open; kDataLoss when it is damaged or of
-  // an older format; kUnimplemented when of a newer one, saying what to do.
+  // Opens or makes. kConflict when another process has it open; kDataLoss when it is damaged;
+  // kUnimplemented when of another format, saying what to do.
   static Result<std::unique_ptr<Tables>> open(const std::string& path, const crypto::Key& key);
+
+  // Only to look: nothing is written, and a daemon may not have it open. kNotFound when there are
+  // none.
+  static Result<std::unique_ptr<Tables>> open_read_only(const std::string& path,
+                                                        const crypto::Key& key);
 
   Result<Content> load() const;
   // All objects, as wire::encode_snapshot() gives them but for their order.

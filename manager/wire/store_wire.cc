@@ -50,6 +50,8 @@ std::string encode_command(const Command& command) {
   message.set_version(kFormatVersion);
   message.set_proposed_at(command.proposed_at.nanoseconds);
   message.set_seed(command.seed);
+  message.set_request(command.request);
+  message.set_since(command.since);
   put_operation(message, command.operation);
   return serialize(message);
 }
@@ -60,7 +62,14 @@ Result<Command> decode_command(std::string_view bytes) {
   SHOAL_TRY(known_version(message.version(), "a raft entry"));
   auto operation = operation_from_wire(message);
   if (!operation) return damaged("a raft entry", operation.error());
-  return Command{{message.proposed_at()}, message.seed(), std::move(*operation)};
+  if (!message.request().empty() && !is_id(message.request())) {
+    return data_loss("a raft entry cannot be read: its request's id is no id");
+  }
+  return Command{{message.proposed_at()},
+                 message.seed(),
+                 std::move(*operation),
+                 message.request(),
+                 message.since()};
 }
 
 std::string encode_object(const Object& object) { return serialize(to_wire(object)); }

@@ -94,7 +94,8 @@ std::vector<Object> objects() {
           endpoint(),
           node(),
           Quarantined{id<NetworkId>('n'), ip("fd00::7"), {99}},
-          AddressCursor{id<NetworkId>('n'), prefix("10.0.0.0/24"), ip("10.0.0.7")}};
+          AddressCursor{id<NetworkId>('n'), prefix("10.0.0.0/24"), ip("10.0.0.7")},
+          HandledRequest{std::string(kIdLength, 'r'), id<NetworkId>('n'), 98}};
 }
 
 std::vector<Operation> operations() {

@@ -1,6 +1,8 @@
 // The driver's other half: proposals and reads, applying, snapshots of the own state.
 #include <algorithm>
 
+#include "base/types/check.h"
+#include "base/types/mark.h"
 #include "raft/driver/driver.h"
 
 namespace shoal::raft {
@@ -14,6 +16,7 @@ bool Driver::refuse_when_down(const std::function<void(Error)>& done) const {
 void Driver::propose(std::string command, ProposeCallback done) {
   if (refuse_when_down([&](Error error) { done(std::move(error)); })) return;
   if (proposals_.size() >= config_.max_pending_proposals) {
+    SHOAL_MARK("proposal: refused, too many are in progress");
     return done(resource_exhausted("too many changes are in progress: try again"));
   }
   const auto position = core_->propose(std::move(command), clock_.now());
@@ -48,6 +51,7 @@ void Driver::change_members(const ConfChangeSet& set, StatusCallback done) {
 void Driver::read_index(StatusCallback done) {
   if (refuse_when_down([&](Error error) { done(std::move(error)); })) return;
   if (pending_reads() >= config_.core.max_pending_reads) {
+    SHOAL_MARK("read: refused, too many are in progress");
     return done(resource_exhausted("too many reads are in progress: try again"));
   }
   waiting_reads_.push_back(std::move(done));
@@ -73,8 +77,15 @@ Instant Driver::ask_reads_at() const {
 // One confirmation by the leader serves all reads that came before it was asked for.
 void Driver::ask_reads() {
   const Instant now = clock_.now();
-  if (!core_ || waiting_reads_.empty() || now < ask_reads_at()) return;
+  if (!core_ || waiting_reads_.empty()) return;
+  const Instant at = ask_reads_at();
+  if (now < at) {
+    SHOAL_MARK("read: waits for one that is asked for");
+    return;
+  }
+  if (at != Instant{}) SHOAL_MARK("read: asked for, an earlier one may be lost");
   std::vector<StatusCallback> dones = std::exchange(waiting_reads_, {});
+  if (dones.size() > 1) SHOAL_MARK("read: several are asked for together");
   const uint64_t context = ++next_read_;
   const Status status = core_->read_index(context, now);
   if (status) {
@@ -109,6 +120,7 @@ void Driver::settle(Index index, Term term, std::string result) {
     if (won) {
       done(std::move(result));
     } else {
+      SHOAL_MARK("proposal: its place went to another");
       done(unavailable("leadership changed before this was carried out: try again"));
     }
   }
@@ -123,6 +135,7 @@ Status Driver::install(const Snapshot& snapshot) {
   while (!proposals_.empty() && proposals_.begin()->first.first <= snapshot_index_) {
     const ProposeCallback done = std::move(proposals_.begin()->second.done);
     proposals_.erase(proposals_.begin());
+    SHOAL_MARK("proposal: overtaken by a snapshot");
     done(deadline_exceeded("leadership changed; the change may or may not have happened"));
   }
   return ok_status();
@@ -131,6 +144,8 @@ Status Driver::install(const Snapshot& snapshot) {
 void Driver::finish_reads() {
   for (auto it = reads_.begin(); core_ && it != reads_.end();) {
     if (it->second.index == 0 || it->second.index > core_->log().applied() || installing()) {
+      if (it->second.index > core_->log().applied()) SHOAL_MARK("read: waits for entries");
+      if (it->second.index != 0 && installing()) SHOAL_MARK("read: waits for a snapshot");
       ++it;
       continue;
     }
@@ -152,6 +167,7 @@ void Driver::expire() {
     const auto key = it->first;
     const ProposeCallback done = std::move(it->second.done);
     proposals_.erase(it);
+    SHOAL_MARK("proposal: not confirmed in time");
     done(deadline_exceeded("the change was not confirmed in time; it may or may not happen"));
     it = proposals_.upper_bound(key);
   }
@@ -163,6 +179,7 @@ void Driver::expire() {
     const auto key = it->first;
     const std::vector<StatusCallback> dones = std::move(it->second.dones);
     reads_.erase(it);
+    SHOAL_MARK("read: not confirmed in time");
     for (const auto& done : dones) {
       done(unavailable("the leader did not confirm the read in time: try again"));
     }
@@ -194,9 +211,11 @@ void Driver::told(const SoftState& soft) {
     std::move(item.second.dones.begin(), item.second.dones.end(), std::back_inserter(unanswered));
     return true;
   });
+  if (!unanswered.empty()) SHOAL_MARK("read: dropped by a change of leaders");
   for (const auto& done : unanswered) done(unavailable("the raft leader changed: try again"));
   // Who is no longer a member is not told what became of its last proposals.
   if (left) {
+    if (!proposals_.empty()) SHOAL_MARK("proposal: of a leader that was removed");
     for (auto& [key, proposal] : std::exchange(proposals_, {})) {
       proposal.done(deadline_exceeded(
           "this node was removed while it led; the change may or may not have happened"));
@@ -206,6 +225,8 @@ void Driver::told(const SoftState& soft) {
 }
 
 std::shared_ptr<const Snapshot> Driver::make_snapshot() {
+  // A leader's own vote is durable, and so is what it received before.
+  SHOAL_CHECK(!installing(), "a snapshot of a state that is not there yet");
   const Index index = core_->log().applied();
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->meta = {index, *core_->log().term(index), configuration_.list()};
@@ -221,7 +242,10 @@ Index Driver::compaction_point() const {
   size_t bytes = 0;
   while (point >= log.first_index() && log.applied() - point < config_.keep_entries) {
     bytes += entry_bytes(log.at(point));
-    if (bytes > config_.snapshot_log_bytes / 4) break;
+    if (bytes > config_.snapshot_log_bytes / 4) {
+      SHOAL_MARK("compaction: the tail is bounded by bytes");
+      break;
+    }
     --point;
   }
   return point;
@@ -237,9 +261,14 @@ bool Driver::snapshot_due() const {
   const Log& log = core_->log();
   const Index last = std::max(snapshot_index_, snapshot_tried_);
   if (snapshotting_ || installing() || log.applied() <= last) return false;
-  if (log.bytes() < snapshot_bytes_ / config_.snapshot_log_part) return false;
-  return log.applied() - last >= config_.snapshot_entries ||
-         log.bytes() >= config_.snapshot_log_bytes;
+  const bool many = log.applied() - last >= config_.snapshot_entries;
+  if (!many && log.bytes() < config_.snapshot_log_bytes) return false;
+  if (log.bytes() < snapshot_bytes_ / config_.snapshot_log_part) {
+    SHOAL_MARK("compaction: the log is small beside the state");
+    return false;
+  }
+  if (!many) SHOAL_MARK("compaction: the log is large");
+  return true;
 }
 
 void Driver::maybe_snapshot() {
@@ -256,6 +285,7 @@ void Driver::maybe_snapshot() {
       [this, run = std::weak_ptr(run_), snapshot, to, to_term](std::optional<std::string> data) {
         if (run.expired()) return;
         if (!data) {
+          SHOAL_MARK("snapshot: the own state cannot be had now");
           snapshotting_ = false;
           return;
         }
@@ -268,6 +298,7 @@ void Driver::maybe_snapshot() {
 void Driver::save_snapshot(std::shared_ptr<const Snapshot> snapshot, Index to, Term to_term) {
   // A newer one may have been received meanwhile.
   const bool newer = installing() || snapshot->meta.index <= snapshot_index_;
+  if (newer) SHOAL_MARK("snapshot: an own one, overtaken by one received");
   if (newer || snapshot->data.size() > kMaxSnapshotBytes) {
     snapshotting_ = false;
     return;
@@ -280,9 +311,10 @@ void Driver::save_snapshot(std::shared_ptr<const Snapshot> snapshot, Index to, T
   store_.save(std::move(batch), [this, run = std::weak_ptr(run_), index, to](const Status& status) {
     if (run.expired()) return;
     snapshotting_ = false;
-    if (!status) return fail(status.error());
-    // A newer one may have been received meanwhile.
-    if (index <= snapshot_index_) return;
+    if (!status) {
+      SHOAL_MARK("storage: saving a snapshot failed");
+      return fail(status.error());
+    }
     snapshot_index_ = index;
     core_->compact(to);
     pump();

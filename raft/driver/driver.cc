@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/types/check.h"
+#include "base/types/mark.h"
 
 namespace shoal::raft {
 
@@ -50,6 +51,7 @@ Result<InitialState> Driver::load() {
   if (machine_.applied_index() < snapshot_index_) {
     // A crash between the save of a received snapshot and its installation, or tables that lost
     // their unsynced tail.
+    SHOAL_MARK("start: the tables are behind the snapshot");
     const std::string data = SHOAL_TRY(store_.load_snapshot());
     const Status restored = machine_.restore(snapshot_index_, data);
     if (!restored) return restored.error();
@@ -165,6 +167,7 @@ void Driver::round(Effects effects) {
 void Driver::persist(Effects& effects) {
   if (effects.persist_seq == 0) {
     if (!saving_.empty()) {
+      if (!effects.messages.empty()) SHOAL_MARK("save: messages wait for an earlier one");
       auto& waiting = saving_.back().messages;
       std::move(effects.messages.begin(), effects.messages.end(), std::back_inserter(waiting));
       return;
@@ -188,7 +191,10 @@ void Driver::persist(Effects& effects) {
 }
 
 void Driver::saved(uint64_t seq, const Status& status) {
-  if (!status) return fail(status.error());
+  if (!status) {
+    SHOAL_MARK("storage: a save failed");
+    return fail(status.error());
+  }
   SHOAL_CHECK(!saving_.empty() && saving_.front().seq == seq, "saves finished out of order");
   Saving done = std::move(saving_.front());
   saving_.pop_front();
@@ -237,7 +243,11 @@ void Driver::wake() {
   if (now >= retry_at_) {
     retry_at_ = Instant::max();
     const Status started = load_and_run();
-    if (!started) return fail(started.error());
+    if (!started) {
+      SHOAL_MARK("storage: still failing");
+      return fail(started.error());
+    }
+    SHOAL_MARK("storage: works again");
   }
   expire();
   if (core_ && now >= core_->next_deadline()) core_->tick(now);
@@ -276,6 +286,7 @@ RaftStatus Driver::status() const {
     out.applied = log.applied();
     out.first_index = log.first_index();
     out.last_index = log.last_index();
+    out.log_bytes = log.bytes();
     out.counters = core_->counters();
   }
   for (const Member& member : configuration_.list()) {
@@ -285,6 +296,7 @@ RaftStatus Driver::status() const {
     if (core_ && core_->progress().contains(member.id)) {
       entry.reachable = core_->recently_heard(member.id);
       entry.match = core_->progress().at(member.id).match;
+      entry.progress = core_->progress().at(member.id).state;
     }
     out.members.push_back(std::move(entry));
   }

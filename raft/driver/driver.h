@@ -48,8 +48,9 @@ struct DriverConfig {
 struct MemberStatus {
   Member member;
   bool leader = false;
-  bool reachable = false;  // known to the leader only
-  Index match = 0;         // known to the leader only
+  bool reachable = false;                 // known to the leader only
+  Index match = 0;                        // known to the leader only
+  std::optional<ProgressState> progress;  // known to the leader only
 };
 
 struct RaftStatus {
@@ -61,6 +62,7 @@ struct RaftStatus {
   Index applied = 0;
   Index first_index = 0;
   Index last_index = 0;
+  size_t log_bytes = 0;  // held in memory
   Index snapshot_index = 0;
   std::vector<MemberStatus> members;
   size_t pending_proposals = 0;
@@ -118,6 +120,8 @@ class Driver {
   RaftId leader() const { return core_ ? core_->leader() : 0; }
   bool is_leader() const { return core_ && core_->role() == Role::kLeader; }
   std::vector<Member> members() const { return configuration_.list(); }
+  // For who looks on; nullptr while the driver does not take part.
+  const Core* core() const { return core_.get(); }
 
  private:
   struct Proposal {

@@ -1,4 +1,4 @@
-// What the raft directory holds: a RocksDB database, the files state-<index> and "acknowledged".
+// What the raft directory holds: a RocksDB database, the files snapshot-<index> and "acknowledged".
 //
 // Every record but "f" is sealed (base/crypto/sealer.h) under a key of this node, bound to its
 // place. Integers are big endian. In the database:
@@ -12,13 +12,13 @@
 //   "e" index u64    "entry" | index u64 | tag of the       term u64 | type u8 | data
 //                    entry before it
 //
-// members: count varint, count x (id u64, address text, learner + 2 * joint u8). tag: the 16 bytes at the end
-// of a sealed entry; `offset tag` is that of the entry at `offset`, after which the log begins, and
-// zero when a received snapshot is there. So the log is one chain, its end is in "t", and "t" is
-// written with every batch, its sequence one higher: whatever is missing, old or out of place does
-// not fit. What is lost at the very end is found by "acknowledged" (witness.h).
+// members: count varint, count x (id u64, address text, learner + 2 * joint u8). tag: the 16 bytes
+// at the end of a sealed entry; `offset tag` is that of the entry at `offset`, after which the log
+// begins, and zero when a received snapshot is there. So the log is one chain, its end is in "t",
+// and "t" is written with every batch, its sequence one higher: whatever is missing, old or out of
+// place does not fit. What is lost at the very end is found by "acknowledged" (witness.h).
 //
-// state-<index> is the snapshot's data in parts of 1 MiB, each sealed, in the place "snapshot" |
+// snapshot-<index> is the snapshot's data in parts of 1 MiB, each sealed, in the place "snapshot" |
 // index u64 | term u64 | number u64 | last u8. It is written and synced before the record that
 // names it.
 #pragma once
@@ -35,12 +35,11 @@
 namespace shoal::raft::format {
 
 inline constexpr uint32_t kVersion = 2;
-inline constexpr uint32_t kPlainVersion = 1;  // format_v1.h
 inline constexpr std::string_view kVersionKey = "f";
 inline constexpr std::string_view kStateKey = "t";
 inline constexpr std::string_view kStatePlace = "state";
 inline constexpr char kEntryPrefix = 'e';
-inline constexpr std::string_view kSnapshotFile = "state-";
+inline constexpr std::string_view kSnapshotFile = "snapshot-";
 inline constexpr size_t kSnapshotPart = 1U << 20;
 
 // All that is small, written whole with every batch.
@@ -65,12 +64,11 @@ std::string encode_version();
 std::string encode(const State& state);
 std::string encode(const Entry& entry);
 
-// The version; kDataLoss when it is none, kUnimplemented for a newer one.
-Result<uint32_t> decode_version(std::string_view value);
+// kDataLoss when it is none, kUnimplemented for another version than this one: what to do.
+Status check_version(std::string_view value);
 // kDataLoss when the form is wrong.
 Result<State> decode_state(std::string_view record);
 Result<Entry> decode_entry(Index index, std::string_view record);
-std::vector<Member> get_members(ByteReader& in);
 
 std::string seal_snapshot(crypto::Sealer& sealer, Index index, Term term, std::string_view data);
 Result<std::string> open_snapshot(const crypto::Sealer& sealer, Index index, Term term,

@@ -2,7 +2,8 @@
 // there is something to send, and opened again (after a growing pause) when it broke.
 //
 // Messages overtake the chunks of a snapshot, which go one at a time. Raft repeats itself, so a
-// broken stream loses its queue, and a full queue refuses what is new.
+// broken stream loses its queue, and a full queue refuses what is new. But what finds a stream dead
+// that was good goes on a new one: votes are repeated only after another election timeout.
 //
 // Thread rule: on the strand; the stream's reactions (gRPC threads) only post to it.
 #pragma once
@@ -20,6 +21,9 @@
 
 namespace shoal::raft {
 
+namespace wire {
+class Envelope;
+}
 class ClientStream;
 struct StreamCount;
 
@@ -34,6 +38,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
     Rng& rng;
     std::function<std::shared_ptr<grpc::Channel>(const std::string& address)> make_channel;
     std::function<void(RaftId to, bool delivered)> report_snapshot;
+    std::function<void(RaftId by, uint64_t epoch, const std::string& message)> refused;
     std::shared_ptr<StreamCount> streams;
     uint64_t dropped = 0;
   };
@@ -57,6 +62,9 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void connect();
   void pump();
   void written(const ClientStream* stream, bool ok);
+  bool reopen();
+  void drop_stream();
+  void refused(uint64_t epoch, const std::string& message);
   void broken();
   void reset_if_silent();
 
@@ -68,6 +76,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   bool closing_ = false;
   std::deque<Message> queue_;
   size_t queue_bytes_ = 0;
+  std::shared_ptr<wire::Envelope> again_;  // lost with the last stream, first on the next
   std::shared_ptr<const Message> snapshot_;
   size_t snapshot_offset_ = 0;
   bool snapshot_written_ = false;  // its last chunk is on its way

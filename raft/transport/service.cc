@@ -5,20 +5,20 @@
 namespace shoal::raft {
 namespace {
 
-grpc::Status to_grpc(const Error& error) {
+grpc::Status to_grpc(const Error& error, uint64_t epoch) {
   grpc::StatusCode code = grpc::StatusCode::INTERNAL;
   if (error.code == ErrorClass::kInvalidArgument) code = grpc::StatusCode::INVALID_ARGUMENT;
   if (error.code == ErrorClass::kUnauthenticated) code = grpc::StatusCode::UNAUTHENTICATED;
   if (error.code == ErrorClass::kPermissionDenied) code = grpc::StatusCode::PERMISSION_DENIED;
   if (error.code == ErrorClass::kUnimplemented) code = grpc::StatusCode::UNIMPLEMENTED;
   if (error.code == ErrorClass::kDataLoss) code = grpc::StatusCode::DATA_LOSS;
-  return {code, error.message};
+  return {code, error.message, std::to_string(epoch)};
 }
 
 // A stream that is refused before it is read.
 class Refusal final : public grpc::ServerReadReactor<wire::Envelope> {
  public:
-  explicit Refusal(const Error& error) { Finish(to_grpc(error)); }
+  Refusal(const Error& error, uint64_t epoch) { Finish(to_grpc(error, epoch)); }
   void OnDone() override { delete this; }
 };
 
@@ -34,7 +34,7 @@ class ServerStream final : public grpc::ServerReadReactor<wire::Envelope> {
     if (!ok) return Finish(grpc::Status::OK);
     const bool first = from_ == 0;
     auto message = take();
-    if (!message) return Finish(to_grpc(message.error()));
+    if (!message) return Finish(to_grpc(message.error(), service_.epoch()));
     if (first) {
       service_.strand().post([this] {
         service_.greet(from_, envelope_.hello().address());
@@ -93,7 +93,7 @@ class ServerStream final : public grpc::ServerReadReactor<wire::Envelope> {
 grpc::ServerReadReactor<wire::Envelope>* RaftService::Stream(grpc::CallbackServerContext* context,
                                                              wire::StreamAck*) {
   auto node = admission_.identify(*context);
-  if (!node) return new Refusal(node.error());
+  if (!node) return new Refusal(node.error(), epoch());
   return new ServerStream(*this, std::move(*node));
 }
 

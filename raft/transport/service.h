@@ -26,6 +26,7 @@ class RaftService final : public wire::Raft::CallbackService {
   void greet(RaftId from, const std::string& address) { transport_.greet(from, address); }
   void deliver(Message message) { transport_.deliver(std::move(message)); }
   RaftId self() const { return config_.self; }
+  uint64_t epoch() const { return config_.epoch(); }
 
  private:
   GrpcTransport& transport_;

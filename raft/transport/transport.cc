@@ -18,6 +18,7 @@ GrpcTransport::GrpcTransport(Config config, Strand& strand, Clock& clock, Rng& r
               .rng = rng,
               .make_channel = std::move(channels),
               .report_snapshot = nullptr,
+              .refused = nullptr,
               .streams = std::make_shared<StreamCount>()},
       service_(std::make_unique<RaftService>(*this, std::move(config), std::move(admission))) {}
 
@@ -30,6 +31,7 @@ GrpcTransport::~GrpcTransport() {
 void GrpcTransport::set_handlers(Handlers handlers) {
   handlers_ = std::move(handlers);
   shared_.report_snapshot = handlers_.report_snapshot;
+  shared_.refused = handlers_.refused;
 }
 
 grpc::Service& GrpcTransport::service() { return *service_; }
@@ -81,6 +83,7 @@ void GrpcTransport::deliver(Message message) {
 void GrpcTransport::stop() {
   handlers_ = {};
   shared_.report_snapshot = nullptr;
+  shared_.refused = nullptr;
   peers_.clear();
   guests_.clear();
   leaving_.clear();

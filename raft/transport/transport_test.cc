@@ -18,6 +18,18 @@ namespace {
 
 constexpr auto kPatience = std::chrono::seconds(20);
 
+// The system's, put forward at will.
+class ShiftedClock final : public Clock {
+ public:
+  Instant now() const override { return system_.now() + Duration(shift_.load()); }
+  WallTime wall() const override { return system_.wall(); }
+  void advance(Duration by) { shift_ += by.count(); }
+
+ private:
+  SystemClock system_;
+  std::atomic<int64_t> shift_ = 0;
+};
+
 // A member without a core: its strand, its server and what it received.
 class Node {
  public:
@@ -87,7 +99,7 @@ class Node {
   }
 
   Strand strand;
-  SystemClock clock;
+  ShiftedClock clock;
   SystemRng rng;
   int port = 0;
   std::mutex mutex;
@@ -171,6 +183,19 @@ TEST(Transport, ReachesAMemberThatCameBack) {
                                 [&] { return b->received.back().term == 2; });
   }
   EXPECT_TRUE(heard);
+}
+
+TEST(Transport, TheFirstMessageAfterALongSilenceArrives) {
+  Node a(1);
+  Node b(2);
+  a.meet({{2, b.address(), false}});
+  a.send(heartbeat(1, 2, 1));
+  ASSERT_TRUE(b.wait([&] { return b.received.size() == 1; }));
+  for (Term term = 2; term < 5; ++term) {
+    a.clock.advance(std::chrono::seconds(60));
+    a.send(heartbeat(1, 2, term));
+    ASSERT_TRUE(b.wait([&] { return b.received.back().term == term; })) << term;
+  }
 }
 
 TEST(Transport, RefusesStrangersAndOtherClusters) {

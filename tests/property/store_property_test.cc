@@ -167,6 +167,7 @@ std::string key_of(const Object& object) {
     std::string operator()(const AddressCursor& o) {
       return "cursor " + o.network_id.str() + o.subnet.str();
     }
+    std::string operator()(const HandledRequest& o) { return "request " + o.id; }
   };
   return std::visit(Key{}, object);
 }

@@ -1,13 +1,18 @@
-#include "cli/client/prompt.h"
+#include "base/runtime/prompt.h"
 
 #include <termios.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <fstream>
 #include <iostream>
 
-namespace shoal::cli {
+namespace shoal {
 namespace {
+
+constexpr size_t kMaxSecret = 4096;
 
 // Hides what is typed, for as long as it lives.
 class Hidden {
@@ -29,11 +34,25 @@ class Hidden {
   bool set_ = false;
 };
 
+Result<std::string> first_line(const std::string& path) {
+  std::ifstream in(path);
+  std::string line;
+  if (!in) {
+    const std::string message = "cannot read " + path + ": " + std::strerror(errno);
+    if (errno == ENOENT) return not_found(message);
+    return permission_denied(message);
+  }
+  std::getline(in, line);
+  return line;
+}
+
 }  // namespace
 
-Result<std::string> read_secret(const std::string& prompt) {
+Result<std::string> read_secret(const std::string& prompt, const std::string& file) {
   std::string line;
-  if (isatty(STDIN_FILENO) == 1) {
+  if (!file.empty()) {
+    line = SHOAL_TRY(first_line(file));
+  } else if (isatty(STDIN_FILENO) == 1) {
     std::fprintf(stderr, "%s", prompt.c_str());
     const Hidden hidden;
     std::getline(std::cin, line);
@@ -41,10 +60,11 @@ Result<std::string> read_secret(const std::string& prompt) {
   } else {
     std::getline(std::cin, line);
   }
+  if (line.size() > kMaxSecret) return invalid_argument("this is longer than any key");
   const size_t end = line.find_last_not_of(" \t\r");
   line.erase(end == std::string::npos ? 0 : end + 1);
   if (line.empty()) return invalid_argument("no key was given");
   return line;
 }
 
-}  // namespace shoal::cli
+}  // namespace shoal
