@@ -3,13 +3,10 @@
 namespace shoal {
 namespace {
 
-// Of a status that a server of ours has made.
-constexpr char kOurs[] = "shoal";
-
 // What gRPC says when the answer did not come, whatever became of the call.
 bool is_loss(const grpc::Status& status) {
   using grpc::StatusCode;
-  if (status.error_details() == kOurs) return false;
+  if (status.error_details().starts_with(kOurStatus)) return false;
   switch (status.error_code()) {
     case StatusCode::UNAVAILABLE:
       return !status.error_message().starts_with("failed to connect to all addresses");
@@ -64,7 +61,7 @@ grpc::Status to_grpc(const Error& error) {
     case ErrorClass::kInternal:
       break;
   }
-  return {code, error.message, kOurs};
+  return {code, error.message, kOurStatus};
 }
 
 Error from_grpc(const grpc::Status& status) {

@@ -24,6 +24,10 @@ TEST(RpcStatus, AConnectionLostUnderACallIsNotARefusal) {
           .code,
       ErrorClass::kUnavailable)
       << "it never left";
+  EXPECT_EQ(
+      from_grpc({StatusCode::UNAVAILABLE, "said by us", std::string(kOurStatus) + " and more"})
+          .code,
+      ErrorClass::kUnavailable);
   EXPECT_EQ(from_grpc({StatusCode::PERMISSION_DENIED, "by gRPC"}).code,
             ErrorClass::kPermissionDenied);
 }

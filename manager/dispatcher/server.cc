@@ -71,8 +71,8 @@ void DispatcherServer::open(StreamId id, const Caller& caller,
 // Tells the worker too when it waits in vain (worker/session/stream.h).
 grpc::Status DispatcherServer::refusal(const Error& error) const {
   const grpc::Status status = to_grpc(error);
-  const char* details = replica_.quorum_lost() ? "quorum-lost" : "";
-  return {status.error_code(), status.error_message(), details};
+  if (!replica_.quorum_lost()) return status;
+  return {status.error_code(), status.error_message(), std::string(kOurStatus) + " quorum-lost"};
 }
 
 Status DispatcherServer::may_dispatch(const Caller& caller) const {

@@ -26,7 +26,7 @@ Error error_of(const grpc::Status& status);
 
 // Beside a manager's refusal (manager/dispatcher/server.cc): no leader can come before an operator
 // has acted, so waiting for one is in vain.
-inline constexpr char kQuorumLostDetails[] = "quorum-lost";
+inline constexpr char kQuorumLostDetails[] = "shoal quorum-lost";
 
 class Stream final
     : public grpc::ClientBidiReactor<dispatch::WorkerMessage, dispatch::ManagerMessage> {

@@ -22,7 +22,9 @@ std::string key_of(const Object& object) {
     std::string operator()(const manager::AddressCursor& o) {
       return "a" + o.network_id.str() + o.subnet.str();
     }
-    std::string operator()(const manager::HandledRequest& o) { return "r" + o.id; }
+    std::string operator()(const manager::HandledRequest& o) {
+      return "h" + std::to_string(o.index);
+    }
   };
   return std::visit(Key{}, object);
 }
