@@ -73,6 +73,7 @@ TEST_F(RefoundTest, TheGenerationCountsUp) {
 TEST_F(RefoundTest, TheSearchForAVniGoesOn) {
   run(network_op("last"));
   const Vni next = store_.cluster()->next_vni;
+  EXPECT_EQ(next.value, store_.network(id_of<NetworkId>("last"))->vni.value + 1);
   const auto once = refounded(store_.objects(), as("h1"));
   ASSERT_TRUE(once.ok());
   Store after = loaded(*once, store_.applied_index() + 1);
