@@ -119,6 +119,10 @@ class Node {
   void stop_worker();
   // `unlock_key`: 32 bytes, of a locked state.
   Status open_manager(const Identity& identity, const std::string& unlock_key = {});
+  // The first manager of a cluster, whose state `fill` proposes; `what` names it in errors. Nothing
+  // is left of it when it fails.
+  Status start_as_first(const Identity& identity, const std::string& what,
+                        const std::function<Status()>& fill);
   void stop_manager();
   // Undoes a failed init or join: nothing of it is left.
   void forget_everything();

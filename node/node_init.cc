@@ -159,22 +159,17 @@ Result<Identity> Node::plan_init(const control::InitRequest& request,
   return out;
 }
 
-Result<control::InitResponse> Node::do_init(const control::InitRequest& request) {
-  if (request.force_new_cluster()) return do_force_new_cluster(request);
-  SHOAL_TRY(require_inactive());
-  manager::InitCluster init;
-  const Identity identity = SHOAL_TRY(plan_init(request, init));
-  const std::string token =
-      manager::format_token(init.cluster.root_certificate, init.cluster.worker_secret);
+Status Node::start_as_first(const Identity& identity, const std::string& what,
+                            const std::function<Status()>& fill) {
   const auto make = [&]() -> Status {
     SHOAL_TRY(write_file_atomic(paths_.unfinished(), ""));
     SHOAL_TRY(write_identity_files(paths_.state_dir, identity));
     SHOAL_TRY(open_manager(identity));
-    SHOAL_TRY(manager_part_->bootstrap(init, kBootstrapTimeout, stopping_.get_token()));
+    SHOAL_TRY(fill());
     SHOAL_TRY(start_worker(identity));
     if (!worker_part_->wait_registered(kRegisterTimeout, stopping_.get_token())) {
       SHOAL_TRY(require_running());
-      return deadline_exceeded("the new manager does not answer its own node at " +
+      return deadline_exceeded(what + " does not answer its own node at " +
                                identity.advertise.str() +
                                ": can this host reach its advertised address?");
     }
@@ -183,10 +178,23 @@ Result<control::InitResponse> Node::do_init(const control::InitRequest& request)
   };
   if (const Status made = make(); !made) {
     forget_everything();
-    return made.error();
+    return made;
   }
   set_identity(identity);
   schedule_renewal();
+  return ok_status();
+}
+
+Result<control::InitResponse> Node::do_init(const control::InitRequest& request) {
+  if (request.force_new_cluster()) return do_force_new_cluster(request);
+  SHOAL_TRY(require_inactive());
+  manager::InitCluster init;
+  const Identity identity = SHOAL_TRY(plan_init(request, init));
+  const std::string token =
+      manager::format_token(init.cluster.root_certificate, init.cluster.worker_secret);
+  SHOAL_TRY(start_as_first(identity, "the new manager", [&] {
+    return manager_part_->bootstrap(init, kBootstrapTimeout, stopping_.get_token());
+  }));
   log::info("node", "made cluster {} as node {}", identity.cluster.str(), identity.node.str());
   control::InitResponse response;
   response.set_node_id(identity.node.str());

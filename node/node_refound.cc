@@ -132,28 +132,9 @@ Result<control::RestoreResponse> Node::do_restore(const control::InitRequest& se
   if (found == restoration.objects.end()) return data_loss("the backup holds no cluster");
   const manager::Cluster cluster = std::get<manager::Cluster>(*found);
   const Identity identity = SHOAL_TRY(plan_restore(settings, cluster, restoration));
-  const auto make = [&]() -> Status {
-    SHOAL_TRY(write_file_atomic(paths_.unfinished(), ""));
-    SHOAL_TRY(write_identity_files(paths_.state_dir, identity));
-    SHOAL_TRY(open_manager(identity));
-    SHOAL_TRY(
-        manager_part_->refound(std::move(restoration), kBootstrapTimeout, stopping_.get_token()));
-    SHOAL_TRY(start_worker(identity));
-    if (!worker_part_->wait_registered(kRegisterTimeout, stopping_.get_token())) {
-      SHOAL_TRY(require_running());
-      return deadline_exceeded("the restored manager does not answer its own node at " +
-                               identity.advertise.str() +
-                               ": can this host reach its advertised address?");
-    }
-    SHOAL_TRY(save_identity(paths_.state_dir, identity));
-    return remove_file(paths_.unfinished());
-  };
-  if (const Status made = make(); !made) {
-    forget_everything();
-    return made.error();
-  }
-  set_identity(identity);
-  schedule_renewal();
+  SHOAL_TRY(start_as_first(identity, "the restored manager", [&] {
+    return manager_part_->refound(std::move(restoration), kBootstrapTimeout, stopping_.get_token());
+  }));
   log::warn(kLog, "restored cluster {} from a backup; this is node {}, its only manager",
             identity.cluster.str(), identity.node.str());
   control::RestoreResponse response;

@@ -1,6 +1,9 @@
 #include "cli/client/client.h"
 
 #include <grpcpp/grpcpp.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +15,8 @@
 namespace shoal::cli {
 namespace {
 
+// For room in the queue of a daemon that more connect to than it can take.
+constexpr time_t kQueuePatienceSeconds = 5;
 constexpr size_t kChunkBytes = 1U << 20;  // below the message bound of the local socket
 
 }  // namespace
@@ -46,10 +51,30 @@ void Client::set_deadline(grpc::ClientContext& context) const {
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(timeout_seconds_));
 }
 
+bool Client::never_left(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+         status.error_message().starts_with("failed to connect to all addresses");
+}
+
+// gRPC does not wait: to it, a full queue of connections is a refusal.
+bool Client::somebody_listens() const {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (socket_.size() >= sizeof address.sun_path) return false;
+  std::copy(socket_.begin(), socket_.end(), address.sun_path);
+  const int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return false;
+  const timeval patience{.tv_sec = kQueuePatienceSeconds, .tv_usec = 0};
+  (void)setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  const bool connected =
+      connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  close(descriptor);
+  return connected;
+}
+
 Error Client::explain(const grpc::Status& status) const {
   Error error = from_grpc(status);
-  if (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
-      status.error_message().starts_with("failed to connect to all addresses")) {
+  if (never_left(status)) {
     error.message = "nothing answers at " + socket_ + ": the daemon is not running";
   }
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED &&

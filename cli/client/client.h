@@ -19,11 +19,18 @@ class Client {
                                                         Response*),
                         const Request& request) {
     SHOAL_TRY(check_socket());
+    Response response;
     grpc::ClientContext context;
     set_deadline(context);
-    Response response;
-    const grpc::Status status = (stub<Service>().*method)(&context, request, &response);
+    grpc::Status status = (stub<Service>().*method)(&context, request, &response);
     keep_notice(context);
+    if (never_left(status) && somebody_listens()) {
+      grpc::ClientContext again;
+      set_deadline(again);
+      again.set_wait_for_ready(true);
+      status = (stub<Service>().*method)(&again, request, &response);
+      keep_notice(again);
+    }
     if (!status.ok()) return explain(status);
     return response;
   }
@@ -45,6 +52,9 @@ class Client {
   Service& stub();
   void keep_notice(const grpc::ClientContext& context);
   Status check_socket() const;
+  static bool never_left(const grpc::Status& status);
+  // Waits a little while more connections come to the daemon than it has taken.
+  bool somebody_listens() const;
   void set_deadline(grpc::ClientContext& context) const;
   Error explain(const grpc::Status& status) const;
 
