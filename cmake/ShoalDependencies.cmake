@@ -14,6 +14,7 @@ find_package(benchmark REQUIRED)
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(NL REQUIRED IMPORTED_TARGET libnl-3.0 libnl-route-3.0)
 pkg_check_modules(NFTABLES REQUIRED IMPORTED_TARGET libnftables)
+pkg_check_modules(jemalloc REQUIRED IMPORTED_TARGET jemalloc)
 find_program(SHOAL_PROTOC protoc REQUIRED)
 find_program(SHOAL_GRPC_PLUGIN grpc_cpp_plugin REQUIRED)
 

@@ -21,6 +21,7 @@ class ClusterRouter final : public manager::ClusterHandler {
 
   // From any thread.
   void handle(std::shared_ptr<manager::ClusterCall> call) override;
+  void after(std::function<void()> work) override { strand_.post(std::move(work)); }
 
  private:
   Strand& strand_;

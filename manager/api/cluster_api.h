@@ -5,7 +5,7 @@
 // manager/control, committed, applied, and only then answered. Promotion is a change of a node's
 // desired role, which the node follows; demotion first takes the member out of the raft group.
 //
-// Thread rule: handle() from any thread, everything else on the strand.
+// Thread rule: handle() and after() from any thread, everything else on the strand.
 #pragma once
 
 #include "manager/api/cluster_call.h"
@@ -22,6 +22,7 @@ class ClusterApi final : public ClusterHandler {
       : strand_(strand), replica_(replica), calls_(calls), members_(members) {}
 
   void handle(std::shared_ptr<ClusterCall> call) override;
+  void after(std::function<void()> work) override { strand_.post(std::move(work)); }
 
  private:
   using CallPtr = std::shared_ptr<ClusterCall>;

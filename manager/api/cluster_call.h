@@ -74,6 +74,9 @@ class ClusterHandler {
   virtual ~ClusterHandler() = default;
   // From any thread; never blocks.
   virtual void handle(std::shared_ptr<ClusterCall> call) = 0;
+  // Runs `work` on the thread that ends calls, after what that thread is at now: what is made of
+  // the answers of many calls. From any thread.
+  virtual void after(std::function<void()> work) = 0;
 };
 
 }  // namespace shoal::manager

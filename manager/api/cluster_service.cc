@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "manager/api/call_context.h"
+#include "manager/api/call_stream.h"
 
 namespace shoal::manager {
 namespace {
@@ -70,5 +71,15 @@ SHOAL_CLUSTER_METHOD(ListEndpoints)
 SHOAL_CLUSTER_METHOD(InspectEndpoint)
 SHOAL_CLUSTER_METHOD(GetRaftStatus)
 #undef SHOAL_CLUSTER_METHOD
+
+grpc::ServerBidiReactor<shoal::control::CallBatch, shoal::control::AnswerBatch>*
+ClusterService::Calls(grpc::CallbackServerContext* context) {
+  if (door_ == Door::kLocal) return CallStream::open(handler_, NodeId());
+  const Caller caller = caller_of(*context);
+  if (const Status allowed = authorize(caller, Method::kCluster); !allowed) {
+    return CallStream::refuse(handler_, to_grpc(allowed.error()));
+  }
+  return CallStream::open(handler_, caller.node);
+}
 
 }  // namespace shoal::manager

@@ -65,6 +65,8 @@ class ClusterService final : public shoal::control::Cluster::CallbackService {
   grpc::ServerUnaryReactor* GetRaftStatus(grpc::CallbackServerContext* context,
                                           const shoal::control::GetRaftStatusRequest* request,
                                           shoal::control::GetRaftStatusResponse* response) override;
+  grpc::ServerBidiReactor<shoal::control::CallBatch, shoal::control::AnswerBatch>* Calls(
+      grpc::CallbackServerContext* context) override;
 
  private:
   grpc::ServerUnaryReactor* start(grpc::CallbackServerContext* context, ClusterMethod method,

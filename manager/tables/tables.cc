@@ -1,5 +1,6 @@
 #include "manager/tables/tables.h"
 
+#include <rocksdb/memtablerep.h>
 #include <rocksdb/options.h>
 #include <rocksdb/write_batch.h>
 
@@ -47,6 +48,15 @@ std::array<uint8_t, 16> random_run() {
   return run;
 }
 
+// What was written last is read in one go only, at the start and for a snapshot: so it is kept as it
+// came, and sorted then.
+rocksdb::Options table_options() {
+  rocksdb::Options options = raft::small_rocksdb_options();
+  options.memtable_factory = std::make_shared<rocksdb::VectorRepFactory>();
+  options.allow_concurrent_memtable_write = false;
+  return options;
+}
+
 Error disk_error(const std::string& path, const rocksdb::Status& status) {
   return raft::rocksdb_error(status, "the manager's tables", path);
 }
@@ -65,7 +75,7 @@ Result<std::unique_ptr<Tables>> Tables::open(const std::string& path, const cryp
   SHOAL_TRY(raft::check_manifest(path));
   SHOAL_TRY(raft::check_table_sums(path));
   rocksdb::DB* raw = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(raft::small_rocksdb_options(), path, &raw);
+  const rocksdb::Status status = rocksdb::DB::Open(table_options(), path, &raw);
   if (!status.ok()) return disk_error(path, status);
   std::unique_ptr<Tables> tables(new Tables(path, key, std::unique_ptr<rocksdb::DB>(raw)));
   SHOAL_TRY(tables->check_format());
@@ -80,7 +90,7 @@ Result<std::unique_ptr<Tables>> Tables::open_read_only(const std::string& path,
   }
   SHOAL_TRY(raft::check_manifest(path));
   SHOAL_TRY(raft::check_table_sums(path));
-  rocksdb::Options options = raft::small_rocksdb_options();
+  rocksdb::Options options = table_options();
   options.create_if_missing = false;
   rocksdb::DB* raw = nullptr;
   const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, path, &raw);
@@ -186,7 +196,7 @@ Status Tables::replace(const std::vector<Object>& objects, uint64_t applied_inde
 Status Tables::reopen() {
   db_.reset();
   rocksdb::DB* raw = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(raft::small_rocksdb_options(), path_, &raw);
+  const rocksdb::Status status = rocksdb::DB::Open(table_options(), path_, &raw);
   if (!status.ok()) return disk_error(path_, status);
   db_.reset(raw);
   failed_ = false;

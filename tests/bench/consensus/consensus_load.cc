@@ -1,6 +1,7 @@
 // One measurement of one system, as a line of JSON. Started by tests/bench/consensus.py.
 //
-//   consensus_load --api etcd|shoal --address HOST:PORT --cert F --key F --ca F [--server-name N]
+//   consensus_load --api etcd|shoal|shoal-unary --address HOST:PORT --cert F --key F --ca F
+//   [--server-name N]
 //                  --op create|update|read [--clients N] [--rate R] [--count N] ...
 //
 // "first" numbers objects: names are PREFIX and a number, and the line says how many were used.
@@ -94,7 +95,9 @@ void print(const Report& report) {
 int run_main(int argc, char** argv) {
   Options options;
   CLI::App app("Load for etcd and Shoal alike", "consensus_load");
-  app.add_option("--api", options.api)->required()->check(CLI::IsMember({"etcd", "shoal"}));
+  app.add_option("--api", options.api)
+      ->required()
+      ->check(CLI::IsMember({"etcd", "shoal", "shoal-unary"}));
   app.add_option("--address", options.address, "HOST:PORT of the leader")->required();
   app.add_option("--cert", options.certificate)->required()->check(CLI::ExistingFile);
   app.add_option("--key", options.key)->required()->check(CLI::ExistingFile);
@@ -125,7 +128,8 @@ int run_main(int argc, char** argv) {
     std::fprintf(stderr, "consensus_load: %s does not answer\n", options.address.c_str());
     return 1;
   }
-  const auto api = options.api == "etcd" ? etcd_api(options.workload) : shoal_api(options.workload);
+  const auto api = options.api == "etcd" ? etcd_api(options.workload)
+                                         : shoal_api(options.workload, options.api == "shoal");
   print(run(*api, channels, options.phase));
   return 0;
 }

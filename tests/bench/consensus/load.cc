@@ -1,6 +1,5 @@
 #include "tests/bench/consensus/load.h"
 
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <sys/prctl.h>
 
@@ -14,15 +13,14 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::nanoseconds;
 
 constexpr size_t kThreads = 2;
-constexpr std::chrono::seconds kCallDeadline{20};
 
 class Run {
  public:
   Run(const Api& api, const std::vector<std::shared_ptr<grpc::Channel>>& channels,
       const Phase& phase)
-      : api_(api), phase_(phase), method_(api.method(phase.op)), next_(phase.first) {
+      : phase_(phase), next_(phase.first) {
     for (const auto& channel : channels) {
-      stubs_.push_back(std::make_unique<grpc::GenericStub>(channel));
+      connections_.push_back(api.connect(channel, queues_[connections_.size() % kThreads]));
     }
   }
 
@@ -30,17 +28,19 @@ class Run {
     const Clock::time_point start = Clock::now();
     begin_ = start + phase_.warm_up;
     end_ = phase_.count != 0 ? Clock::time_point::max() : begin_ + phase_.measured;
-    if (phase_.rate > 0) {
-      under_way_ = 1;  // the pace itself
-    } else {
-      for (unsigned client = 0; client < phase_.clients; ++client) start_next(client);
-    }
+    under_way_ = 1;  // who begins
     std::vector<Tally> tallies(kThreads);
     std::vector<std::thread> threads;
     for (size_t i = 0; i < kThreads; ++i) {
       threads.emplace_back([this, i, &tallies] { take_answers(queues_[i], tallies[i]); });
     }
-    if (phase_.rate > 0) keep_pace();
+    if (phase_.rate > 0) {
+      keep_pace();
+    } else {
+      for (unsigned client = 0; client < phase_.clients; ++client) start_next(client);
+      for (const auto& connection : connections_) connection->flush();
+    }
+    finished();
     for (std::thread& thread : threads) thread.join();
     Report report;
     for (const Tally& tally : tallies) {
@@ -55,13 +55,10 @@ class Run {
   }
 
  private:
+  // A call under way: its place in `calls_` is its token.
   struct Call {
     unsigned client = 0;
     Clock::time_point due;
-    grpc::ClientContext context;
-    grpc::ByteBuffer answer;
-    grpc::Status status;
-    std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader;
   };
   struct Tally {
     Histogram latency;
@@ -81,38 +78,39 @@ class Run {
     return true;
   }
 
+  Connection& connection_of(unsigned client) { return *connections_[client % connections_.size()]; }
+
   void start(unsigned client, uint64_t number, Clock::time_point due) {
     ++under_way_;
-    auto* call = new Call;
-    call->client = client;
-    call->due = due;
-    call->context.set_deadline(std::chrono::system_clock::now() + kCallDeadline);
-    const size_t connection = client % stubs_.size();
-    call->reader = stubs_[connection]->PrepareUnaryCall(
-        &call->context, method_, api_.request(phase_.op, number), &queues_[connection % kThreads]);
-    call->reader->StartCall();
-    call->reader->Finish(&call->answer, &call->status, call);
+    auto call = std::make_unique<Call>(Call{client, due});
+    connection_of(client).send(phase_.op, number, reinterpret_cast<uint64_t>(call.release()));
   }
 
   void take_answers(grpc::CompletionQueue& queue, Tally& tally) {
     void* tag = nullptr;
     bool ok = false;
+    std::vector<Answered> answered;
     while (queue.Next(&tag, &ok)) {
-      const std::unique_ptr<Call> call(static_cast<Call*>(tag));
-      note(*call, tally);
-      if (phase_.rate <= 0) start_next(call->client);
-      finished();
+      answered.clear();
+      static_cast<Event*>(tag)->happened(ok, answered);
+      Connection* last = nullptr;
+      for (const Answered& answer : answered) {
+        const std::unique_ptr<Call> call(reinterpret_cast<Call*>(answer.token));
+        note(*call, answer.error, tally);
+        last = &connection_of(call->client);
+        if (phase_.rate <= 0) start_next(call->client);
+      }
+      if (last != nullptr) last->flush();  // an event is of one connection
+      for (size_t i = 0; i < answered.size(); ++i) finished();
     }
   }
 
-  void note(const Call& call, Tally& tally) const {
+  void note(const Call& call, const std::string& error, Tally& tally) const {
     const Clock::time_point now = Clock::now();
     const Clock::time_point counted = phase_.rate > 0 ? call.due : now;
     if (counted < begin_ || counted >= end_) return;
-    if (!call.status.ok()) {
-      ++tally.errors[call.status.error_message()];
-    } else if (!api_.accept(phase_.op, call.answer)) {
-      ++tally.errors["an answer that is none"];
+    if (!error.empty()) {
+      ++tally.errors[error];
     } else {
       tally.latency.add(static_cast<uint64_t>(nanoseconds(now - call.due).count()));
     }
@@ -120,6 +118,7 @@ class Run {
 
   void finished() {
     if (--under_way_ != 0) return;
+    for (const auto& connection : connections_) connection->close();
     for (grpc::CompletionQueue& queue : queues_) queue.Shutdown();
   }
 
@@ -134,15 +133,13 @@ class Run {
         continue;
       }
       start(client % phase_.clients, next_.fetch_add(1), due);
+      connection_of(client % phase_.clients).flush();
     }
-    finished();
   }
 
-  const Api& api_;
   const Phase phase_;
-  const std::string method_;
-  std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;
   grpc::CompletionQueue queues_[kThreads];
+  std::vector<std::unique_ptr<Connection>> connections_;
   std::atomic<uint64_t> next_;
   std::atomic<uint64_t> under_way_ = 0;
   uint64_t overruns_ = 0;
