@@ -2,6 +2,9 @@
 
 #include <sodium.h>
 
+#include <array>
+#include <utility>
+
 #include "base/types/check.h"
 
 namespace shoal {
@@ -19,9 +22,17 @@ WallTime SystemClock::wall() const {
 uint64_t SystemRng::next() {
   static const bool ready = sodium_init() >= 0;
   SHOAL_CHECK(ready, "libsodium cannot start");
-  uint64_t word = 0;
-  randombytes_buf(&word, sizeof word);
-  return word;
+  // Each draw from the kernel is a system call; a word is given once and forgotten.
+  struct Drawn {
+    std::array<uint64_t, 64> words{};
+    size_t left = 0;
+  };
+  static thread_local Drawn drawn;
+  if (drawn.left == 0) {
+    randombytes_buf(drawn.words.data(), sizeof drawn.words);
+    drawn.left = drawn.words.size();
+  }
+  return std::exchange(drawn.words[--drawn.left], 0);
 }
 
 }  // namespace shoal

@@ -214,7 +214,7 @@ void ClusterApi::remove_network(const CallPtr& call, const LeaderCalls::Call& no
       [this, call, request_id = now.request_id, done](const Result<Answer>& answer) {
         if (!answer) return done(answer.error());
         const auto handled = replica_.store().handled(request_id, 0);
-        SHOAL_CHECK(handled.ok() && *handled != nullptr, "what was just done is remembered");
+        SHOAL_CHECK(handled.ok() && *handled, "what was just done is remembered");
         response_of<shoal::control::RemoveNetworkResponse>(*call).set_id((*handled)->network.str());
         done(ok_status());
       });

@@ -78,9 +78,11 @@ Result<Command> create_network(const Store& store, NetworkSpec spec,
 Result<Command> create_network_once(const Store& store, const Request& request, NetworkSpec spec,
                                     Draw draw) {
   const NetworkId id(request.id);
-  const HandledRequest* before = SHOAL_TRY(store.handled(request.id, request.since));
-  Command command{draw.now, draw.rng.next(), CreateNetwork{id, spec, {}}};
-  if (before == nullptr) {
+  const auto before = SHOAL_TRY(store.handled(request.id, request.since));
+  Command command;
+  if (before) {
+    command = {draw.now, draw.rng.next(), CreateNetwork{id, std::move(spec), {}}};
+  } else {
     command = SHOAL_TRY(create_network(store, std::move(spec), host_routes(store), draw));
     std::get<CreateNetwork>(command.operation).id = id;
   }
@@ -91,9 +93,9 @@ Result<Command> create_network_once(const Store& store, const Request& request, 
 
 Result<Command> remove_network_once(const Store& store, const Request& request,
                                     std::string_view network, Draw draw) {
-  const HandledRequest* before = SHOAL_TRY(store.handled(request.id, request.since));
+  const auto before = SHOAL_TRY(store.handled(request.id, request.since));
   Command command{draw.now, draw.rng.next(), RemoveNetwork{before ? before->network : NetworkId()}};
-  if (before == nullptr) command = SHOAL_TRY(remove_network(store, network, draw));
+  if (!before) command = SHOAL_TRY(remove_network(store, network, draw));
   command.request = request.id;
   command.since = request.since;
   return command;

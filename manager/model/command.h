@@ -79,8 +79,9 @@ struct Command {
   WallTime proposed_at;
   uint64_t seed = 0;
   Operation operation;
-  // Of CreateNetwork and RemoveNetwork: whose wish it is. However often a request is tried, it
-  // takes effect once, and each try is answered as the one that did. Empty: nobody tries again.
+  // Of CreateNetwork (the network's id) and RemoveNetwork: whose wish it is. However often a request
+  // is tried, it takes effect once, and each try is answered as the one that did. Empty: nobody
+  // tries again.
   std::string request;
   // Of a request that was tried before: an index that was applied before the first try. 0: the
   // first try.

@@ -209,10 +209,12 @@ struct AddressCursor {
   friend bool operator==(const AddressCursor&, const AddressCursor&) = default;
 };
 
-// A request that was carried out, remembered so that trying it again does not do it a second time.
+// The removal of a network, remembered so that neither trying it again nor trying again to make
+// that network does a second time what was done. (The request that makes a network gives it its id:
+// while the network is there, it tells of itself.)
 struct HandledRequest {
   std::string id;      // as the first manager drew it
-  NetworkId network;   // that it made or removed
+  NetworkId network;   // that it removed
   uint64_t index = 0;  // of the raft entry that did it
 
   friend bool operator==(const HandledRequest&, const HandledRequest&) = default;

@@ -22,9 +22,9 @@ void Store::commit(const Change& change) {
 }
 
 Store::NetworkState& Store::state_of(const NetworkId& id) {
-  const auto it = networks_.find(id);
-  SHOAL_CHECK(it != networks_.end(), "what belongs to a network comes after it");
-  return it->second;
+  const auto it = network_index_.find(id);
+  SHOAL_CHECK(it != network_index_.end(), "what belongs to a network comes after it");
+  return *it->second;
 }
 
 void Store::put(const Cluster& cluster) {
@@ -40,8 +40,9 @@ void Store::put(const Cluster& cluster) {
 void Store::erase(const Cluster& /*cluster*/) { SHOAL_CHECK(false, "a cluster is never removed"); }
 
 void Store::put(const Network& network) {
-  const bool added = networks_.try_emplace(network.id, network).second;
+  const auto [it, added] = networks_.try_emplace(network.id, network);
   SHOAL_CHECK(added, "a network is made once");
+  network_index_.emplace(network.id, &it->second);
   network_names_.emplace(network.spec.name, network.id);
   for (const Subnet& subnet : network.subnets) subnets_.add(subnet.prefix, network.spec.name);
   vnis_.take(network.vni, network.spec.name);
@@ -59,6 +60,7 @@ void Store::erase(const Network& network) {
   for (const Subnet& subnet : network.subnets) subnets_.remove(subnet.prefix);
   vnis_.release(network.vni);
   if (network.spec.ingress) ingress_ = NetworkId();
+  network_index_.erase(network.id);
   networks_.erase(network.id);
 }
 

@@ -6,11 +6,11 @@ namespace shoal::manager {
 
 Status Store::check_attach(const AttachEndpoint& op, const NetworkState*& state) const {
   SHOAL_TRY(EndpointId::parse(op.id.str()));
-  const auto it = networks_.find(op.network_id);
-  if (it == networks_.end()) {
+  const NetworkState* found = find_state(op.network_id);
+  if (found == nullptr) {
     return not_found("no such network: " + printable(op.network_id.str()));
   }
-  state = &it->second;
+  state = found;
   const std::string& network_name = state->network.spec.name;
   if (!state->network.spec.attachable) {
     return permission_denied("network \"" + network_name +

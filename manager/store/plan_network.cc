@@ -41,9 +41,9 @@ Result<Store::Plan> Store::plan(const CreateNetwork& op, const Context& context)
 }
 
 Result<Store::Plan> Store::plan(const RemoveNetwork& op, const Context& context) const {
-  const auto it = networks_.find(op.id);
-  if (it == networks_.end()) return not_found("no such network: " + printable(op.id.str()));
-  const NetworkState& state = it->second;
+  const NetworkState* found = find_state(op.id);
+  if (found == nullptr) return not_found("no such network: " + printable(op.id.str()));
+  const NetworkState& state = *found;
   if (!state.endpoints.empty()) return in_use(state);
   Plan result{state.network, {}};
   for (const auto& [ip, until] : state.addresses.quarantined()) {
@@ -59,6 +59,7 @@ Result<Store::Plan> Store::plan(const RemoveNetwork& op, const Context& context)
     result.changes.push_back({std::move(after), false});
   }
   result.changes.push_back({state.network, true});
+  remember_removal(context.request, op.id, context.index, result.changes);
   return result;
 }
 

@@ -32,9 +32,14 @@ Error ambiguous_prefix(const std::string& noun, std::string_view text, const Ite
 
 }  // namespace
 
+const Store::NetworkState* Store::find_state(const NetworkId& id) const {
+  const auto it = network_index_.find(id);
+  return it == network_index_.end() ? nullptr : it->second;
+}
+
 const Network* Store::network(const NetworkId& id) const {
-  const auto it = networks_.find(id);
-  return it == networks_.end() ? nullptr : &it->second.network;
+  const NetworkState* state = find_state(id);
+  return state == nullptr ? nullptr : &state->network;
 }
 
 Result<const Network*> Store::find_network(std::string_view text) const {

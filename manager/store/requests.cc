@@ -1,21 +1,34 @@
 // Requests that were carried out: each takes effect once, however often it is tried.
 //
 // A try whose answer was lost with its leader is followed by another on the next leader. By then
-// others may have undone what the first did, so that it cannot be told from the objects.
+// others may have removed what the first made, so that it cannot be told from the objects alone:
+// each removal is remembered. What makes a network is remembered by the network itself, so that it
+// costs nothing.
+#include <algorithm>
+
 #include "manager/store/store.h"
 
 namespace shoal::manager {
 
-Result<const HandledRequest*> Store::handled(const std::string& request, uint64_t since) const {
+Result<std::optional<HandledRequest>> Store::handled(const std::string& request,
+                                                     uint64_t since) const {
+  using Found = std::optional<HandledRequest>;
   const auto found = handled_by_id_.find(request);
-  if (found != handled_by_id_.end()) return &handled_.at(found->second);
+  if (found != handled_by_id_.end()) return Found(handled_.at(found->second));
+  const NetworkId id(request);
+  if (const NetworkState* made = find_state(id)) {
+    return Found({request, id, made->network.version});
+  }
+  if (const auto removed = removed_networks_.find(id); removed != removed_networks_.end()) {
+    return Found({request, id, removed->second});
+  }
   const bool all_remembered = handled_.size() < kHandledRequests;
   if (since != 0 && !all_remembered && since < handled_.begin()->first) {
     return deadline_exceeded(
         "the answer was lost, and so much was done since that it is not known whether this was: "
         "look, and ask again if it was not");
   }
-  return nullptr;
+  return Found();
 }
 
 Store::Plan Store::plan_again(const HandledRequest& handled, const Operation& operation) const {
@@ -30,26 +43,26 @@ Store::Plan Store::plan_again(const HandledRequest& handled, const Operation& op
   return {std::move(gone), {}};
 }
 
-void Store::remember(const Command& command, uint64_t index, std::vector<Change>& changes) const {
-  HandledRequest made{command.request, {}, index};
-  if (const auto* create = std::get_if<CreateNetwork>(&command.operation)) {
-    made.network = create->id;
-  } else if (const auto* remove = std::get_if<RemoveNetwork>(&command.operation)) {
-    made.network = remove->id;
-  } else {
-    return;
-  }
+void Store::remember_removal(const std::string& request, const NetworkId& id, uint64_t index,
+                             std::vector<Change>& changes) const {
+  if (request.empty()) return;
   if (handled_.size() >= kHandledRequests) changes.push_back({handled_.begin()->second, true});
-  changes.push_back({std::move(made), false});
+  changes.push_back({HandledRequest{request, id, index}, false});
 }
 
 void Store::put(const HandledRequest& handled) {
   handled_by_id_.emplace(handled.id, handled.index);
+  uint64_t& removed_at = removed_networks_[handled.network];
+  removed_at = std::max(removed_at, handled.index);
   handled_.emplace(handled.index, handled);
 }
 
 void Store::erase(const HandledRequest& handled) {
   handled_by_id_.erase(handled.id);
+  const auto removed = removed_networks_.find(handled.network);
+  if (removed != removed_networks_.end() && removed->second == handled.index) {
+    removed_networks_.erase(removed);
+  }
   handled_.erase(handled.index);
 }
 

@@ -74,7 +74,7 @@ TEST_F(RequestsTest, WhatWasForgottenIsSaidToBeUnknown) {
   request("a", create("a", "web"));
   request("b", RemoveNetwork{id_of<NetworkId>("a")});
   const uint64_t later = now_index();
-  for (size_t i = 0; i < kHandledRequests / 2; ++i) {
+  for (size_t i = 0; i < kHandledRequests; ++i) {
     const std::string id = "x" + std::to_string(i) + "x";
     request(id, create(id, "web"));
     request("r" + std::to_string(i) + "x", RemoveNetwork{id_of<NetworkId>(id)});

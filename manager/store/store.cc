@@ -24,18 +24,15 @@ Status Store::check(const Command& command) const {
 }
 
 Result<Store::Plan> Store::plan(const Command& command, uint64_t index) const {
-  const Context context{index, command.proposed_at, command.seed};
+  const Context context{index, command.request, command.proposed_at, command.seed};
   if (!cluster_ && !std::holds_alternative<InitCluster>(command.operation)) {
     return conflict("the cluster is not initialised: run \"shoal init\" first");
   }
   if (!command.request.empty()) {
-    const HandledRequest* before = SHOAL_TRY(handled(command.request, command.since));
-    if (before != nullptr) return plan_again(*before, command.operation);
+    const auto before = SHOAL_TRY(handled(command.request, command.since));
+    if (before) return plan_again(*before, command.operation);
   }
-  Plan result =
-      SHOAL_TRY(std::visit([&](const auto& op) { return plan(op, context); }, command.operation));
-  if (!command.request.empty()) remember(command, index, result.changes);
-  return result;
+  return std::visit([&](const auto& op) { return plan(op, context); }, command.operation);
 }
 
 std::vector<Change> Store::plan_expiry(WallTime now) const {

@@ -35,8 +35,8 @@ namespace shoal::manager {
 inline constexpr size_t kExpiredPerApply = 64;
 // A removed node is remembered so much longer than its certificates are valid: clocks differ.
 inline constexpr Duration kRemovedNodeGrace = std::chrono::hours(7 * 24);
-// Requests remembered. One that is tried again has waited for an election at most, while which
-// nothing is written, and half a second; beyond the bound it is refused as not known.
+// Removals remembered. A request that is tried again has waited for an election at most, while
+// which nothing is written, and half a second; beyond the bound it is refused as not known.
 inline constexpr size_t kHandledRequests = 8192;
 // How many holders a refusal names before "and N more".
 inline constexpr size_t kNamedInRefusal = 5;
@@ -86,9 +86,9 @@ class Store {
   Result<const Node*> find_node(std::string_view text) const;
   std::vector<const Node*> nodes() const;  // by id
   size_t manager_count() const { return managers_; }
-  // What became of a request that is tried (again: `since` is not 0; see Command). Null: it was not
-  // carried out so far. kDeadlineExceeded: it was tried so long ago that it is not known.
-  Result<const HandledRequest*> handled(const std::string& request, uint64_t since) const;
+  // What became of a request that is tried (again: `since` is not 0; see Command). Nothing: it was
+  // not carried out so far. kDeadlineExceeded: it was tried so long ago that it is not known.
+  Result<std::optional<HandledRequest>> handled(const std::string& request, uint64_t since) const;
   // Whether it was removed and a certificate of it may still be valid.
   bool was_removed(const NodeId& id) const { return removed_nodes_.contains(id); }
   // The hostname, else the id's first 12 characters: how messages name a node.
@@ -108,6 +108,7 @@ class Store {
 
   struct Context {
     uint64_t index = 0;
+    const std::string& request;
     WallTime now;
     uint64_t seed = 0;
   };
@@ -130,7 +131,8 @@ class Store {
   Result<Plan> plan(const SetUnlockKey& op, const Context& context) const;
 
   Plan plan_again(const HandledRequest& handled, const Operation& operation) const;
-  void remember(const Command& command, uint64_t index, std::vector<Change>& changes) const;
+  void remember_removal(const std::string& request, const NetworkId& id, uint64_t index,
+                        std::vector<Change>& changes) const;
   Status check_attach(const AttachEndpoint& op, const NetworkState*& state) const;
   Status check_node_update(const Node& before, const Node& after) const;
   Mac draw_mac(const NetworkState& state, uint64_t seed) const;
@@ -157,6 +159,7 @@ class Store {
 
   Status check_loaded(const Object& object) const;
   NetworkState& state_of(const NetworkId& id);
+  const NetworkState* find_state(const NetworkId& id) const;
 
   uint64_t applied_index_ = 0;
   std::optional<Cluster> cluster_;
@@ -178,9 +181,11 @@ class Store {
   std::unordered_map<uint64_t, NodeId> raft_ids_;
   std::unordered_set<NodeId> removed_nodes_;
   std::set<Rest> resting_;
-  std::unordered_map<std::string, uint64_t> handled_by_id_;  // -> index
-  NetworkId ingress_;                                        // the network that is, if any
-  size_t managers_ = 0;                                      // nodes whose desired role is manager
+  std::unordered_map<NetworkId, NetworkState*> network_index_;  // what networks_ holds
+  std::unordered_map<std::string, uint64_t> handled_by_id_;     // -> index
+  std::unordered_map<NetworkId, uint64_t> removed_networks_;    // -> index, in handled_
+  NetworkId ingress_;                                           // the network that is, if any
+  size_t managers_ = 0;  // nodes whose desired role is manager
 };
 
 }  // namespace shoal::manager
