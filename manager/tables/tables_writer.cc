@@ -16,6 +16,17 @@ void TablesWriter::write(std::vector<Change> changes, uint64_t applied_index) {
       return give_up(std::exchange(jobs_, {}));
     }
     jobs_.push_back({std::nullopt, std::move(changes), applied_index, nullptr});
+    if (scheduled_ && jobs_.size() != kGatherMost) return;
+  }
+  schedule(false);
+}
+
+void TablesWriter::schedule(bool at_once) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (at_once) at_once_ = true;
+    if (scheduled_) return gathered_.notify_one();
+    scheduled_ = true;
   }
   thread_.post([this] { run(); });
 }
@@ -27,7 +38,7 @@ void TablesWriter::replace(std::vector<Object> objects, uint64_t applied_index) 
     give_up(std::exchange(jobs_, {}));
     jobs_.push_back({std::move(objects), {}, applied_index, nullptr});
   }
-  thread_.post([this] { run(); });
+  schedule(true);
 }
 
 void TablesWriter::snapshot(std::function<void(std::optional<std::string>)> done) {
@@ -38,7 +49,7 @@ void TablesWriter::snapshot(std::function<void(std::optional<std::string>)> done
     if (behind_) return give_up(std::move(job));
     jobs_.push_back(std::move(job.front()));
   }
-  thread_.post([this] { run(); });
+  schedule(true);
 }
 
 // Who waits for a snapshot learns that there is none.
@@ -59,6 +70,7 @@ std::string TablesWriter::error() const {
 }
 
 void TablesWriter::drain() {
+  schedule(true);
   std::promise<void> drained;
   thread_.post([&drained] { drained.set_value(); });
   drained.get_future().wait();
@@ -67,7 +79,10 @@ void TablesWriter::drain() {
 void TablesWriter::run() {
   std::vector<Job> jobs;
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    gathered_.wait_for(lock, kGatherFor,
+                       [this] { return at_once_ || jobs_.size() >= kGatherMost; });
+    scheduled_ = at_once_ = false;
     jobs.swap(jobs_);
   }
   Status status = ok_status();
@@ -82,7 +97,7 @@ void TablesWriter::run() {
     }
     first = end + 1;
   }
-  if (jobs.empty()) return;  // an earlier run took them along
+  if (jobs.empty()) return;
   const std::lock_guard lock(mutex_);
   if (status) {
     if (!behind_) error_.clear();

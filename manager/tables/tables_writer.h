@@ -1,5 +1,6 @@
 // TablesWriter: writes what was applied to the tables, in order, on a thread of its own, so that
-// applying costs the strand no disk. Whatever is queued when the thread is free becomes one write.
+// applying costs the strand no disk. What comes within kGatherFor becomes one write: it is in no
+// hurry, since the raft log brings again what a crash took.
 //
 // A failed write leaves the tables behind: further changes are not written, since they would not
 // fit, until replace() brings the whole.
@@ -7,6 +8,8 @@
 // Thread rule: from any thread; one caller decides the order.
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -23,6 +26,9 @@ namespace shoal::manager {
 // Applied entries that wait for the disk; beyond them the tables are left behind and written whole
 // when the disk is free again.
 inline constexpr size_t kMaxQueuedWrites = 65536;
+// How long applied entries wait for others, and how many do not.
+inline constexpr std::chrono::milliseconds kGatherFor{20};
+inline constexpr size_t kGatherMost = 1024;
 
 class TablesWriter {
  public:
@@ -50,6 +56,7 @@ class TablesWriter {
     std::function<void(std::optional<std::string>)> snapshot;  // nothing to write: one to be taken
   };
 
+  void schedule(bool at_once);
   void run();
   Status perform(std::span<Job> jobs);
   void give_up(std::vector<Job> jobs);
@@ -57,6 +64,9 @@ class TablesWriter {
   const std::unique_ptr<Tables> tables_;
   mutable std::mutex mutex_;  // guards what follows
   std::vector<Job> jobs_;
+  bool scheduled_ = false;  // run() comes
+  bool at_once_ = false;    // without waiting for more
+  std::condition_variable gathered_;
   bool behind_ = false;
   std::string error_;
 
