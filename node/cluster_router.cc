@@ -72,7 +72,7 @@ Status inspect_endpoint(const worker::Worker& worker, const ClusterCall& call) {
     *response.mutable_endpoint() = to_wire(endpoint);
     const auto& networks = worker.catalogue().networks();
     const auto network = networks.find(endpoint.network_id);
-    if (network != networks.end()) *response.mutable_network() = to_wire(network->second);
+    if (network != networks.end()) *response.mutable_network() = to_wire(*network->second);
     return ok_status();
   }
   return not_here(worker);
@@ -84,7 +84,7 @@ Status answer_as_worker(const worker::Worker& worker, const ClusterCall& call) {
   switch (call.method) {
     case ClusterMethod::kListNetworks:
       for (const auto& [id, network] : worker.catalogue().networks()) {
-        *response_of<control::ListNetworksResponse>(call).add_networks() = to_wire(network);
+        *response_of<control::ListNetworksResponse>(call).add_networks() = to_wire(*network);
       }
       return ok_status();
     case ClusterMethod::kInspectNetwork:

@@ -112,9 +112,10 @@ void StateDirectory::write_next() {
   });
 }
 
-void StateDirectory::save_cluster(const ClusterInfo& cluster, const Assignments& complete) {
-  thread_.post([path = cache_file(directory_), cluster, complete] {
-    const Bytes file = encode_cache(cluster, complete);
+void StateDirectory::save_cluster(ClusterInfo cluster, Catalogue::Content content) {
+  thread_.post([path = cache_file(directory_), cluster = std::move(cluster),
+                content = std::make_shared<const Catalogue::Content>(std::move(content))] {
+    const Bytes file = encode_cache(cluster, content->complete());
     const Status written = write_file_atomic(path, as_text(file));
     if (!written) log::warn("state", "{}", written.error().message);
   });

@@ -63,7 +63,7 @@ class StateDirectory final : public Disk {
   static void remove(const std::string& directory);
 
   void save(PersistedState state, std::function<void(Status)> done) override;
-  void save_cluster(const ClusterInfo& cluster, const Assignments& complete) override;
+  void save_cluster(ClusterInfo cluster, Catalogue::Content content) override;
 
  private:
   using Dones = std::vector<std::function<void(Status)>>;

@@ -14,6 +14,7 @@
 #include "manager/model/objects.h"
 #include "worker/attach/data_plane.h"
 #include "worker/dns/names/name_table.h"
+#include "worker/session/catalogue.h"
 #include "worker/session/messages.h"
 #include "worker/state/attachments.h"
 
@@ -71,7 +72,7 @@ class Disk {
   virtual void save(PersistedState state, std::function<void(Status)> done) = 0;
   // What the managers said last, to start from while they are away. Written before what a later
   // save() writes.
-  virtual void save_cluster(const ClusterInfo& cluster, const Assignments& complete) = 0;
+  virtual void save_cluster(ClusterInfo cluster, Catalogue::Content content) = 0;
 };
 
 struct Ports {

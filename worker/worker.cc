@@ -132,7 +132,7 @@ WorkerState Worker::desired() const {
   for (const NetworkId& id : networks) {
     const auto known = catalogue_.networks().find(id);
     if (known == catalogue_.networks().end()) continue;
-    state.networks.push_back(overlay_of(known->second));
+    state.networks.push_back(overlay_of(*known->second));
   }
   state.remote = peers_.remotes();
   for (const auto& [id, attachment] : departed_) {
@@ -194,7 +194,7 @@ Status Worker::sync_sandbox(const NamespaceRef& space) {
     const NetworkId& id = local->record.endpoint.network_id;
     networks.push_back(id);
     const auto network = catalogue_.networks().find(id);
-    if (network != catalogue_.networks().end() && !network->second.spec.internal) {
+    if (network != catalogue_.networks().end() && !network->second->spec.internal) {
       may_forward = true;
     }
   }
@@ -203,7 +203,7 @@ Status Worker::sync_sandbox(const NamespaceRef& space) {
 
 std::string Worker::network_name(const NetworkId& network) const {
   const auto known = catalogue_.networks().find(network);
-  return known == catalogue_.networks().end() ? network.str() : known->second.spec.name;
+  return known == catalogue_.networks().end() ? network.str() : known->second->spec.name;
 }
 
 bool Worker::network_in_use(const NetworkId& network) const {
@@ -261,10 +261,8 @@ void Worker::cache_soon() {
 void Worker::cache_now() {
   cache_pending_ = false;
   if (!cluster_) return;
-  Assignments complete = catalogue_.complete();
-  cached_networks_.clear();
-  for (const manager::Network& network : complete.networks) cached_networks_.insert(network.id);
-  ports_.disk.save_cluster(*cluster_, std::move(complete));
+  uncached_networks_.clear();
+  ports_.disk.save_cluster(*cluster_, catalogue_.content());
 }
 
 void Worker::start_gossip() {

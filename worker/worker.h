@@ -196,7 +196,7 @@ class Worker final : private gossip::Observer {
   // then.
   std::map<EndpointId, Attachment> departed_;
   uint64_t epoch_ = 0;
-  std::set<NetworkId> cached_networks_;  // those of the cache on disk
+  std::set<NetworkId> uncached_networks_;  // told since the cache was written
 
   Serial serial_;
   Sandboxes sandboxes_;

@@ -146,6 +146,7 @@ void Worker::attach_leased(const std::shared_ptr<AttachOp>& op, Result<Lease> le
     Assignments news;
     news.networks.push_back(lease->network);
     catalogue_.apply(news);
+    uncached_networks_.insert(lease->network.id);
   }
   attach_plumb(op);
 }
@@ -178,7 +179,7 @@ void Worker::attach_plumbed(const std::shared_ptr<AttachOp>& op, const PassResul
   local.record.ifname = attached->second.ifname;
   local.record.mtu = attached->second.mtu;
   local.record.phase = Attachment::Phase::kAttached;
-  if (!cached_networks_.contains(local.record.endpoint.network_id)) cache_now();
+  if (uncached_networks_.contains(local.record.endpoint.network_id)) cache_now();
   save(guarded([this, op](const Status& saved) {
     if (!saved) {
       attach_undo(op, saved.error().wrap("the attachment cannot be written down"));

@@ -198,6 +198,9 @@ void Worker::on_session(bool active) {
 
 void Worker::on_assignments(const Assignments& assignments, Instant opened) {
   catalogue_.apply(assignments);
+  for (const manager::Network& network : assignments.networks) {
+    uncached_networks_.insert(network.id);
+  }
   bool orphaned = false;
   for (const manager::Endpoint& endpoint : assignments.endpoints) {
     if (locals_.contains(endpoint.id) || !releases_.insert(endpoint.id).second) continue;

@@ -214,9 +214,9 @@ class FakeDisk final : public Disk {
     history.push_back(saved);
     loop_.post([done] { done(ok_status()); });
   }
-  void save_cluster(const ClusterInfo& info, const Assignments& complete) override {
-    cluster = info;
-    assignments = complete;
+  void save_cluster(ClusterInfo info, Catalogue::Content content) override {
+    cluster = std::move(info);
+    assignments = content.complete();
   }
 
   PersistedState saved;

@@ -3,10 +3,19 @@
 namespace shoal::worker {
 namespace {
 
+void put(std::map<NetworkId, NetworkPtr>& table, const manager::Network& network) {
+  table.insert_or_assign(network.id, std::make_shared<const manager::Network>(network));
+}
 template <typename Id, typename T>
-void merge(std::map<Id, T>& table, const std::vector<T>& changed, const std::vector<Id>& removed) {
+void put(std::map<Id, T>& table, const T& object) {
+  table.insert_or_assign(object.id, object);
+}
+
+template <typename Id, typename Held, typename T>
+void merge(std::map<Id, Held>& table, const std::vector<T>& changed,
+           const std::vector<Id>& removed) {
   for (const Id& id : removed) table.erase(id);
-  for (const T& object : changed) table.insert_or_assign(object.id, object);
+  for (const T& object : changed) put(table, object);
 }
 
 template <typename Id, typename T>
@@ -33,13 +42,13 @@ void Catalogue::apply(const Assignments& assignments) {
 Result<manager::Network> Catalogue::find_network(std::string_view reference) const {
   if (reference.empty()) return invalid_argument("name a network");
   const auto exact = networks_.find(NetworkId(std::string(reference)));
-  if (exact != networks_.end()) return exact->second;
+  if (exact != networks_.end()) return *exact->second;
   const manager::Network* by_prefix = nullptr;
   size_t prefixes = 0;
   for (const auto& [id, network] : networks_) {
-    if (network.spec.name == reference) return network;
+    if (network->spec.name == reference) return *network;
     if (!id.str().starts_with(reference)) continue;
-    by_prefix = &network;
+    by_prefix = network.get();
     ++prefixes;
   }
   const std::string quoted = "\"" + std::string(reference.substr(0, 64)) + "\"";
@@ -53,12 +62,16 @@ Result<manager::Network> Catalogue::find_network(std::string_view reference) con
   return *by_prefix;
 }
 
-Assignments Catalogue::complete() const {
+Catalogue::Content Catalogue::content() const {
+  return {values(networks_), values(endpoints_), values(nodes_)};
+}
+
+Assignments Catalogue::Content::complete() const {
   Assignments out;
   out.complete = true;
-  out.networks = values(networks_);
-  out.endpoints = values(endpoints_);
-  out.nodes = values(nodes_);
+  for (const NetworkPtr& network : networks) out.networks.push_back(*network);
+  out.endpoints = endpoints;
+  out.nodes = nodes;
   return out;
 }
 

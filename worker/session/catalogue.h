@@ -3,20 +3,25 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/types/result.h"
 #include "worker/session/messages.h"
 
 namespace shoal::worker {
 
+// Never changed: what is told of a network anew takes its place.
+using NetworkPtr = std::shared_ptr<const manager::Network>;
+
 class Catalogue {
  public:
   // A complete message replaces everything; a change adds, replaces and removes by id.
   void apply(const Assignments& assignments);
 
-  const std::map<NetworkId, manager::Network>& networks() const { return networks_; }
+  const std::map<NetworkId, NetworkPtr>& networks() const { return networks_; }
   const std::map<EndpointId, manager::Endpoint>& endpoints() const { return endpoints_; }
   const std::map<NodeId, manager::Node>& nodes() const { return nodes_; }
 
@@ -24,11 +29,19 @@ class Catalogue {
   // several ids begin so.
   Result<manager::Network> find_network(std::string_view reference) const;
 
-  // What apply() would need to arrive here: one complete message with `sequence` 0, for the disk.
-  Assignments complete() const;
+  // All of it as it is now. Networks may be many; none is copied.
+  struct Content {
+    std::vector<NetworkPtr> networks;
+    std::vector<manager::Endpoint> endpoints;
+    std::vector<manager::Node> nodes;
+
+    // What apply() would need to arrive here: one complete message with `sequence` 0.
+    Assignments complete() const;
+  };
+  Content content() const;
 
  private:
-  std::map<NetworkId, manager::Network> networks_;
+  std::map<NetworkId, NetworkPtr> networks_;
   std::map<EndpointId, manager::Endpoint> endpoints_;
   std::map<NodeId, manager::Node> nodes_;
 };

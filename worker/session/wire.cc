@@ -6,7 +6,7 @@ namespace shoal::worker {
 namespace {
 
 // A manager's message is bounded by gRPC; the same bound holds for the file it is kept in.
-constexpr size_t kMaxMessage = 16U << 20;
+constexpr size_t kMaxMessage = 512U << 20;  // a million networks
 // What one message may list.
 constexpr size_t kMaxObjects = 1U << 20;
 
