@@ -5,8 +5,8 @@
 namespace shoal::worker {
 namespace {
 
-// A manager's message is bounded by gRPC; the same bound holds for the file it is kept in.
-constexpr size_t kMaxMessage = 512U << 20;  // a million networks
+// Of the file that what the managers said is kept in.
+constexpr size_t kMaxMessage = 512U << 20;
 // What one message may list.
 constexpr size_t kMaxObjects = 1U << 20;
 
