@@ -104,6 +104,7 @@ void Driver::apply(const std::vector<Entry>& entries) {
     } else if (entry.type == EntryType::kConfChange) {
       if (const auto set = decode_conf_changes(entry.data)) configuration_.apply(*set);
       machine_.on_applied_conf(entry.index, configuration_.list());
+      await_confirmation(entry);
     }
     settle(entry.index, entry.term, std::move(result));
     if (run != run_) return;
@@ -124,6 +125,26 @@ void Driver::settle(Index index, Term term, std::string result) {
       done(unavailable("leadership changed before this was carried out: try again"));
     }
   }
+}
+
+// Who proposed a change hears of it when it is confirmed; or, when that is not for us to see, that
+// it is not known.
+void Driver::await_confirmation(const Entry& entry) {
+  const auto found = proposals_.find({entry.index, entry.term});
+  if (found == proposals_.end() || !core_) return;
+  const Proposal asked = std::move(found->second);
+  proposals_.erase(found);
+  const Error unsure = deadline_exceeded(
+      "leadership changed before the change of members was confirmed: look at them, and try again");
+  const Position by = core_->confirmation();
+  if (by.index <= entry.index) {
+    SHOAL_MARK("membership: a change is confirmed by another leader");
+    return asked.done(unsure);
+  }
+  proposals_[{by.index, by.term}] = {
+      asked.deadline, [done = asked.done, unsure](const Result<std::string>& result) {
+        done(result ? result : Result<std::string>(unsure));
+      }};
 }
 
 Status Driver::install(const Snapshot& snapshot) {

@@ -98,15 +98,16 @@ class Driver {
   //   kInvalidArgument, kResourceExhausted, kUnavailable: it did not and will not happen; or
   //   kDeadlineExceeded: leadership was lost and it may or may not happen.
   void propose(std::string command, ProposeCallback done);
-  // Adds a learner, adds or promotes a voter, or changes an address; done when in effect here. Also
-  // kConflict (another change is under way) and kUnavailable (the learner is still far behind).
-  // Adding a voter to a group of one makes both needed for progress: add a learner first, then
-  // promote.
+  // Adds a learner, adds or promotes a voter, or changes an address; done when in effect here and
+  // confirmed (Core::confirmation): from then on a quorum of the new voters is enough, whatever
+  // crashes. Also kConflict (another change is under way) and kUnavailable (the learner is still
+  // far behind). Adding a voter to a group of one makes both needed for progress, and for the
+  // answer: add a learner first, then promote.
   void add_member(const Member& member, StatusCallback done);
   // kNotFound, kConflict (the last voter). A leader may remove itself.
   void remove_member(RaftId id, StatusCallback done);
-  // Several at once, through a joint configuration; done when that is in effect here. It is left
-  // without further calls but for kJointExplicit, which an empty set ends.
+  // Several at once, through a joint configuration; done when that is in effect and confirmed. It
+  // is left without further calls but for kJointExplicit, which an empty set ends.
   void change_members(const ConfChangeSet& set, StatusCallback done);
   // On any member: done when a read of the state machine here sees everything acknowledged before
   // the call. kUnavailable: try again.
@@ -156,6 +157,7 @@ class Driver {
   // apply.cc
   void apply(const std::vector<Entry>& entries);
   void settle(Index index, Term term, std::string result);
+  void await_confirmation(const Entry& entry);
   Status install(const Snapshot& snapshot);
   void finish_reads();
   void ask_reads();

@@ -132,6 +132,59 @@ TEST_F(DriverTest, FullDiskStopsAcknowledgingAndRecovers) {
   EXPECT_TRUE(results_.back().ends_with(":works"));
 }
 
+TEST_F(DriverTest, AChangeIsDoneWhenItIsConfirmed) {
+  bootstrap();
+  std::vector<std::string> done;
+  const auto told = [&](const Status& status) {
+    done.emplace_back(status ? "ok" : to_string(status.error().code));
+  };
+  driver_->add_member({2, "n2", true}, told);
+  run(milliseconds(50));
+  EXPECT_EQ(done, std::vector<std::string>{"ok"});
+  const auto acknowledge = [&] {
+    Message answer;
+    answer.type = MessageType::kAppendResp;
+    answer.from = 2;
+    answer.to = 1;
+    answer.term = driver_->status().term;
+    answer.index = driver_->status().last_index;
+    driver_->receive(answer);
+  };
+  acknowledge();
+  driver_->add_member({2, "n2", false}, told);
+  run(milliseconds(50));
+  EXPECT_FALSE(driver_->members()[1].learner) << "in effect";
+  EXPECT_EQ(done.size(), 1U) << "and not confirmed: both are needed for that";
+  acknowledge();
+  EXPECT_EQ(done, (std::vector<std::string>{"ok", "ok"}));
+}
+
+// It is committed all the same: nobody may be told that it did not happen.
+TEST_F(DriverTest, AChangeWhoseConfirmationIsLostIsUnknown) {
+  bootstrap();
+  std::vector<ErrorClass> done;
+  driver_->add_member({2, "n2", false}, [&](const Status& status) {
+    ASSERT_FALSE(status);
+    done.push_back(status.error().code);
+  });
+  run(milliseconds(50));
+  ASSERT_EQ(driver_->members().size(), 2U);
+  EXPECT_TRUE(done.empty());
+  const RaftStatus status = driver_->status();
+  Message append;
+  append.type = MessageType::kAppend;
+  append.from = 2;
+  append.to = 1;
+  append.term = status.term + 1;
+  append.index = status.last_index - 1;
+  append.log_term = status.term;
+  append.entries = {{.term = append.term, .index = status.last_index, .type = EntryType::kNoop}};
+  append.commit = status.last_index;
+  driver_->receive(append);
+  run(milliseconds(50));
+  EXPECT_EQ(done, std::vector<ErrorClass>{ErrorClass::kDeadlineExceeded});
+}
+
 TEST_F(DriverTest, EveryCallbackFiresOnStop) {
   bootstrap();
   propose("a");

@@ -27,6 +27,7 @@ NodeConfig config_stub() {
   core.pre_vote = false;
   core.check_quorum = false;
   core.on_removal = OnRemoval::kStay;
+  core.confirm_changes = false;
   return config;
 }
 

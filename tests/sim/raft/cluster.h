@@ -99,6 +99,7 @@ class Cluster {
   void membership_fault();
   void hasty_fault();
   void joint_fault(Node& at);
+  void members_told(const Node& node, const std::vector<raft::Member>& members);
   void relay_fault();
   void restart_fault();
   void transfer_fault();
@@ -107,9 +108,11 @@ class Cluster {
   void disk_fault();
   void cut_fault();
   void flap_fault();
-  void power_cut();
+  void power_cut(Duration from_now);
   void clock_fault();
   void damage_fault();
+  void damage(Node& victim);
+  void damage_after_change();
   void storm_fault();
   void catch_up_fault();
   bool may_damage(const Node& victim);
@@ -135,6 +138,7 @@ class Cluster {
   raft::RaftId damaged_ = 0;  // to be replaced
   raft::RaftId spare_ = 0;    // by this one
   bool changing_ = false;     // the operator waits for an answer
+  raft::RaftId alone_ = 0;    // to be cut off when it has a joint configuration
 };
 
 }  // namespace shoal::sim

@@ -130,19 +130,18 @@ void Cluster::storm_fault() {
   for (int i = 0; i < 12 && follower.up(); ++i) clients_.read(follower);
 }
 
-// Losing this disk must cost no quorum, now and with any change of members that is on its way.
+// Losing this disk must cost no quorum, now and with any change of members that is on its way. One
+// that is confirmed is on its way no more, whoever has not heard of it.
 bool Cluster::may_damage(const Node& victim) {
   const Node* at = leader();
   if (at == nullptr || damaged_ != 0 || totals_.disks_damaged >= kMaxDamages) return false;
   const raft::Core& core = *at->core();
   const raft::Configuration& now = core.configuration();
   if (now.joint() || !now.contains(victim.id())) return false;
+  if (core.confirmation().index > core.log().committed()) return false;
   std::map<RaftId, bool> rest;
   for (const RaftId id : now.voters().ids()) {
-    const raft::Core* const other = nodes_[id - 1]->core();
-    // A change is in effect where it is applied: who has not heard of it needs the old quorum.
-    rest[id] = id != victim.id() && other != nullptr && !nodes_[id - 1]->disk().full &&
-               other->configuration().list() == now.list();
+    rest[id] = id != victim.id() && !nodes_[id - 1]->damaged() && !nodes_[id - 1]->disk().full;
   }
   if (now.voters().vote_result(rest) != raft::VoteResult::kWon) return false;
   const Index applied = core.log().applied();
@@ -153,9 +152,7 @@ bool Cluster::may_damage(const Node& victim) {
     const auto& state = node->disk().state;
     return node->damaged() ||
            std::none_of(state.entries.begin(), state.entries.end(), [&](const raft::Entry& entry) {
-             // The commit index is saved lazily: a restart may bring the old members back.
-             return entry.index > std::min(applied, state.hard_state.commit) &&
-                    changes_members(entry);
+             return entry.index > applied && changes_members(entry);
            });
   });
 }
@@ -164,6 +161,11 @@ bool Cluster::may_damage(const Node& victim) {
 void Cluster::damage_fault() {
   Node& victim = any();
   if (!may_damage(victim)) return;
+  damage(victim);
+  if (rng_.below(2) == 0) damage_after_change();
+}
+
+void Cluster::damage(Node& victim) {
   note("the disk of node " + std::to_string(victim.id()) + " is damaged");
   ++totals_.disks_damaged;
   damaged_ = victim.id();
@@ -171,6 +173,22 @@ void Cluster::damage_fault() {
   spare_ = nodes_.size() + 1;
   nodes_.push_back(std::make_unique<Node>(*this, spare_));
   nodes_.back()->start(false);
+}
+
+// Nobody writes while the operator makes the group whole again. Then the next disk is lost, and all
+// restart: nobody may need its vote.
+void Cluster::damage_after_change() {
+  const Network weather = network_;
+  network_ = Network{};
+  if (wait_for(seconds(10), [this] { return replace_damaged(); })) {
+    Node& victim = any();
+    if (may_damage(victim)) {
+      damage(victim);
+      power_cut(Duration(0));
+      play(10, milliseconds(200));
+    }
+  }
+  network_ = weather;
 }
 
 bool Cluster::replace_damaged() {

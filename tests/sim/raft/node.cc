@@ -149,6 +149,11 @@ void Node::set_members(const std::vector<Member>& members) {
   for (const Member& member : members) peers_.insert(member.id);
 }
 
+void Node::on_members(const std::vector<Member>& members) {
+  step();
+  cluster_.members_told(*this, members);
+}
+
 void Node::on_leader_change(RaftId leader, Term term, bool is_self) {
   cluster_.note("node " + std::to_string(id_) + " follows " + std::to_string(leader) + " in term " +
                 std::to_string(term));

@@ -66,7 +66,7 @@ class Node final : public raft::Transport, public raft::Observer, public Machine
   void send(raft::RaftId to, raft::Message message) override;
   void set_members(const std::vector<raft::Member>& members) override;
   void on_leader_change(raft::RaftId leader, raft::Term term, bool is_self) override;
-  void on_members(const std::vector<raft::Member>&) override { step(); }
+  void on_members(const std::vector<raft::Member>& members) override;
 
  private:
   struct PowerLoss {};
