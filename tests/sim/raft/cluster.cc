@@ -28,6 +28,7 @@ Duration Network::draw_delay(Rng& rng, raft::MessageType type) const {
   if (late_permille > 0 && rng.below(1000) < late_permille) return up_to(seconds(8));
   if (slow_hand_over && type == raft::MessageType::kTimeoutNow) return milliseconds(1500);
   if (type != raft::MessageType::kSnapshot) return up_to(max_delay);
+  if (endless_snapshots) return seconds(20);
   // A snapshot is many messages; now and then they take longer than anybody waits for them.
   if (late_permille > 0 && rng.below(12) == 0) return seconds(4) + up_to(seconds(8));
   return up_to(10 * max_delay);

@@ -31,6 +31,7 @@ struct Network {
   bool mute_appends = false;                            // all of them are lost
   raft::RaftId slow_to = 0;                             // who gets everything late
   bool slow_hand_over = false;                          // the word to take over is
+  bool endless_snapshots = false;                       // nobody waits for their end
 
   Duration draw_delay(Rng& rng, raft::MessageType type) const;
 };
@@ -115,6 +116,7 @@ class Cluster {
   void damage_after_change();
   void storm_fault();
   void catch_up_fault();
+  void lost_receiver_fault();
   bool may_damage(const Node& victim);
   bool replace_damaged();  // the next step of it; true when nothing is left to do
   void play(uint64_t steps, Duration longest);  // clients go on meanwhile

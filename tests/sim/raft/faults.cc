@@ -46,7 +46,7 @@ void Cluster::one_fault() {
     case 16:
       return hasty_fault();
     case 19:
-      return catch_up_fault();
+      return rng_.below(4) == 0 ? lost_receiver_fault() : catch_up_fault();
     case 18:
       return slow_answers_fault();
     case 17:

@@ -119,6 +119,28 @@ void Cluster::catch_up_fault() {
   network_ = weather;
 }
 
+// A member that needs a snapshot is lost while it is sent one that does not end. When the leader
+// gives that up, it has nobody to make another one for.
+void Cluster::lost_receiver_fault() {
+  Node* at = leader();
+  Node& gone = any();
+  if (at == nullptr || &gone == at || !gone.up()) return;
+  note("node " + std::to_string(gone.id()) + " is lost while it is sent a snapshot");
+  const Network weather = network_;
+  network_ = Network{.endless_snapshots = true};
+  cut_off(gone);
+  play(30, milliseconds(100));
+  network_.cut.clear();
+  (void)wait_for(seconds(2), [&] {
+    const Node* now = leader();
+    if (now == nullptr || !now->core()->progress().contains(gone.id())) return false;
+    return now->core()->progress().at(gone.id()).state == raft::ProgressState::kSnapshot;
+  });
+  gone.crash();
+  play(60, milliseconds(200));
+  network_ = weather;
+}
+
 // More commands and reads at once than the bounds allow.
 void Cluster::storm_fault() {
   Node* at = leader();
