@@ -37,6 +37,7 @@ Duration Network::draw_delay(Rng& rng, raft::MessageType type) const {
 void Totals::add(const Totals& other) {
   commands_done += other.commands_done;
   commands_unknown += other.commands_unknown;
+  tried_again += other.tried_again;
   reads_done += other.reads_done;
   judged += other.judged;
   messages += other.messages;
@@ -55,6 +56,7 @@ void Totals::add(const Totals& other) {
 std::vector<std::pair<std::string, uint64_t>> Totals::list() const {
   return {{"commands done", commands_done},
           {"commands unknown", commands_unknown},
+          {"requests tried again", tried_again},
           {"reads", reads_done},
           {"operations judged", judged},
           {"messages", messages},

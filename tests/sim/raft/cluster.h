@@ -40,6 +40,7 @@ struct Network {
 struct Totals {
   uint64_t commands_done = 0;
   uint64_t commands_unknown = 0;
+  uint64_t tried_again = 0;  // requests
   uint64_t reads_done = 0;
   uint64_t judged = 0;  // operations of clients in histories
   uint64_t messages = 0;

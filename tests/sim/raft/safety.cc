@@ -151,6 +151,12 @@ void Safety::account(const manager::Change& change) {
     own(macs_, network + endpoint->mac.str(), endpoint->id.str(), change.removed);
   } else if (const auto* network = std::get_if<manager::Network>(&change.object)) {
     own(vnis_, "VNI " + std::to_string(network->vni.value), network->id.str(), change.removed);
+  } else if (const auto* request = std::get_if<manager::HandledRequest>(&change.object)) {
+    const auto [known, first] = requests_.emplace(request->id, request->index);
+    if (!first && !change.removed) {
+      violate_("request " + request->id + " takes effect at " + std::to_string(request->index) +
+               ", and did at " + std::to_string(known->second));
+    }
   }
 }
 

@@ -8,6 +8,7 @@
 //                          bytes of the whole store at the same index
 //   durable, then said     an append is acknowledged, a vote given and an entry applied when it is
 //                          on the disk
+//   exactly once           no request takes effect twice
 //   allocation             no address, MAC or VNI has two owners
 //
 // It is told in the order of virtual time; the first violation is what a run ends with.
@@ -58,6 +59,7 @@ class Safety {
   std::map<raft::Index, Applied> applied_;
   std::map<raft::Index, uint64_t> stores_;
   std::unordered_map<std::string, int> times_;
+  std::map<std::string, raft::Index> requests_;   // where they took effect
   std::map<std::string, std::string> addresses_;  // "network address" -> endpoint
   std::map<std::string, std::string> macs_;       // "network mac" -> endpoint
   std::map<std::string, std::string> vnis_;       // -> network
