@@ -115,6 +115,8 @@ class Cluster {
   void damage_fault();
   void damage(Node& victim);
   void damage_after_change();
+  bool of_four();
+  void former_voter_fault();
   void storm_fault();
   void catch_up_fault();
   void lost_receiver_fault();

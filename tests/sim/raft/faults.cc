@@ -37,7 +37,7 @@ void Cluster::one_fault() {
     case 11:
       return restart_fault();
     case 12:
-      return damage_fault();
+      return rng_.below(3) == 0 ? former_voter_fault() : damage_fault();
     case 13:
       return storm_fault();
     case 14:

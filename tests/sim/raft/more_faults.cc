@@ -213,6 +213,68 @@ void Cluster::damage_after_change() {
   network_ = weather;
 }
 
+// A group of four voters that are all well; of five one has to go.
+bool Cluster::of_four() {
+  Node* at = leader();
+  if (at == nullptr || at->core()->configuration().members().size() > 5) return false;
+  if (at->core()->configuration().voters().ids().size() == 5) {
+    const RaftId first = at->core()->configuration().voters().ids().front();
+    const RaftId last = at->core()->configuration().voters().ids().back();
+    change(*at, {raft::ConfChangeKind::kRemove, {.id = first == at->id() ? last : first}});
+    if (!wait_for(seconds(5), [this] { return !changing_; })) return false;
+  }
+  at = leader();
+  if (at == nullptr || !may_damage(*at)) return false;
+  const std::vector<RaftId>& voters = at->core()->configuration().voters().ids();
+  return voters.size() == 4 && std::all_of(voters.begin(), voters.end(), [this](RaftId id) {
+           return nodes_[id - 1]->core() != nullptr;
+         });
+}
+
+// Of four voters one that has fallen behind becomes a learner, and is the only one to hear that it
+// is; from a snapshot. Then the leader is lost for good. The other two need three, and what they
+// have is less than the learner has: it must lead.
+void Cluster::former_voter_fault() {
+  const Network weather = network_;
+  network_ = Network{};
+  if (!of_four()) {
+    network_ = weather;
+    return;
+  }
+  Node& at = *leader();
+  const std::vector<RaftId> voters = at.core()->configuration().voters().ids();
+  const RaftId id = voters[0] == at.id() ? voters[1] : voters[0];
+  Node& former = *nodes_[id - 1];
+  note("node " + std::to_string(id) + " becomes a learner without hearing of it");
+  former.disk().latency = milliseconds(1);
+  cut_off(former);
+  play(30, milliseconds(100));
+  const auto knows = [&](const Node& node) {
+    return node.core() != nullptr && node.core()->configuration().contains(id) &&
+           !node.core()->configuration().is_voter(id);
+  };
+  run_for(milliseconds(200));
+  if (leader() == &at && may_damage(at)) {
+    at.enter([&] {
+      at.driver().change_members(
+          {.changes = {{raft::ConfChangeKind::kAddLearner, {id, address(id), true}}}},
+          [](const Status&) {});
+    });
+    for (const RaftId other : voters) network_.cut.insert({at.id(), other});
+    if (at.up() && wait_for(milliseconds(300), [&] { return knows(at); })) {
+      network_.cut.erase({at.id(), id});
+      network_.cut.erase({id, at.id()});
+      (void)wait_for(milliseconds(400), [&] { return knows(former); });
+      former.crash();
+      damage(at);
+      former.start(false);
+    }
+  }
+  network_.cut.clear();
+  play(20, milliseconds(200));
+  network_ = weather;
+}
+
 bool Cluster::replace_damaged() {
   if (damaged_ == 0) return true;
   Node* at = leader();
