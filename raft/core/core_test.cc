@@ -124,6 +124,27 @@ TEST_F(CoreTest, OwnCopyCountsWhenDurable) {
   EXPECT_EQ(core_->log().committed(), 3U);
 }
 
+// The disk has that entry, until the save of what had replaced it overwrites it.
+TEST_F(CoreTest, ASaveOfAnEarlierTermDoesNotCountForWhatWasWrittenAgain) {
+  start(3);
+  saving_ = false;
+  const auto append = [&](RaftId leader, Term term, std::vector<Entry> entries) {
+    Message message = from(leader, MessageType::kAppend, term);
+    message.index = message.log_term = 1;
+    message.entries = std::move(entries);
+    receive(message);
+    return last_seq_;
+  };
+  const Entry first{.term = 2, .index = 2, .data = "a"};
+  const uint64_t old_save = append(2, 2, {first});
+  append(3, 3, {{.term = 3, .index = 2, .data = "b"}});
+  const uint64_t new_save = append(2, 4, {first, {.term = 4, .index = 3, .data = "c"}});
+  core_->persisted(old_save, now_);
+  EXPECT_EQ(core_->log().stable(), 1U);
+  core_->persisted(new_save, now_);
+  EXPECT_EQ(core_->log().stable(), 3U);
+}
+
 TEST_F(CoreTest, PreVoteDoesNotRaiseTheTerm) {
   start(3);
   now_ = now_ + std::chrono::seconds(2);

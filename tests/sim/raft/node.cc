@@ -113,7 +113,7 @@ void Node::stepped() {
   if (core == nullptr) {
     known_commit_ = 0;
   } else {
-    cluster_.safety_.stepped(id_, *core, known_commit_);
+    cluster_.safety_.stepped(id_, *core, known_commit_, disk_.state);
   }
 }
 

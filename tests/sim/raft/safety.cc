@@ -71,7 +71,8 @@ void Safety::saves(RaftId id, const raft::LogStore::Batch& batch) {
   }
 }
 
-void Safety::stepped(RaftId id, const raft::Core& core, Index& known) {
+void Safety::stepped(RaftId id, const raft::Core& core, Index& known,
+                     const raft::LogStore::Loaded& durable) {
   const Log& log = core.log();
   if (log.committed() < known) {
     violate_(node(id) + " goes back from commit index " + std::to_string(known) + " to " +
@@ -86,6 +87,14 @@ void Safety::stepped(RaftId id, const raft::Core& core, Index& known) {
     }
   }
   known = log.committed();
+  // A log that begins after `stable` stands at a snapshot that may still be on its way.
+  const Index stable = log.stable();
+  if (stable < log.first_index() || stable <= durable.offset) return;
+  if (!holds_entry(durable, stable) ||
+      durable.entries[stable - durable.offset - 1].term != log.term(stable)) {
+    violate_(node(id) + " takes entry " + std::to_string(stable) + " of term " +
+             std::to_string(*log.term(stable)) + " for durable, its disk has another or none");
+  }
 }
 
 void Safety::sends(RaftId id, const Message& message, const raft::LogStore::Loaded& durable) {

@@ -7,7 +7,7 @@
 //   state machine safety   the same command at the same index, with the same outcome; the same
 //                          bytes of the whole store at the same index
 //   durable, then said     an append is acknowledged, a vote given and an entry applied when it is
-//                          on the disk
+//                          on the disk; what a member takes for durable is on its disk, as it is
 //   exactly once           no request takes effect twice
 //   allocation             no address, MAC or VNI has two owners
 //
@@ -33,7 +33,8 @@ class Safety {
   void leads(raft::RaftId id, const raft::Core& core);
   void saves(raft::RaftId id, const raft::LogStore::Batch& batch);
   // After anything happened at a member; `known` is its commit index of the last time.
-  void stepped(raft::RaftId id, const raft::Core& core, raft::Index& known);
+  void stepped(raft::RaftId id, const raft::Core& core, raft::Index& known,
+               const raft::LogStore::Loaded& durable);
   void sends(raft::RaftId id, const raft::Message& message, const raft::LogStore::Loaded& durable);
   void applies(raft::RaftId id, raft::Index index, raft::Term term, std::string_view command,
                const manager::Outcome& outcome, const raft::LogStore::Loaded& durable);
