@@ -18,10 +18,12 @@ SnapshotMeta joint_meta() {
 }
 
 TEST(JointSnapshot, IsKeptByTheStore) {
-  const auto again = format::decode_snapshot(format::encode({.meta = joint_meta()}));
+  format::State state;
+  state.snapshot = joint_meta();
+  const auto again = format::decode_state(format::encode(state));
   ASSERT_TRUE(again);
-  EXPECT_EQ(again->meta, joint_meta());
-  EXPECT_TRUE(Configuration(again->meta.members).joint());
+  EXPECT_EQ(again->snapshot, joint_meta());
+  EXPECT_TRUE(Configuration(again->snapshot.members).joint());
 }
 
 TEST(JointSnapshot, IsKeptOnTheWire) {
