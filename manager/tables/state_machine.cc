@@ -13,21 +13,17 @@ Result<std::unique_ptr<StateMachine>> StateMachine::open(std::unique_ptr<Tables>
   return machine;
 }
 
-std::string StateMachine::apply(raft::Index index, raft::Term term, std::string_view command) {
+Result<std::string> StateMachine::apply(raft::Index index, raft::Term term,
+                                        std::string_view command) {
   (void)term;
+  const Command decoded = SHOAL_TRY(wire::decode_command(command));
   applied_index_ = index;
-  const auto decoded = wire::decode_command(command);
-  if (!decoded) {
-    last_answer_ = decoded.error();
-    if (listener_.failed) listener_.failed(decoded.error());
-    return {};
-  }
-  Outcome outcome = store_.apply(index, *decoded);
+  Outcome outcome = store_.apply(index, decoded);
   last_answer_ = std::move(outcome.answer);
-  if (outcome.changes.empty()) return {};
+  if (outcome.changes.empty()) return std::string();
   save(outcome.changes);
   if (listener_.applied) listener_.applied(outcome.changes);
-  return {};
+  return std::string();
 }
 
 void StateMachine::save(const std::vector<Change>& changes) {

@@ -1,10 +1,10 @@
 // StateMachine: the store as raft sees it: entries in, tables and listeners informed.
 //
 // Applies an entry to the store in memory and leaves writing its changes to a thread of the tables
-// (tables_writer.h); an entry that cannot be decoded changes nothing (alike on every manager of one
-// version). When the disk refuses, the store in memory goes on and the tables are written whole as
-// soon as it takes them again: until then a restart replays more of the log, which is kept until a
-// snapshot is durable.
+// (tables_writer.h). An entry that cannot be decoded is not applied and ends the member's part:
+// managers of another version may well apply it. When the disk refuses, the store in memory goes on
+// and the tables are written whole as soon as it takes them again: until then a restart replays
+// more of the log, which is kept until a snapshot is durable.
 //
 // Thread rule: raft's strand.
 #pragma once
@@ -38,7 +38,7 @@ class StateMachine final : public raft::StateMachine {
   // Waits for the tables.
   void drain() { writer_.drain(); }
 
-  std::string apply(raft::Index index, raft::Term term, std::string_view command) override;
+  Result<std::string> apply(raft::Index index, raft::Term term, std::string_view command) override;
   std::string snapshot() override;
   Status restore(raft::Index index, std::string_view data) override;
   raft::Index applied_index() const override { return applied_index_; }

@@ -58,7 +58,7 @@ class TablesTest : public ::testing::Test {
   }
   void apply(StateMachine& machine, const Result<Command>& command) {
     ASSERT_TRUE(command.ok()) << command.error().message;
-    machine.apply(machine.applied_index() + 1, 1, wire::encode_command(*command));
+    ASSERT_TRUE(machine.apply(machine.applied_index() + 1, 1, wire::encode_command(*command)));
     ASSERT_TRUE(machine.last_answer().ok()) << machine.last_answer().error().message;
   }
 
@@ -110,12 +110,15 @@ TEST_F(TablesTest, ABadSnapshotChangesNothing) {
   EXPECT_TRUE(machine->store().objects() == objects);
 }
 
-TEST_F(TablesTest, AnUnreadableEntryChangesNothingAndIsAnswered) {
+TEST_F(TablesTest, AnUnreadableEntryIsNotApplied) {
   auto machine = open();
   fill(*machine, 1);
   const auto objects = machine->store().objects();
-  machine->apply(machine->applied_index() + 1, 1, "nonsense");
-  EXPECT_EQ(machine->last_answer().error().code, ErrorClass::kDataLoss);
+  const auto applied = machine->applied_index();
+  const auto result = machine->apply(applied + 1, 1, "nonsense");
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorClass::kDataLoss);
+  EXPECT_EQ(machine->applied_index(), applied);
   EXPECT_TRUE(machine->store().objects() == objects);
 }
 

@@ -60,16 +60,25 @@ void Driver::read_index(StatusCallback done) {
 void Driver::apply(const std::vector<Entry>& entries) {
   const auto run = run_;
   for (const Entry& entry : entries) {
-    std::string result;
-    if (entry.type == EntryType::kCommand) {
-      result = machine_.apply(entry.index, entry.term, entry.data);
-    } else if (entry.type == EntryType::kConfChange) {
-      if (const auto set = decode_conf_changes(entry.data)) configuration_.apply(*set);
-      machine_.on_applied_conf(entry.index, configuration_.list());
+    auto result = apply_one(entry);
+    if (!result) {
+      return fail("raft entry " + std::to_string(entry.index) + " cannot be applied here",
+                  result.error(), kNever);
     }
-    settle(entry.index, entry.term, std::move(result));
+    settle(entry.index, entry.term, std::move(*result));
     if (run != run_) return;
   }
+}
+
+Result<std::string> Driver::apply_one(const Entry& entry) {
+  if (entry.type == EntryType::kCommand) {
+    return machine_.apply(entry.index, entry.term, entry.data);
+  }
+  if (entry.type == EntryType::kConfChange) {
+    configuration_.apply(SHOAL_TRY(decode_conf_changes(entry.data)));
+    machine_.on_applied_conf(entry.index, configuration_.list());
+  }
+  return std::string();
 }
 
 // The entry at `index` is decided: its proposer gets the result, and proposals that had hoped for
@@ -217,7 +226,7 @@ void Driver::maybe_snapshot() {
                                  to = compaction_point()](const Status& status) {
     if (run.expired()) return;
     snapshotting_ = false;
-    if (!status) return fail(status.error());
+    if (!status) return storage_failed(status.error());
     // A newer one may have been received meanwhile.
     if (meta.index <= snapshot_index_) return;
     snapshot_index_ = meta.index;

@@ -79,7 +79,7 @@ Status Driver::bootstrap(const Member& self) {
   store_.save(std::move(batch), [this, run = std::weak_ptr(run_)](const Status& status) {
     if (run.expired()) return;
     const Status started = status ? load_and_run() : status;
-    if (!started) fail(started.error());
+    if (!started) storage_failed(started.error());
   });
   return ok_status();
 }
@@ -186,13 +186,13 @@ void Driver::persist(Effects& effects) {
 }
 
 void Driver::saved(uint64_t seq, const Status& status) {
-  if (!status) return fail(status.error());
+  if (!status) return storage_failed(status.error());
   SHOAL_CHECK(!saving_.empty() && saving_.front().seq == seq, "saves finished out of order");
   Saving done = std::move(saving_.front());
   saving_.pop_front();
   if (done.snapshot) {
     const Status installed = install(*done.snapshot);
-    if (!installed) return fail(installed.error());
+    if (!installed) return storage_failed(installed.error());
   }
   for (Message& message : done.messages) {
     const RaftId to = message.to;
@@ -213,11 +213,15 @@ void Driver::forget_run() {
   run_ = std::make_shared<int>();
 }
 
-void Driver::fail(const Error& error) {
+void Driver::storage_failed(const Error& error) {
+  fail("the raft storage of this node failed", error, config_.storage_retry);
+}
+
+void Driver::fail(const std::string& what, const Error& error, Duration retry_after) {
   forget_run();
-  error_ = error.message;
-  retry_at_ = clock_.now() + config_.storage_retry;
-  const std::string why = "the raft storage of this node failed (" + error.message + ")";
+  error_ = what + ": " + error.message;
+  retry_at_ = retry_after == kNever ? Instant::max() : clock_.now() + retry_after;
+  const std::string why = what + " (" + error.message + ")";
   fail_all(deadline_exceeded(why + "; the change may or may not happen"), unavailable(why));
   if (told_leader_ != 0) {
     told_leader_ = 0;
@@ -234,7 +238,7 @@ void Driver::wake() {
   if (now >= retry_at_) {
     retry_at_ = Instant::max();
     const Status started = load_and_run();
-    if (!started) return fail(started.error());
+    if (!started) return storage_failed(started.error());
   }
   expire();
   if (core_ && now >= core_->next_deadline()) core_->tick(now);

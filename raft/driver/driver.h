@@ -5,7 +5,9 @@
 // so a slow disk delays acknowledgements, not heartbeats.
 //
 // When storage fails, the driver stops taking part (no acknowledgement, no vote, no leadership),
-// says so in status(), and starts over from what is on disk every few seconds.
+// says so in status(), and starts over from what is on disk every few seconds. The same when an
+// entry cannot be applied (a newer version wrote it, and to skip it would be to diverge), but then
+// for good: only another program could go on.
 //
 // Thread rule: everything on one strand; callbacks are called there, also from inside the call that
 // took them (a refusal). They may call the driver again.
@@ -129,6 +131,8 @@ class Driver {
     std::vector<Message> messages;
   };
 
+  static constexpr Duration kNever = Duration::max();
+
   // driver.cc
   Status load_and_run();
   Result<InitialState> load();
@@ -136,7 +140,8 @@ class Driver {
   void round(Effects effects);
   void persist(Effects& effects);
   void saved(uint64_t seq, const Status& status);
-  void fail(const Error& error);
+  void fail(const std::string& what, const Error& error, Duration retry_after);
+  void storage_failed(const Error& error);
   void forget_run();
   void wake();
   void arm();
@@ -145,6 +150,7 @@ class Driver {
 
   // apply.cc
   void apply(const std::vector<Entry>& entries);
+  Result<std::string> apply_one(const Entry& entry);
   void settle(Index index, Term term, std::string result);
   Status install(const Snapshot& snapshot);
   void finish_reads();

@@ -132,6 +132,45 @@ TEST_F(DriverTest, FullDiskStopsAcknowledgingAndRecovers) {
   EXPECT_TRUE(results_.back().ends_with(":works"));
 }
 
+TEST_F(DriverTest, HaltsAtACommandItCannotCarryOut) {
+  bootstrap();
+  propose("before");
+  run(milliseconds(20));
+  machine_->refuse = "of the next version";
+  propose("of the next version");
+  propose("after");
+  run(milliseconds(20));
+  EXPECT_EQ(results_[1], "deadline_exceeded") << "it may happen on a member that can";
+  EXPECT_EQ(results_[2], "deadline_exceeded");
+  EXPECT_EQ(tables_.commands.size(), 1U) << "nothing after it is applied";
+  EXPECT_FALSE(driver_->is_leader());
+  EXPECT_NE(driver_->status().error.find("cannot be applied"), std::string::npos);
+  run(seconds(30));
+  EXPECT_FALSE(driver_->is_leader());
+  // Another program can.
+  driver_.reset();
+  make();
+  ASSERT_TRUE(driver_->start());
+  run(milliseconds(50));
+  EXPECT_EQ(tables_.commands.size(), 3U);
+}
+
+TEST_F(DriverTest, HaltsAtAMembershipChangeOfAnUnknownVersion) {
+  bootstrap();
+  driver_.reset();
+  raft::Entry change{.term = disk_.state.hard_state.term,
+                     .index = disk_.state.offset + disk_.state.entries.size() + 1,
+                     .type = EntryType::kConfChange,
+                     .data = "\x09 of the next version"};
+  disk_.state.entries.push_back(change);
+  make();
+  ASSERT_TRUE(driver_->start());
+  run(milliseconds(50));
+  EXPECT_FALSE(driver_->is_leader());
+  EXPECT_NE(driver_->status().error.find("entry " + std::to_string(change.index)),
+            std::string::npos);
+}
+
 TEST_F(DriverTest, EveryCallbackFiresOnStop) {
   bootstrap();
   propose("a");

@@ -21,8 +21,10 @@ namespace shoal::raft {
 class StateMachine {
  public:
   virtual ~StateMachine() = default;
-  // The result goes to the callback of the proposer, on the node that proposed.
-  virtual std::string apply(Index index, Term term, std::string_view command) = 0;
+  // The result goes to the callback of the proposer, on the node that proposed. An error: this
+  // member cannot carry out what the others may; nothing has changed and the driver stops taking
+  // part, for to go on would be to diverge.
+  virtual Result<std::string> apply(Index index, Term term, std::string_view command) = 0;
   // The whole state as of the last applied entry; at most kMaxSnapshotBytes.
   virtual std::string snapshot() = 0;
   // Replaces the whole state; applied_index() is `index` afterwards. An error stops the driver.

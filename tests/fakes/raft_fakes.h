@@ -122,8 +122,9 @@ class FakeStateMachine : public raft::StateMachine {
   explicit FakeStateMachine(FakeTables& tables) : tables_(tables) {}
 
   // The result is the command and its place: "3:text".
-  std::string apply(raft::Index index, raft::Term, std::string_view command) override {
+  Result<std::string> apply(raft::Index index, raft::Term, std::string_view command) override {
     SHOAL_CHECK(index > tables_.applied, "applied twice");
+    if (!refuse.empty() && command == refuse) return unimplemented("fake: " + refuse);
     tables_.commands.emplace_back(index, command);
     tables_.applied = index;
     return std::to_string(index) + ":" + std::string(command);
@@ -150,6 +151,8 @@ class FakeStateMachine : public raft::StateMachine {
     return ok_status();
   }
   raft::Index applied_index() const override { return tables_.applied; }
+
+  std::string refuse;  // the command that this version does not know
 
  protected:
   FakeTables& tables_;

@@ -19,7 +19,7 @@ class Node::Machine final : public fakes::FakeStateMachine {
   Machine(fakes::FakeTables& tables, Cluster& cluster, RaftId id)
       : FakeStateMachine(tables), cluster_(cluster), id_(id) {}
 
-  std::string apply(Index index, Term term, std::string_view command) override {
+  Result<std::string> apply(Index index, Term term, std::string_view command) override {
     cluster_.applied(id_, index, term, command);
     return FakeStateMachine::apply(index, term, command);
   }
