@@ -88,7 +88,8 @@ std::vector<grpc::Service*> ManagerImpl::cluster_port_services() {
 void ManagerImpl::make_driver(uint64_t raft_id, std::vector<raft::Member> peers) {
   raft_id_ = raft_id;
   transport_ = std::make_unique<raft::GrpcTransport>(
-      raft::GrpcTransport::Config{raft_id, config_.cluster.str(), config_.control_address.str()},
+      raft::GrpcTransport::Config{raft_id, config_.cluster.str(), config_.control_address.str(),
+                                  log_->inbox()},
       strand_, clock_, rng_,
       [identity = config_.identity](const std::string& address) {
         return manager_channel(identity, address);

@@ -77,6 +77,10 @@ class Store {
   std::vector<const Endpoint*> endpoints_of(const NetworkId& id) const;    // by name
   std::vector<const Endpoint*> endpoints_of_node(const NodeId& id) const;  // by id
   size_t endpoint_count() const { return endpoints_.size(); }
+  // Of all kinds, about.
+  size_t object_count() const {
+    return endpoints_.size() + nodes_.size() + networks_.size() + resting_.size() + 1;
+  }
 
   const Node* node(const NodeId& id) const;
   // By id, then unique hostname, then unique prefix of an id. kNotFound, kConflict (ambiguous).

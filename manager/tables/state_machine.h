@@ -34,20 +34,23 @@ class StateMachine final : public raft::StateMachine {
   // Of the entry applied last: valid in the callback of its proposal.
   const Result<Answer>& last_answer() const { return last_answer_; }
   // Why the tables are behind the store; empty when they are not.
-  std::string disk_error() const { return writer_.error(); }
+  std::string disk_error() const { return writer_->error(); }
   // Waits for the tables.
-  void drain() { writer_.drain(); }
+  void drain() { writer_->drain(); }
 
   Result<std::string> apply(raft::Index index, raft::Term term, std::string_view command) override;
-  std::string snapshot() override;
-  Status restore(raft::Index index, std::string_view data) override;
+  // Read from the tables, as of what was applied last.
+  std::unique_ptr<raft::SnapshotSource> snapshot(raft::Index index) override;
+  Status restore(raft::Index index, const std::shared_ptr<const raft::SnapshotData>& data) override;
   raft::Index applied_index() const override { return applied_index_; }
 
  private:
-  explicit StateMachine(std::unique_ptr<Tables> tables) : writer_(std::move(tables)) {}
+  explicit StateMachine(std::unique_ptr<Tables> tables)
+      : writer_(std::make_shared<TablesWriter>(std::move(tables))) {}
   void save(const std::vector<Change>& changes);
+  void write_whole();
 
-  TablesWriter writer_;
+  const std::shared_ptr<TablesWriter> writer_;  // a snapshot may outlive this
   Store store_;
   raft::Index applied_index_ = 0;
   std::string told_error_;  // of the disk, to the listener

@@ -1,7 +1,6 @@
 #include "manager/tables/tables_writer.h"
 
 #include <algorithm>
-#include <future>
 
 namespace shoal::manager {
 
@@ -10,24 +9,66 @@ void TablesWriter::write(std::vector<Change> changes, uint64_t applied_index) {
     const std::lock_guard lock(mutex_);
     if (behind_) return;
     if (jobs_.size() >= kMaxQueuedWrites) {
-      behind_ = true;
       error_ = "the disk is slower than the changes; the tables are written whole when it is free";
-      jobs_.clear();
-      return;
+      return fall_behind();
     }
-    jobs_.push_back({std::nullopt, std::move(changes), applied_index});
+    Job job;
+    job.changes = std::move(changes);
+    job.applied_index = applied_index;
+    jobs_.push_back(std::move(job));
   }
   thread_.post([this] { run(); });
 }
 
-void TablesWriter::replace(std::vector<Object> objects, uint64_t applied_index) {
+void TablesWriter::replace(Tables::Objects objects, uint64_t applied_index) {
   {
     const std::lock_guard lock(mutex_);
+    fall_behind();
     behind_ = false;
-    jobs_.clear();
-    jobs_.push_back({std::move(objects), {}, applied_index});
+    Job job;
+    job.objects = std::move(objects);
+    job.applied_index = applied_index;
+    jobs_.push_back(std::move(job));
   }
   thread_.post([this] { run(); });
+}
+
+// mutex_ is held. What waits is dropped, and who waits for it is told.
+void TablesWriter::fall_behind() {
+  behind_ = true;
+  for (const Job& job : jobs_) {
+    if (job.mark) job.mark(false);
+  }
+  jobs_.clear();
+}
+
+template <typename T>
+std::future<Result<T>> TablesWriter::after_all(std::function<Result<T>()> work) {
+  const auto promise = std::make_shared<std::promise<Result<T>>>();
+  auto result = promise->get_future();
+  Job job;
+  job.mark = [promise, work = std::move(work)](bool reached) {
+    if (reached) return promise->set_value(work());
+    promise->set_value(unavailable("the tables are behind what was applied"));
+  };
+  {
+    const std::lock_guard lock(mutex_);
+    if (behind_) {
+      job.mark(false);
+      return result;
+    }
+    jobs_.push_back(std::move(job));
+  }
+  thread_.post([this] { run(); });
+  return result;
+}
+
+std::future<Result<std::unique_ptr<Tables::Reader>>> TablesWriter::reader() {
+  return after_all<std::unique_ptr<Tables::Reader>>([this] { return tables_->reader(); });
+}
+
+std::future<Status> TablesWriter::sync(uint64_t applied_index) {
+  return after_all<void>([this, applied_index] { return tables_->sync(applied_index); });
 }
 
 bool TablesWriter::behind() const {
@@ -46,14 +87,21 @@ void TablesWriter::drain() {
   drained.get_future().wait();
 }
 
+// Up to the next mark; the rest is left to the run that was posted with it, or to the next.
 void TablesWriter::run() {
   std::vector<Job> jobs;
   {
     const std::lock_guard lock(mutex_);
-    jobs.swap(jobs_);
+    auto end = std::find_if(jobs_.begin(), jobs_.end(), [](const Job& job) { return !!job.mark; });
+    if (end != jobs_.end()) ++end;
+    jobs.assign(std::make_move_iterator(jobs_.begin()), std::make_move_iterator(end));
+    jobs_.erase(jobs_.begin(), end);
   }
   if (jobs.empty()) return;  // an earlier run took them along
-  const Status status = perform(std::move(jobs));
+  const std::function<void(bool)> mark = std::move(jobs.back().mark);
+  if (mark) jobs.pop_back();
+  const Status status = jobs.empty() ? ok_status() : perform(std::move(jobs));
+  if (mark) mark(status.ok());
   const std::lock_guard lock(mutex_);
   if (status) {
     if (!behind_) error_.clear();
@@ -62,14 +110,13 @@ void TablesWriter::run() {
   error_ = status.error().message;
   // A replace that came meanwhile does not build on what failed.
   if (!jobs_.empty() && jobs_.front().objects) return;
-  behind_ = true;
-  jobs_.clear();
+  fall_behind();
 }
 
 Status TablesWriter::perform(std::vector<Job> jobs) {
   const uint64_t applied_index = jobs.back().applied_index;
   if (jobs.front().objects) {
-    SHOAL_TRY(tables_->replace(*jobs.front().objects, jobs.front().applied_index));
+    SHOAL_TRY(tables_->replace(jobs.front().objects, jobs.front().applied_index));
     if (jobs.size() == 1) return ok_status();
   }
   std::vector<Change> changes;

@@ -7,6 +7,7 @@
 // Thread rule: from any thread; one caller decides the order.
 #pragma once
 
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -28,7 +29,14 @@ class TablesWriter {
       : tables_(std::move(tables)), thread_("tables") {}
 
   void write(std::vector<Change> changes, uint64_t applied_index);
-  void replace(std::vector<Object> objects, uint64_t applied_index);
+  // `objects` is called on the thread.
+  void replace(Tables::Objects objects, uint64_t applied_index);
+  // The objects as of everything given so far; waits for that, and is for another thread than the
+  // caller's. kUnavailable: the tables are behind.
+  std::future<Result<std::unique_ptr<Tables::Reader>>> reader();
+  // Everything given so far, and that nothing is missing up to `applied_index`, outlives a loss of
+  // power.
+  std::future<Status> sync(uint64_t applied_index);
 
   // Whether replace() is due: what was given to write() was dropped.
   bool behind() const;
@@ -39,11 +47,15 @@ class TablesWriter {
 
  private:
   struct Job {
-    std::optional<std::vector<Object>> objects;  // replace
+    Tables::Objects objects;  // replace
     std::vector<Change> changes;
     uint64_t applied_index = 0;
+    std::function<void(bool reached)> mark;  // instead: called in its turn, on the thread
   };
 
+  template <typename T>
+  std::future<Result<T>> after_all(std::function<Result<T>()> work);
+  void fall_behind();
   void run();
   Status perform(std::vector<Job> jobs);
 

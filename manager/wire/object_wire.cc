@@ -175,7 +175,7 @@ Result<Object> from_wire(const store::Object& object) {
     case store::Object::OBJECT_NOT_SET:
       break;
   }
-  return invalid_argument("its kind is not known to this version of shoald");
+  return unimplemented("its kind is not known to this version of shoald: upgrade it");
 }
 
 }  // namespace shoal::manager::wire

@@ -6,6 +6,7 @@
 // (map entries in order): equal objects give equal bytes. Thread-safe: no state.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,5 +32,13 @@ Result<Object> decode_object(std::string_view bytes);
 
 std::string encode_snapshot(const std::vector<Object>& objects);
 Result<std::vector<Object>> decode_snapshot(std::string_view bytes);
+
+// The same in pieces, for a state that is not to be held twice: a head, then each object as
+// encode_object() gave it.
+std::string snapshot_head();
+void append_to_snapshot(std::string_view object, std::string& out);
+// Calls `visit` with each object. `next` gives the bytes piece by piece, empty at their end.
+Status decode_snapshot(const std::function<Result<std::string>()>& next,
+                       const std::function<void(Object)>& visit);
 
 }  // namespace shoal::manager::wire

@@ -1,6 +1,4 @@
-// The driver's other half: proposals and reads, applying, snapshots of the own state.
-#include <algorithm>
-
+// Proposals and reads, applying what is committed.
 #include "raft/driver/driver.h"
 
 namespace shoal::raft {
@@ -65,6 +63,7 @@ void Driver::apply(const std::vector<Entry>& entries) {
       return fail("raft entry " + std::to_string(entry.index) + " cannot be applied here",
                   result.error(), kNever);
     }
+    bytes_since_snapshot_ += entry_bytes(entry);
     settle(entry.index, entry.term, std::move(*result));
     if (run != run_) return;
   }
@@ -97,9 +96,10 @@ void Driver::settle(Index index, Term term, std::string result) {
 }
 
 Status Driver::install(const Snapshot& snapshot) {
-  const Status restored = machine_.restore(snapshot.meta.index, snapshot.data);
-  if (!restored) return restored;
+  SHOAL_TRY(machine_.restore(snapshot.meta.index, snapshot.data));
   snapshot_index_ = snapshot.meta.index;
+  bytes_since_snapshot_ = 0;
+  sendable_.reset();
   configuration_ = Configuration(snapshot.meta.members);
   machine_.on_applied_conf(snapshot.meta.index, snapshot.meta.members);
   while (!proposals_.empty() && proposals_.begin()->first.first <= snapshot_index_) {
@@ -178,61 +178,8 @@ void Driver::told(const SoftState& soft) {
           "this node was removed while it led; the change may or may not have happened"));
     }
   }
+  forget_sendable();
   observer_.on_leader_change(soft.leader, soft.term, self);
-}
-
-std::shared_ptr<const Snapshot> Driver::make_snapshot() {
-  const Index index = core_->log().applied();
-  auto snapshot = std::make_shared<Snapshot>();
-  snapshot->meta = {index, *core_->log().term(index), configuration_.list()};
-  snapshot->data = machine_.snapshot();
-  if (snapshot->data.size() > kMaxSnapshotBytes) return nullptr;
-  return snapshot;
-}
-
-// Entries up to here may go: all but a tail, of which no more is kept than a quarter of the bound.
-Index Driver::compaction_point() const {
-  const Log& log = core_->log();
-  Index point = log.applied();
-  size_t bytes = 0;
-  while (point >= log.first_index() && log.applied() - point < config_.keep_entries) {
-    bytes += entry_bytes(log.at(point));
-    if (bytes > config_.snapshot_log_bytes / 4) break;
-    --point;
-  }
-  return point;
-}
-
-// The log stands at a received snapshot that the state machine has not yet taken in.
-bool Driver::installing() const {
-  return std::any_of(saving_.begin(), saving_.end(),
-                     [](const Saving& saving) { return saving.snapshot != nullptr; });
-}
-
-void Driver::maybe_snapshot() {
-  const Log& log = core_->log();
-  if (snapshotting_ || installing() || log.applied() <= snapshot_index_) return;
-  const bool many = log.applied() - snapshot_index_ >= config_.snapshot_entries;
-  const bool large = log.bytes() >= config_.snapshot_log_bytes;
-  if (!many && !large) return;
-  auto snapshot = make_snapshot();
-  if (!snapshot) return;
-  LogStore::Batch batch;
-  batch.snapshot = snapshot;
-  batch.compact_to = compaction_point();
-  batch.compact_term = log.term(batch.compact_to).value_or(0);
-  snapshotting_ = true;
-  store_.save(std::move(batch), [this, run = std::weak_ptr(run_), meta = snapshot->meta,
-                                 to = compaction_point()](const Status& status) {
-    if (run.expired()) return;
-    snapshotting_ = false;
-    if (!status) return storage_failed(status.error());
-    // A newer one may have been received meanwhile.
-    if (meta.index <= snapshot_index_) return;
-    snapshot_index_ = meta.index;
-    core_->compact(to);
-    pump();
-  });
 }
 
 }  // namespace shoal::raft

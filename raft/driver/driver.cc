@@ -50,9 +50,8 @@ Result<InitialState> Driver::load() {
   if (machine_.applied_index() < snapshot_index_) {
     // A crash between the save of a received snapshot and its installation, or tables that lost
     // their unsynced tail.
-    const std::string data = SHOAL_TRY(store_.load_snapshot());
-    const Status restored = machine_.restore(snapshot_index_, data);
-    if (!restored) return restored.error();
+    const auto data = SHOAL_TRY(store_.load_snapshot());
+    SHOAL_TRY(machine_.restore(snapshot_index_, data));
     machine_.on_applied_conf(snapshot_index_, loaded.snapshot.members);
   }
   InitialState initial;
@@ -104,6 +103,7 @@ void Driver::receive(Message message) {
 void Driver::report_snapshot(RaftId to, bool delivered) {
   if (!core_) return;
   core_->report_snapshot(to, delivered, clock_.now());
+  forget_sendable();
   pump();
 }
 
@@ -148,9 +148,8 @@ void Driver::round(Effects effects) {
   const auto run = run_;
   apply(effects.committed);
   if (run != run_) return;  // the state machine's owner stopped us
-  for (const RaftId to : effects.snapshot_requests) {
-    if (auto snapshot = make_snapshot()) core_->provide_snapshot(to, snapshot, clock_.now());
-  }
+  snapshot_wanted_.insert(effects.snapshot_requests.begin(), effects.snapshot_requests.end());
+  serve_snapshots();
   for (const ReadState& read : effects.reads) {
     const auto found = reads_.find(read.context);
     if (found != reads_.end()) found->second.index = read.index;
@@ -210,6 +209,10 @@ void Driver::forget_run() {
   core_.reset();
   saving_.clear();
   snapshotting_ = false;
+  snapshot_tried_ = 0;
+  bytes_since_snapshot_ = 0;
+  sendable_.reset();
+  snapshot_wanted_.clear();
   run_ = std::make_shared<int>();
 }
 

@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,11 +30,18 @@ struct DriverConfig {
   CoreConfig core;
   // Members to talk to before the log says who they are: what a joining node was told.
   std::vector<Member> initial_peers;
-  // A snapshot is taken after this many entries or bytes; then the log keeps a tail so that a
-  // follower a little behind needs no snapshot.
+  // The state is made durable after this many applied entries or bytes, and the log before it goes,
+  // for it is held in memory. A tail of it is kept, so that a follower a little behind needs no
+  // snapshot: a short restart's worth, and no more than half of the bytes.
   Index snapshot_entries = 10000;
-  size_t snapshot_log_bytes = 8U << 20;  // the log is held in memory
-  Index keep_entries = 500;
+  size_t snapshot_log_bytes = 8U << 20;
+  Index keep_entries = 5000;
+  // Entries that a follower which answers still needs, or who is being sent a snapshot, are kept
+  // until they are so many bytes: else a snapshot would be old before it has arrived.
+  size_t hold_log_bytes = 32U << 20;
+  // A state up to this size is copied whole beside the log, and damaged tables are made anew from
+  // it. A larger copy would cost more writing than the log itself.
+  size_t max_copied_state = 8U << 20;
   // Longer than any election: an answer after it is not known to be one.
   Duration proposal_timeout = std::chrono::seconds(10);
   Duration read_timeout = std::chrono::seconds(3);
@@ -156,11 +164,18 @@ class Driver {
   void finish_reads();
   void expire();
   void fail_all(const Error& proposals, const Error& reads);
-  void maybe_snapshot();
-  bool installing() const;
-  Index compaction_point() const;
-  std::shared_ptr<const Snapshot> make_snapshot();
   void told(const SoftState& soft);
+
+  // snapshots.cc
+  void maybe_snapshot();
+  void serve_snapshots();
+  void write_out(std::unique_ptr<SnapshotSource> source, bool compacts, bool with_data);
+  void written_out(const Result<std::shared_ptr<const Snapshot>>& result, bool compacts);
+  void save_and_compact(const std::shared_ptr<const Snapshot>& snapshot);
+  void forget_sendable();
+  bool installing() const;
+  Index compaction_point(Index snapshot) const;
+  Index needed_by_followers() const;
 
   const DriverConfig config_;
   LogStore& store_;
@@ -178,7 +193,12 @@ class Driver {
   bool pumping_ = false;
   std::deque<Saving> saving_;
   Index snapshot_index_ = 0;
+  // One snapshot at a time is written out, and then perhaps saved.
   bool snapshotting_ = false;
+  Index snapshot_tried_ = 0;                  // where it was begun last, to let go of the log
+  size_t bytes_since_snapshot_ = 0;           // of entries applied since
+  std::shared_ptr<const Snapshot> sendable_;  // the newest of this run that has data
+  std::set<RaftId> snapshot_wanted_;          // by whom
   std::map<std::pair<Index, Term>, Proposal> proposals_;
   std::map<uint64_t, Read> reads_;  // by context
   uint64_t next_read_ = 0;

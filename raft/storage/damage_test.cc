@@ -45,7 +45,7 @@ class DamageTest : public ::testing::Test {
     auto store = SHOAL_TRY(RocksLogStore::open(directory, kKey, strand_));
     Content out;
     out.loaded = SHOAL_TRY(store->load());
-    out.snapshot = SHOAL_TRY(store->load_snapshot());
+    out.snapshot = SHOAL_TRY(read_all(*SHOAL_TRY(store->load_snapshot())));
     return out;
   }
   void save(RocksLogStore& store, LogStore::Batch batch) {
@@ -74,8 +74,8 @@ class DamageTest : public ::testing::Test {
         save(**store, entries(35, 36, 9));  // conflict: what followed 34 is replaced
         save(**store, entries(37, 40, 9));
         LogStore::Batch batch;
-        batch.snapshot = std::make_shared<Snapshot>(
-            Snapshot{{36, 9, {{1, "a:1", false}, {2, "b:1", true}}}, std::string(700, 'S')});
+        batch.snapshot = std::make_shared<Snapshot>(Snapshot{
+            {36, 9, {{1, "a:1", false}, {2, "b:1", true}}}, snapshot_text(std::string(700, 'S'))});
         batch.compact_to = 30;
         batch.compact_term = 2;
         save(**store, batch);

@@ -12,15 +12,15 @@
 //   "e" index u64    "entry" | index u64 | tag of the       term u64 | type u8 | data
 //                    entry before it
 //
-// members: count varint, count x (id u64, address text, learner + 2 * joint u8). tag: the 16 bytes at the end
-// of a sealed entry; `offset tag` is that of the entry at `offset`, after which the log begins, and
-// zero when a received snapshot is there. So the log is one chain, its end is in "t", and "t" is
-// written with every batch, its sequence one higher: whatever is missing, old or out of place does
-// not fit. What is lost at the very end is found by "acknowledged" (witness.h).
+// members: count varint, count x (id u64, address text, learner + 2 * joint u8). tag: the 16 bytes
+// at the end of a sealed entry; `offset tag` is that of the entry at `offset`, after which the log
+// begins, and zero when a received snapshot is there. So the log is one chain, its end is in "t",
+// and "t" is written with every batch, its sequence one higher: whatever is missing, old or out of
+// place does not fit. What is lost at the very end is found by "acknowledged" (witness.h).
 //
 // state-<index> is the snapshot's data in parts of 1 MiB, each sealed, in the place "snapshot" |
 // index u64 | term u64 | number u64 | last u8. It is written and synced before the record that
-// names it.
+// names it. A large state has no such file: the state machine's tables, synced up to there, are it.
 #pragma once
 
 #include <optional>
@@ -41,6 +41,8 @@ inline constexpr std::string_view kStateKey = "t";
 inline constexpr std::string_view kStatePlace = "state";
 inline constexpr char kEntryPrefix = 'e';
 inline constexpr std::string_view kSnapshotFile = "state-";
+// Begun and not yet a snapshot of this store; of no use to the next run.
+inline constexpr std::string_view kUnfinishedFile = "unfinished-";
 inline constexpr size_t kSnapshotPart = 1U << 20;
 
 // All that is small, written whole with every batch.
@@ -72,11 +74,7 @@ Result<State> decode_state(std::string_view record);
 Result<Entry> decode_entry(Index index, std::string_view record);
 std::vector<Member> get_members(ByteReader& in);
 
-std::string seal_snapshot(crypto::Sealer& sealer, Index index, Term term, std::string_view data);
-Result<std::string> open_snapshot(const crypto::Sealer& sealer, Index index, Term term,
-                                  std::string_view file);
-// The most a snapshot file can have.
-inline constexpr size_t kMaxSnapshotFile =
-    kMaxSnapshotBytes + (kMaxSnapshotBytes / kSnapshotPart + 1) * crypto::kSealOverhead;
+// The place of a part of state-<index>.
+std::string snapshot_place(Index index, Term term, uint64_t number, bool last);
 
 }  // namespace shoal::raft::format

@@ -30,7 +30,8 @@ Result<LogStore::Batch> RocksLogStore::read_plain(Loaded& loaded) {
     if (data.size() != record.size || crc32c(as_bytes(data)) != record.crc) {
       return data_loss("file " + path + ": checksum mismatch");
     }
-    batch.snapshot = std::make_shared<Snapshot>(Snapshot{record.meta, std::move(data)});
+    batch.snapshot =
+        std::make_shared<Snapshot>(Snapshot{record.meta, snapshot_text(std::move(data))});
   }
   const std::unique_ptr<rocksdb::Iterator> it(database_->NewIterator(rocksdb::ReadOptions()));
   Index next = loaded.offset;

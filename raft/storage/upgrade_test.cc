@@ -94,7 +94,7 @@ TEST_F(UpgradeTest, IsReadAndSealed) {
     EXPECT_EQ(loaded->snapshot, (SnapshotMeta{5, 3, {{1, "a:1", false}}}));
     ASSERT_EQ(loaded->entries.size(), 3U);
     EXPECT_EQ(loaded->entries[2], (Entry{3, 6, EntryType::kCommand, kSecret}));
-    EXPECT_EQ(*(*store)->load_snapshot(), kSecret);
+    EXPECT_EQ(*read_all(**(*store)->load_snapshot()), kSecret);
   }
   EXPECT_EQ(*RocksLogStore::format_of(directory_), 2U);
   for (const auto& file : fs::directory_iterator(directory_)) {

@@ -10,6 +10,8 @@
 
 namespace shoal::raft {
 
+grpc::StatusCode code_of(const Error& error);
+
 class RaftService final : public wire::Raft::CallbackService {
  public:
   RaftService(GrpcTransport& transport, GrpcTransport::Config config,
@@ -19,8 +21,11 @@ class RaftService final : public wire::Raft::CallbackService {
   grpc::ServerReadReactor<wire::Envelope>* Stream(grpc::CallbackServerContext* context,
                                                   wire::StreamAck* ack) override;
 
-  // The first envelope of a stream: the sender, or why it is refused.
-  Result<RaftId> check_hello(const wire::Envelope& envelope) const;
+  grpc::ServerBidiReactor<wire::SnapshotPiece, wire::SnapshotProgress>* Snapshot(
+      grpc::CallbackServerContext* context) override;
+
+  // What begins a stream: the sender, or why it is refused.
+  Result<RaftId> check_hello(const wire::Hello& hello) const;
   Status admit(const NodeId& node, RaftId from) const { return admission_.admit(node, from); }
   Strand& strand() { return transport_.strand_; }
   void greet(RaftId from, const std::string& address) { transport_.greet(from, address); }

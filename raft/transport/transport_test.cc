@@ -4,13 +4,16 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 
 #include "base/runtime/system_ports.h"
 #include "proto/raft.grpc.pb.h"
+#include "raft/storage/inbox.h"
 #include "raft/transport/wire.h"
 
 namespace shoal::raft {
@@ -19,6 +22,39 @@ namespace {
 constexpr auto kPatience = std::chrono::seconds(20);
 
 // A member without a core: its strand, its server and what it received.
+// The inbox of the daemon, with what the tests want to know of it.
+class CountingInbox final : public SnapshotInbox {
+ public:
+  Result<uint64_t> begin(const SnapshotMeta& meta, uint64_t size,
+                         const crypto::Sha256& digest) override {
+    ++offers;
+    return inbox_.begin(meta, size, digest);
+  }
+  Status add(uint64_t offset, std::string_view piece) override {
+    if (++pieces == breaks_at) return unavailable("the connection breaks here");
+    bytes += piece.size();
+    return inbox_.add(offset, piece);
+  }
+  Result<std::shared_ptr<const Snapshot>> finish() override { return inbox_.finish(); }
+
+  std::atomic<uint64_t> offers = 0;
+  std::atomic<uint64_t> pieces = 0;
+  std::atomic<uint64_t> bytes = 0;
+  uint64_t breaks_at = 0;
+
+ private:
+  struct Directory {
+    Directory() {
+      char pattern[] = "/tmp/shoal-raft-inbox-XXXXXX";
+      path = mkdtemp(pattern);
+    }
+    ~Directory() { std::filesystem::remove_all(path); }
+    std::string path;
+  };
+  Directory directory_;
+  FileInbox inbox_{directory_.path, crypto::Key{4}};
+};
+
 class Node {
  public:
   explicit Node(RaftId id, const std::string& cluster = "c",
@@ -26,7 +62,7 @@ class Node {
                     [](const auto&) { return NodeId("n"); },
                     [](const NodeId&, RaftId) { return ok_status(); }})
       : transport(std::make_unique<GrpcTransport>(
-            GrpcTransport::Config{id, cluster, ""}, strand, clock, rng,
+            GrpcTransport::Config{id, cluster, "", inbox}, strand, clock, rng,
             [](const std::string& address) {
               return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
                                                raft_channel_arguments());
@@ -86,6 +122,7 @@ class Node {
     return changed.wait_for(lock, kPatience, condition);
   }
 
+  CountingInbox inbox;
   Strand strand;
   SystemClock clock;
   SystemRng rng;
@@ -130,25 +167,206 @@ TEST(Transport, CarriesMessagesBothWaysInOrder) {
   ASSERT_TRUE(a.wait([&] { return a.received.size() == 1; }));
 }
 
+Message snapshot_of(const std::string& text) {
+  Message message = heartbeat(1, 2, 5);
+  message.type = MessageType::kSnapshot;
+  message.snapshot = std::make_shared<Snapshot>(
+      Snapshot{{9, 4, {{1, "a:1", false}, {2, "b:1", true}}}, snapshot_text(text)});
+  return message;
+}
+
+std::string random_text(size_t size) {
+  SeededRng rng(1);
+  std::string text(size, '\0');
+  for (size_t i = 0; i < size; i += 8) {
+    const uint64_t word = rng.next();
+    std::memcpy(text.data() + i, &word, std::min<size_t>(8, size - i));
+  }
+  return text;
+}
+
+bool is_snapshot(const Message& message, const std::string& text) {
+  return message.type == MessageType::kSnapshot && message.from == 1 && message.term == 5 &&
+         message.snapshot->meta.index == 9 && *read_all(*message.snapshot->data) == text;
+}
+
 TEST(Transport, CarriesASnapshotInChunksAndReportsIt) {
+  for (const size_t size :
+       {size_t{0}, size_t{1}, kSnapshotChunkBytes, 3 * kSnapshotChunkBytes + 17}) {
+    Node a(1);
+    Node b(2);
+    a.meet({{2, b.address(), false}});
+    const std::string text = random_text(size);
+    a.send(snapshot_of(text));
+    ASSERT_TRUE(b.wait([&] { return b.received.size() == 1; }));
+    EXPECT_TRUE(is_snapshot(b.received[0], text));
+    ASSERT_TRUE(a.wait([&] { return a.reports.size() == 1; }));
+    EXPECT_EQ(a.reports[0], (std::pair<RaftId, bool>{2, true}));
+  }
+}
+
+TEST(Transport, ASnapshotThatBrokeOffIsGoneOnWith) {
+  Node a(1);
+  Node b(2);
+  b.inbox.breaks_at = 8;
+  a.meet({{2, b.address(), false}});
+  const std::string text = random_text(20 * kSnapshotChunkBytes);
+  a.send(snapshot_of(text));
+  ASSERT_TRUE(b.wait([&] { return b.received.size() == 1; }));
+  EXPECT_TRUE(is_snapshot(b.received[0], text));
+  EXPECT_EQ(b.inbox.offers, 2U);
+  EXPECT_EQ(b.inbox.bytes, text.size()) << "no byte was taken in twice";
+  ASSERT_TRUE(a.wait([&] { return !a.reports.empty(); }));
+  EXPECT_TRUE(a.reports[0].second);
+}
+
+TEST(Transport, ASnapshotGoesOnWhenTheReceiversServerCameBack) {
+  Node a(1);
+  Node b(2);
+  const int port = b.port;
+  a.meet({{2, b.address(), false}});
+  const std::string text = random_text(48 * kSnapshotChunkBytes);
+  a.send(snapshot_of(text));
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (b.inbox.pieces < 4 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+  b.server->Shutdown(std::chrono::system_clock::now());
+  b.serve(port);
+  ASSERT_TRUE(b.wait([&] { return b.received.size() == 1; }));
+  EXPECT_TRUE(is_snapshot(b.received[0], text));
+  EXPECT_GE(b.inbox.offers, 2U);
+  EXPECT_EQ(b.inbox.bytes, text.size()) << "no byte was taken in twice";
+}
+
+TEST(Transport, MessagesDoNotWaitForASnapshotAndItKeepsItsRate) {
   Node a(1);
   Node b(2);
   a.meet({{2, b.address(), false}});
-  Message message = heartbeat(1, 2, 5);
-  message.type = MessageType::kSnapshot;
-  auto snapshot = std::make_shared<Snapshot>();
-  snapshot->meta = {9, 4, {{1, "a:1", false}, {2, "b:1", true}}};
-  SeededRng rng(1);
-  snapshot->data.resize(3 * kSnapshotChunkBytes + 17);
-  for (char& byte : snapshot->data) byte = static_cast<char>(rng.next());
-  message.snapshot = snapshot;
-  a.send(message);
-  ASSERT_TRUE(b.wait([&] { return b.received.size() == 1; }));
-  ASSERT_NE(b.received[0].snapshot, nullptr);
-  EXPECT_EQ(b.received[0].snapshot->meta, snapshot->meta);
-  EXPECT_TRUE(b.received[0].snapshot->data == snapshot->data);
+  const auto begun = std::chrono::steady_clock::now();
+  const std::string text = random_text(40 * kSnapshotChunkBytes);
+  a.send(snapshot_of(text));
+  for (Term term = 1; term <= 50; ++term) a.send(heartbeat(1, 2, term));
+  ASSERT_TRUE(b.wait([&] { return b.received.size() == 51; }));
+  EXPECT_EQ(b.received.back().type, MessageType::kSnapshot);
+  const double least =
+      static_cast<double>(text.size() - kSnapshotBurstBytes - kSnapshotChunkBytes) /
+      static_cast<double>(kSnapshotBytesPerSecond);
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, std::chrono::duration<double>(least));
+}
+
+TEST(Transport, ASnapshotToNobodyIsReported) {
+  Node a(1);
+  a.meet({{2, "127.0.0.1:1", false}});
+  a.send(snapshot_of("x"));
   ASSERT_TRUE(a.wait([&] { return a.reports.size() == 1; }));
-  EXPECT_EQ(a.reports[0], (std::pair<RaftId, bool>{2, true}));
+  EXPECT_EQ(a.reports[0], (std::pair<RaftId, bool>{2, false}));
+}
+
+// What somebody with a certificate of ours might send.
+class HostileSender {
+ public:
+  explicit HostileSender(const Node& to)
+      : stub_(wire::Raft::NewStub(
+            grpc::CreateChannel(to.address(), grpc::InsecureChannelCredentials()))) {}
+
+  static wire::SnapshotPiece offer(const std::string& text, RaftId from = 1) {
+    wire::SnapshotPiece piece;
+    to_wire(snapshot_of(text), *piece.mutable_offer());
+    wire::Hello* hello = piece.mutable_offer()->mutable_hello();
+    hello->set_protocol_version(kProtocolVersion);
+    hello->set_cluster_id("c");
+    hello->set_from(from);
+    hello->set_to(2);
+    return piece;
+  }
+  static wire::SnapshotPiece chunk(uint64_t offset, const std::string& data) {
+    wire::SnapshotPiece piece;
+    piece.mutable_chunk()->set_offset(offset);
+    piece.mutable_chunk()->set_data(data);
+    return piece;
+  }
+  grpc::StatusCode send(const std::vector<wire::SnapshotPiece>& pieces) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + kPatience);
+    const auto stream = stub_->Snapshot(&context);
+    wire::SnapshotProgress progress;
+    for (const auto& piece : pieces) {
+      if (!stream->Write(piece) || !stream->Read(&progress)) break;
+    }
+    stream->WritesDone();
+    while (stream->Read(&progress)) {
+    }
+    return stream->Finish().error_code();
+  }
+
+ private:
+  std::unique_ptr<wire::Raft::Stub> stub_;
+};
+
+TEST(Transport, HostileSnapshotsAreRefused) {
+  Node b(2);
+  HostileSender sender(b);
+  using grpc::StatusCode;
+  const auto offer = HostileSender::offer("state");
+  EXPECT_EQ(sender.send({HostileSender::chunk(0, "state")}), StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(sender.send({offer, offer}), StatusCode::INVALID_ARGUMENT) << "offered twice";
+  EXPECT_EQ(sender.send({offer, {}}), StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(sender.send({offer, HostileSender::chunk(0, "")}), StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(sender.send({offer, HostileSender::chunk(1, "s")}), StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(sender.send({offer, HostileSender::chunk(UINT64_MAX, "s")}),
+            StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(sender.send({offer, HostileSender::chunk(0, "state and more")}),
+            StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(sender.send({offer, HostileSender::chunk(0, "wrong")}), StatusCode::DATA_LOSS);
+  const auto changed = [&](auto change) {
+    auto piece = offer;
+    change(*piece.mutable_offer());
+    return sender.send({piece});
+  };
+  EXPECT_EQ(changed([](auto& o) { o.set_size(kMaxSnapshotBytes + 1); }),
+            StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(changed([](auto& o) { o.set_size(UINT64_MAX); }), StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(changed([](auto& o) { o.set_digest("short"); }), StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(changed([](auto& o) { o.mutable_meta()->clear_members(); }),
+            StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(changed([](auto& o) { o.mutable_meta()->set_index(UINT64_MAX); }),
+            StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(changed([](auto& o) { o.mutable_hello()->set_cluster_id("other"); }),
+            StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(changed([](auto& o) { o.mutable_hello()->set_protocol_version(9); }),
+            StatusCode::UNIMPLEMENTED);
+  auto large = HostileSender::offer(std::string(2 * kSnapshotChunkBytes, 'x'));
+  EXPECT_EQ(
+      sender.send({large, HostileSender::chunk(0, std::string(kSnapshotChunkBytes + 1, 'x'))}),
+      StatusCode::INVALID_ARGUMENT);
+  EXPECT_TRUE(b.received.empty());
+  // And after all that an honest one.
+  EXPECT_EQ(sender.send({offer, HostileSender::chunk(0, "state")}), StatusCode::OK);
+  ASSERT_TRUE(b.wait([&] { return b.received.size() == 1; }));
+  EXPECT_TRUE(is_snapshot(b.received[0], "state"));
+}
+
+TEST(Transport, AVersionInCommonIsEnough) {
+  Node b(2);
+  HostileSender sender(b);
+  auto offer = HostileSender::offer("");
+  offer.mutable_offer()->mutable_hello()->set_protocol_version(kProtocolVersion + 1);
+  EXPECT_EQ(sender.send({offer}), grpc::StatusCode::UNIMPLEMENTED) << "it speaks nothing older";
+  offer.mutable_offer()->mutable_hello()->set_oldest_version(kProtocolVersion);
+  EXPECT_EQ(sender.send({offer}), grpc::StatusCode::OK);
+}
+
+TEST(TokenBucket, LetsABurstGoAndThenKeepsTheRate) {
+  TokenBucket bucket(1000, 500);
+  Instant now = Instant() + std::chrono::seconds(1);
+  EXPECT_EQ(bucket.take(now, 500), Duration::zero());
+  EXPECT_EQ(bucket.take(now, 250), std::chrono::milliseconds(250));
+  now = now + std::chrono::milliseconds(250);
+  EXPECT_EQ(bucket.take(now, 100), std::chrono::milliseconds(100));
+  now = now + std::chrono::hours(1);
+  EXPECT_EQ(bucket.take(now, 500), Duration::zero()) << "no more than a burst is saved up";
+  EXPECT_EQ(bucket.take(now, 1), std::chrono::milliseconds(1));
 }
 
 TEST(Transport, ReachesAMemberThatCameBack) {
@@ -268,44 +486,6 @@ TEST(Wire, RefusesWhatNoMemberSends) {
   EXPECT_TRUE(refused([](auto& m) { m.mutable_entries(0)->set_type(3); }));
   EXPECT_TRUE(refused(
       [](auto& m) { m.mutable_entries(0)->set_data(std::string(kMaxEntryBytes + 1, 'x')); }));
-}
-
-TEST(Wire, SnapshotChunksAreChecked) {
-  Message message = heartbeat(1, 2, 5);
-  message.type = MessageType::kSnapshot;
-  auto snapshot = std::make_shared<Snapshot>();
-  snapshot->meta = {9, 4, {{1, "a:1", false}}};
-  snapshot->data.assign(kSnapshotChunkBytes + 1, 'x');
-  message.snapshot = snapshot;
-  wire::SnapshotChunk first;
-  wire::SnapshotChunk second;
-  to_chunk(message, 0, first);
-  to_chunk(message, kSnapshotChunkBytes, second);
-  const auto run = [](std::vector<wire::SnapshotChunk> chunks) {
-    SnapshotAssembler assembler;
-    Result<std::shared_ptr<const Snapshot>> last = std::shared_ptr<const Snapshot>();
-    for (auto& chunk : chunks) {
-      last = assembler.add(std::move(chunk));
-      if (!last) break;
-    }
-    return last;
-  };
-  const auto whole = run({first, second});
-  ASSERT_TRUE(whole);
-  EXPECT_EQ((*whole)->data, snapshot->data);
-  EXPECT_FALSE(run({second})) << "no beginning";
-  EXPECT_FALSE(run({first, first, second, second})) << "a chunk twice";
-  auto damaged = second;
-  damaged.set_data("y");
-  const auto wrong = run({first, damaged});
-  ASSERT_FALSE(wrong);
-  EXPECT_EQ(wrong.error().code, ErrorClass::kDataLoss);
-  auto huge = first;
-  huge.set_total_size(kMaxSnapshotBytes + 1);
-  EXPECT_FALSE(run({huge}));
-  auto nobody = first;
-  nobody.mutable_meta()->clear_members();
-  EXPECT_FALSE(run({nobody}));
 }
 
 }  // namespace

@@ -45,6 +45,9 @@ Cluster::Cluster(uint64_t seed, bool trace) : seed_(seed), trace_(trace), rng_(s
   // Small bounds, so that snapshots, chunks of appends and full windows are met in a short run.
   base_.snapshot_entries = 5 + rng_.below(60);
   base_.keep_entries = rng_.below(10);
+  base_.hold_log_bytes = rng_.below(2) == 0 ? 0 : 2000;
+  // Now and then the tables are the snapshot.
+  base_.max_copied_state = rng_.below(3) == 0 ? 0 : 1U << 20;
   // One entry a message now and then: what a leader sends then arrives piece by piece.
   base_.core.max_append_bytes = rng_.below(3) == 0 ? 1 : 64 + rng_.below(2000);
   base_.core.max_inflight = 1 + rng_.below(16);

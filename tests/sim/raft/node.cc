@@ -24,7 +24,7 @@ class Node::Machine final : public fakes::FakeStateMachine {
     return FakeStateMachine::apply(index, term, command);
   }
 
-  Status restore(Index index, std::string_view data) override {
+  Status restore(Index index, const std::shared_ptr<const raft::SnapshotData>& data) override {
     ++cluster_.totals_.snapshots_installed;
     return FakeStateMachine::restore(index, data);
   }
