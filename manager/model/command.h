@@ -75,6 +75,11 @@ using Operation = std::variant<InitCluster, CreateNetwork, RemoveNetwork, Attach
                                DetachEndpoint, CreateNode, UpdateNode, RemoveNode, RotateJoinToken,
                                RotateGossipKey, SetUnlockKey>;
 
+// The newest operations that this program can apply. An operation is of the version that brought
+// it; one whose effect changes is a new operation. Nothing is proposed that a manager cannot apply.
+inline constexpr uint32_t kStateVersion = 1;
+inline uint32_t version_of(const Operation& /*operation*/) { return 1; }
+
 struct Command {
   WallTime proposed_at;
   uint64_t seed = 0;

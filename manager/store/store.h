@@ -87,6 +87,8 @@ class Store {
   Result<const Node*> find_node(std::string_view text) const;
   std::vector<const Node*> nodes() const;  // by id
   size_t manager_count() const { return managers_; }
+  // Refuses (kUnimplemented, naming a node) what not all managers of the raft group can apply.
+  Status check_version(uint32_t version) const;
   // Whether it was removed and a certificate of it may still be valid.
   bool was_removed(const NodeId& id) const { return removed_nodes_.contains(id); }
   // The hostname, else the id's first 12 characters: how messages name a node.

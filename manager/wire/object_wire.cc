@@ -91,6 +91,7 @@ store::Cluster to_wire(const Cluster& cluster) {
     out.add_removed_nodes_expire_at(node.expires_at.nanoseconds);
   }
   out.set_next_vni(cluster.next_vni.value);
+  put_unknown(cluster.unknown, out);
   return out;
 }
 
@@ -137,6 +138,7 @@ Result<Cluster> from_wire(const store::Cluster& cluster) {
     return invalid_argument("the next VNI does not fit 24 bits");
   }
   out.next_vni = Vni{cluster.next_vni()};
+  out.unknown = SHOAL_TRY(unknown_of(cluster));
   return out;
 }
 

@@ -57,7 +57,7 @@ Status known_version(uint32_t version, const char* what) {
 
 std::string encode_command(const Command& command) {
   store::Command message;
-  message.set_version(kFormatVersion);
+  message.set_version(version_of(command.operation));
   message.set_proposed_at(command.proposed_at.nanoseconds);
   message.set_seed(command.seed);
   put_operation(message, command.operation);

@@ -16,8 +16,9 @@
 
 namespace shoal::manager::wire {
 
-// Written in every command and snapshot; a higher one is refused (a newer manager wrote it).
-inline constexpr uint32_t kFormatVersion = 1;
+// The newest that is read. Written in every snapshot; a command has that of its operation. A higher
+// one is refused (a newer manager wrote it).
+inline constexpr uint32_t kFormatVersion = kStateVersion;
 inline constexpr size_t kMaxPem = 64U << 10;  // a certificate or key, bytes
 inline constexpr size_t kSecretSize = 16;
 inline constexpr size_t kMaxPools = 256;

@@ -3,7 +3,10 @@
 #include <google/protobuf/stubs/logging.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "base/ports/ports.h"
+#include "manager/store/store.h"
 #include "manager/wire/common_wire.h"
 #include "manager/wire/store_wire.h"
 #include "proto/store.pb.h"
@@ -201,6 +204,81 @@ TEST(WireTest, AnOperationOrObjectOfANewerVersionIsNotTakenForDamage) {
   std::string snapshot = wire::snapshot_head();
   wire::append_to_snapshot(unknown, snapshot);
   EXPECT_EQ(wire::decode_snapshot(snapshot).error().code, ErrorClass::kUnimplemented);
+}
+
+// Puts field 1234 into a message and every message in it, as a newer version would.
+void add_fields(google::protobuf::Message& message, int& count) {
+  const auto* reflection = message.GetReflection();
+  const auto* type = message.GetDescriptor();
+  static const std::set<std::string> kKeeps = {
+      "Subnet",          "NetworkSpec",   "Network",    "EndpointSpec",  "Endpoint", "NodeSpec",
+      "NodeDescription", "NodeAddresses", "NodeStatus", "GossipKeyRing", "Node",     "Cluster"};
+  if (kKeeps.contains(type->name())) {
+    reflection->MutableUnknownFields(&message)->AddLengthDelimited(
+        1234, "added to " + type->name() + std::to_string(count++));
+  }
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  reflection->ListFields(message, &fields);
+  for (const auto* field : fields) {
+    if (field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    if (field->is_map()) continue;
+    if (!field->is_repeated()) {
+      add_fields(*reflection->MutableMessage(&message, field), count);
+      continue;
+    }
+    for (int i = 0; i < reflection->FieldSize(message, field); ++i) {
+      add_fields(*reflection->MutableRepeatedMessage(&message, field, i), count);
+    }
+  }
+}
+
+TEST(WireTest, FieldsOfANewerVersionSurviveARoundTrip) {
+  int added = 0;
+  for (const Object& object : objects()) {
+    store::Object newer;
+    ASSERT_TRUE(newer.ParseFromString(wire::encode_object(object)));
+    add_fields(newer, added);
+    const auto known = wire::decode_object(newer.SerializeAsString());
+    ASSERT_TRUE(known.ok()) << known.error().message;
+    store::Object again;
+    ASSERT_TRUE(again.ParseFromString(wire::encode_object(*known)));
+    EXPECT_EQ(again.DebugString(), newer.DebugString());
+  }
+  EXPECT_GE(added, 13) << "every kind of message was among them";
+}
+
+// The next version's leader makes a network with a field that this version does not know: the
+// object has it on every manager, and gives it back when it is asked for.
+TEST(WireTest, FieldsOfANewerVersionComeIntoTheStoreByACommand) {
+  InitCluster init;
+  init.cluster = cluster();
+  init.cluster.removed_nodes.clear();
+  init.node = node();
+  init.node.spec.role = Role::kManager;
+  Store older;
+  const Outcome made = older.apply(1, {{1}, 2, init});
+  ASSERT_TRUE(made.answer.ok()) << made.answer.error().message;
+  CreateNetwork op;
+  op.id = NetworkId(std::string(kIdLength, 'w'));
+  op.spec.name = "new";
+  store::Command newer;
+  ASSERT_TRUE(newer.ParseFromString(wire::encode_command({{1}, 2, op})));
+  auto* spec = newer.mutable_create_network()->mutable_spec();
+  spec->GetReflection()->MutableUnknownFields(spec)->AddVarint(1234, 7);
+  const auto known = wire::decode_command(newer.SerializeAsString());
+  ASSERT_TRUE(known.ok()) << known.error().message;
+  const Outcome applied = older.apply(2, *known);
+  ASSERT_TRUE(applied.answer.ok()) << applied.answer.error().message;
+  const common::Network stored = wire::to_wire(*older.network(op.id));
+  EXPECT_EQ(stored.spec().GetReflection()->GetUnknownFields(stored.spec()).field_count(), 1);
+}
+
+TEST(WireTest, TooManyFieldsOfANewerVersionAreRefused) {
+  common::NetworkSpec spec;
+  spec.set_name("x");
+  spec.GetReflection()->MutableUnknownFields(&spec)->AddLengthDelimited(1234,
+                                                                        std::string(20'000, 'x'));
+  EXPECT_FALSE(wire::from_wire(spec).ok());
 }
 
 TEST(WireTest, ASnapshotInPiecesIsTheSameAsOneString) {
