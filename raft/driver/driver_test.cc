@@ -111,6 +111,112 @@ TEST_F(DriverTest, SnapshotsCompactTheLogAndServeLostTables) {
   EXPECT_EQ(tables_.commands, before);
 }
 
+TEST_F(DriverTest, ALargeStateIsNotCopiedAndItsTablesCount) {
+  config_.snapshot_entries = 10;
+  config_.keep_entries = 3;
+  config_.max_copied_state = 0;
+  bootstrap();
+  for (int i = 0; i < 25; ++i) {
+    propose("c" + std::to_string(i));
+    run(milliseconds(10));
+  }
+  run(milliseconds(50));
+  EXPECT_GT(disk_.state.snapshot.index, 15U);
+  EXPECT_EQ(disk_.snapshot, nullptr);
+  EXPECT_GE(tables_.synced, disk_.state.snapshot.index);
+  EXPECT_EQ(disk_.state.offset, disk_.state.snapshot.index - 3);
+  driver_.reset();
+  tables_ = {};
+  make();
+  EXPECT_FALSE(driver_->start()) << "nobody has it";
+}
+
+// A leader with a follower that answers and is behind.
+class SlowFollowerTest : public DriverTest {
+ protected:
+  void lead() {
+    bootstrap();
+    driver_->add_member({2, "n2", true}, [](const Status&) {});
+    config_.core.id = 1;
+    answer();
+  }
+  // Hears the follower for a while, without an acknowledgement; takes its requests for snapshots.
+  void answer() {
+    for (int i = 0; i < 10; ++i) {
+      Message beat;
+      beat.type = MessageType::kHeartbeatResp;
+      beat.from = 2;
+      beat.to = 1;
+      beat.term = driver_->status().term;
+      driver_->receive(beat);
+      run(milliseconds(10));
+    }
+  }
+  void acknowledge(Index index) {
+    Message message;
+    message.type = MessageType::kAppendResp;
+    message.from = 2;
+    message.to = 1;
+    message.term = driver_->status().term;
+    message.index = index;
+    driver_->receive(message);
+  }
+  void fill(int count) {
+    for (int i = 0; i < count; ++i) {
+      propose("x" + std::to_string(i));
+      if (i % 5 == 0) answer();
+    }
+    answer();
+  }
+};
+
+TEST_F(SlowFollowerTest, TheLogIsHeldForItUpToABound) {
+  config_.snapshot_entries = 20;
+  config_.keep_entries = 0;
+  config_.hold_log_bytes = 4000;
+  lead();
+  acknowledge(2);
+  const Index behind = driver_->status().last_index;
+  fill(60);
+  EXPECT_GT(driver_->status().snapshot_index, behind) << "the state was made durable all the same";
+  EXPECT_LE(driver_->status().first_index, behind + 1) << "and what it lacks is there";
+  fill(200);
+  EXPECT_GT(driver_->status().first_index, behind + 1) << "but not without a bound";
+}
+
+TEST_F(SlowFollowerTest, OneThatDoesNotAnswerIsNotWaitedFor) {
+  config_.snapshot_entries = 20;
+  config_.keep_entries = 0;
+  lead();
+  acknowledge(2);
+  const Index behind = driver_->status().last_index;
+  for (int i = 0; i < 60; ++i) {
+    propose("x");
+    run(milliseconds(50));
+  }
+  EXPECT_GT(driver_->status().first_index, behind + 1);
+}
+
+TEST_F(DriverTest, RefusesMoreProposalsThanItHolds) {
+  config_.max_pending_proposals = 5;
+  bootstrap();
+  disk_.latency = seconds(1);
+  std::string sentence;
+  for (int i = 0; i < 5; ++i) propose("a");
+  driver_->propose("b", [&](const Result<std::string>& result) {
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code, ErrorClass::kResourceExhausted);
+    sentence = result.error().message;
+  });
+  EXPECT_NE(sentence.find("try again"), std::string::npos);
+  EXPECT_TRUE(results_.empty());
+  run(seconds(10));
+  EXPECT_EQ(results_.size(), 5U);
+  propose("b");
+  run(seconds(5));
+  EXPECT_TRUE(results_.back().ends_with(":b"));
+}
+
 TEST_F(DriverTest, FullDiskStopsAcknowledgingAndRecovers) {
   bootstrap();
   disk_.full = true;
