@@ -11,6 +11,7 @@
 // assignment. One thread owns a store.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -159,7 +160,9 @@ class Store {
   std::map<NetworkId, NetworkState> networks_;
   std::map<EndpointId, Endpoint> endpoints_;
   std::map<NodeId, Node> nodes_;
-  std::vector<Object> loading_;
+  // Endpoints are most of what there is, and far smaller than the largest kind of object.
+  std::deque<Endpoint> loading_endpoints_;
+  std::vector<Object> loading_;  // the others
 
   std::map<std::string, NetworkId> network_names_;
   SubnetIndex subnets_;
