@@ -21,6 +21,10 @@ int run(int argc, char** argv) {
   std::string out;
   const Status status = cli::execute(invocation, client, out);
   std::fputs(out.c_str(), stdout);
+  if (!client.notice().empty()) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "shoal: %s\n", client.notice().c_str());
+  }
   if (status.ok()) return std::fflush(stdout) == 0 ? 0 : 1;
   std::fflush(stdout);
   std::fprintf(stderr, "shoal: %s\n", status.error().message.c_str());

@@ -47,6 +47,14 @@ struct ManagerConfig {
   std::string unlock_key;  // of a locked state; else empty
 };
 
+// A backup to go on from, and who does.
+struct Restoration {
+  std::vector<Object> objects;
+  uint64_t index = 0;
+  uint64_t term = 0;
+  Node self;  // not among the objects
+};
+
 struct ManagerStatus {
   struct Member {
     uint64_t raft_id = 0;
@@ -62,6 +70,7 @@ struct ManagerStatus {
   uint64_t commit_index = 0;
   uint64_t applied_index = 0;
   std::vector<Member> members;
+  std::string quorum_lost;  // the sentence that says so; else empty
   std::string error;  // why this manager takes no part or is not safe from a restart; else empty
   std::map<std::string, uint64_t> counters;  // by the names of the metrics
 };
@@ -94,6 +103,23 @@ class Manager {
   virtual void join(std::vector<HostPort> managers, Duration timeout, Done done) = 0;
   // Goes on from has_state().
   virtual Status resume() = 0;
+  // `done` with kConflict while this manager is one of several that can decide: nothing is lost,
+  // and founding the group anew would split the cluster. Waits for elections. Before refound().
+  virtual void require_no_quorum(Done done) = 0;
+  // Founds the raft group anew with this member alone, in place of resume() or bootstrap(): from
+  // its own state (has_state()), or from a backup's, with `self` as the node that goes on. Done
+  // once it leads. Networks, addresses, endpoints, CA and nodes stay; the other managers are
+  // workers from now on (manager/store/refound.h). kDataLoss, kConflict, kInvalidArgument.
+  virtual void refound(std::optional<Restoration> from, Done done) = 0;
+
+  // A whole backup file (manager/backup) of what is acknowledged now; without a quorum, of what
+  // this manager holds, and `notice` says so.
+  struct Copy {
+    std::string file;
+    bool locked = false;  // it opens with the cluster's unlock key only
+    std::string notice;
+  };
+  virtual void backup(std::function<void(Result<Copy>)> done) = 0;
 
   // For the gRPC server on the cluster port (server_credentials()): Raft, Dispatcher, Ca,
   // Membership, Cluster. Any thread.
@@ -102,11 +128,15 @@ class Manager {
   // the leader: give it to a ClusterService(handler, Door::kLocal), or route to it. Any thread.
   virtual ClusterHandler& local_cluster() = 0;
 
+  // What the state on disk is sealed under now (autolock), 32 bytes; empty: it is not locked. Also
+  // after stop().
+  virtual std::string unlock_key() const = 0;
+
   virtual ManagerStatus status() const = 0;
   // Called on each change of leader (also to "none"), and when a leader's address becomes known.
   virtual void on_leader_change(std::function<void(const ManagerStatus&)> callback) = 0;
-  // Called when raft has removed this member (demoted, or removed by force): the node stops the
-  // Manager and may forget() its state.
+  // Called when raft has removed this member (demoted, or removed by force), or the cluster was
+  // founded anew without it: the node stops the Manager and may forget() its state.
   virtual void on_removed(std::function<void()> callback) = 0;
 
   // Leaves the raft group in order (transfers leadership if it leads), then stops. For `leave` of a

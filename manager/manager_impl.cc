@@ -21,6 +21,7 @@ ManagerImpl::ManagerImpl(ManagerConfig config, Strand& strand, Clock& clock, Rng
       raft_timer_(strand.make_timer()),
       housekeeping_timer_(strand.make_timer()),
       join_timer_(strand.make_timer()),
+      quorum_timer_(strand.make_timer()),
       key_timer_(strand.make_timer()),
       calls_(std::make_unique<LeaderCalls>(strand, *this, config_.identity)),
       members_(std::make_unique<RaftMembers>(*this)),
@@ -69,6 +70,7 @@ ManagerImpl::~ManagerImpl() {
     raft_timer_.reset();
     housekeeping_timer_.reset();
     join_timer_.reset();
+    quorum_timer_.reset();
     key_timer_.reset();
   };
   if (strand_.on_strand()) {
@@ -89,7 +91,7 @@ void ManagerImpl::make_driver(uint64_t raft_id, std::vector<raft::Member> peers)
   raft_id_ = raft_id;
   transport_ = std::make_unique<raft::GrpcTransport>(
       raft::GrpcTransport::Config{raft_id, config_.cluster.str(), config_.control_address.str(),
-                                  log_->inbox()},
+                                  log_->inbox(), [this] { return guard_.generation(); }},
       strand_, clock_, rng_,
       [identity = config_.identity](const std::string& address) {
         return manager_channel(identity, address);
@@ -102,15 +104,27 @@ void ManagerImpl::make_driver(uint64_t raft_id, std::vector<raft::Member> peers)
   config.core.heartbeat_interval = config_.raft_heartbeat;
   config.core.election_timeout_min = config_.raft_election;
   config.core.election_timeout_max = config_.raft_election * 2;
+  config.core.max_inflight = kMaxInflight;
+  config.core.max_append_bytes = kMaxAppendBytes;
+  config.core.commit_notice = kCommitNotice;
   config.initial_peers = std::move(peers);
   driver_ = std::make_unique<raft::Driver>(std::move(config), *log_, *transport_, *machine_, clock_,
                                            *raft_timer_, rng_, *this);
   transport_->set_handlers(
-      {[this](raft::Message message) { driver_->receive(std::move(message)); },
-       [this](raft::RaftId to, bool delivered) { driver_->report_snapshot(to, delivered); }});
+      {[this](raft::Message message) {
+         heard_[message.from] = clock_.now();
+         driver_->receive(std::move(message));
+       },
+       [this](raft::RaftId to, bool delivered) { driver_->report_snapshot(to, delivered); },
+       [this](raft::RaftId, uint64_t epoch, const std::string& message) {
+         expelled(epoch, message);
+       }});
+  no_leader_since_ = clock_.now();
+  watch_quorum();
   members_->attach(driver_.get());
   gate_.open(*transport_);
-  // Not at once: what was loaded may be older than what the log brings.
+  // Not at once: what was loaded may be older than what the log brings, and each change is an
+  // fsync.
   key_timer_->wake_at(clock_.now() + kFollowKeyAgain, [this, alive = std::weak_ptr(alive_)] {
     if (!alive.expired()) follow_unlock_key();
   });
@@ -229,6 +243,7 @@ void ManagerImpl::stop() {
   stopped_ = true;
   housekeeping_timer_->cancel();
   join_timer_->cancel();
+  quorum_timer_->cancel();
   key_timer_->cancel();
   dispatcher_->stop();
   joiner_->cancel();

@@ -14,6 +14,7 @@
 #include "manager/dispatcher/server.h"
 #include "manager/joiner.h"
 #include "manager/manager.h"
+#include "manager/quorum.h"
 #include "manager/raft_gate.h"
 #include "manager/raft_guard.h"
 #include "manager/security/data_key.h"
@@ -31,8 +32,22 @@ inline constexpr Duration kGossipKeyLife = std::chrono::hours(12);
 // When the data key is compared with the cluster's unlock key again: after a start, by when the log
 // is replayed, and after a disk that refused.
 inline constexpr Duration kFollowKeyAgain = std::chrono::seconds(5);
+// Appends on their way to a follower. While all are, proposals gather and go together: one message
+// and one fsync for many; with one more than the wire and the disk need to be busy, none waits.
+inline constexpr size_t kMaxInflight = 3;
+// Of one such message, so that a long way with few of them still carries much.
+inline constexpr size_t kMaxAppendBytes = 256U << 10;
+// Followers learn of a commit with the next append, mostly.
+inline constexpr Duration kCommitNotice = std::chrono::milliseconds(5);
 // How often join() looks whether this member has caught up.
 inline constexpr Duration kJoinPoll = std::chrono::milliseconds(50);
+// Without a leader for so long, and too few voters heard of: the quorum is lost. An election takes
+// 1.5 s, 3 s after a split vote.
+inline constexpr Duration kNoLeaderPatience = std::chrono::seconds(4);
+// A member not heard of for so long does not answer. Who looks for a leader asks at least each
+// second.
+inline constexpr Duration kSilentMember = std::chrono::seconds(3);
+inline constexpr Duration kQuorumPoll = std::chrono::milliseconds(500);
 
 class ManagerImpl final : public Manager, public Replica, public raft::Observer {
  public:
@@ -43,8 +58,12 @@ class ManagerImpl final : public Manager, public Replica, public raft::Observer 
   void bootstrap(InitCluster init, Done done) override;
   void join(std::vector<HostPort> managers, Duration timeout, Done done) override;
   Status resume() override;
+  void require_no_quorum(Done done) override;
+  void refound(std::optional<Restoration> from, Done done) override;
+  void backup(std::function<void(Result<Copy>)> done) override;
   std::vector<grpc::Service*> cluster_port_services() override;
   ClusterHandler& local_cluster() override { return *cluster_api_; }
+  std::string unlock_key() const override { return data_key_.unlock_key(); }
   ManagerStatus status() const override;
   void on_leader_change(std::function<void(const ManagerStatus&)> callback) override {
     leader_callback_ = std::move(callback);
@@ -68,6 +87,9 @@ class ManagerImpl final : public Manager, public Replica, public raft::Observer 
   NodeState state_of(const Node& node) const override;
   bool reachable(uint64_t raft_id) const override;
   uint64_t leader_raft_id() const override { return driver_ ? driver_->leader() : 0; }
+  std::optional<Error> quorum_lost() const override;
+  std::vector<Peer> peers() const override;
+  void describe_raft(shoal::control::GetRaftStatusResponse& out) const override;
 
   // raft::Observer
   void on_leader_change(raft::RaftId leader, raft::Term term, bool is_self) override;
@@ -83,6 +105,20 @@ class ManagerImpl final : public Manager, public Replica, public raft::Observer 
   void follow_unlock_key();
   void note_gossip_key();
   void rotate_gossip_key_when_due();
+  // What is saved as the beginning of the new group, and as whom it goes on.
+  struct NewGroup {
+    raft::LogStore::Batch batch;
+    RaftMemberFile member;
+  };
+  Result<NewGroup> plan_refound(std::optional<Restoration> from);
+  void start_refounded(const RaftMemberFile& member);
+  void finish_refound();
+  Result<Copy> make_backup(std::string notice) const;
+  bool answers(const raft::MemberStatus& member, bool leading) const;
+  QuorumView quorum() const;
+  void watch_quorum();
+  void expelled(uint64_t epoch, const std::string& by);
+  std::string member_name(const raft::Member& member) const;
   int64_t key_slot() const;
 
   const ManagerConfig config_;
@@ -98,6 +134,7 @@ class ManagerImpl final : public Manager, public Replica, public raft::Observer 
   std::unique_ptr<Timer> raft_timer_;
   std::unique_ptr<Timer> housekeeping_timer_;
   std::unique_ptr<Timer> join_timer_;
+  std::unique_ptr<Timer> quorum_timer_;
   std::unique_ptr<Timer> key_timer_;
   std::unique_ptr<LeaderCalls> calls_;
   std::unique_ptr<RaftMembers> members_;
@@ -114,6 +151,10 @@ class ManagerImpl final : public Manager, public Replica, public raft::Observer 
   std::optional<Command> init_;  // to be proposed by bootstrap() once this member leads
   Done pending_;                 // of bootstrap() or join()
   Instant join_deadline_;
+  bool refounding_ = false;                  // pending_ is refound()'s
+  std::optional<RaftMemberFile> refounded_;  // to be written once it leads
+  std::map<raft::RaftId, Instant> heard_;    // of other members, by messages
+  std::optional<Instant> no_leader_since_;   // none while there is one, or raft does not run
   bool was_member_ = false;
   bool stopped_ = false;
   // The newest gossip key, and the slot in which this manager first saw it: followers note it too,

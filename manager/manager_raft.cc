@@ -56,7 +56,7 @@ void ManagerImpl::follow_unlock_key() {
   const Cluster* cluster = store().cluster();
   if (cluster == nullptr || stopped_) return;
   const bool was_locked = !data_key_.unlock_key().empty();
-  const Status followed = data_key_.follow(cluster->unlock_key);
+  const Status followed = data_key_.follow(cluster->unlock_key, cluster->version);
   if (followed) {
     const bool locked = !data_key_.unlock_key().empty();
     if (locked != was_locked) {
@@ -75,38 +75,14 @@ void ManagerImpl::follow_unlock_key() {
   });
 }
 
-ManagerStatus ManagerImpl::status() const {
-  ManagerStatus out;
-  out.raft_id = raft_id_;
-  out.counters = ca_service_->counters();
-  out.counters.merge(guard_.counters());
-  if (!driver_) return out;
-  const auto raft = driver_->status();
-  out.is_leader = driver_->is_leader();
-  out.leader_raft_id = raft.leader;
-  out.error = !raft.error.empty() ? raft.error : machine_->disk_error();
-  if (out.error.empty()) out.error = data_key_error_;
-  out.term = raft.term;
-  out.commit_index = raft.commit;
-  out.applied_index = raft.applied;
-  for (const auto& member : raft.members) {
-    ManagerStatus::Member item{member.member.id, {}, {}};
-    for (const Node* node : store().nodes()) {
-      if (node->raft_id == item.raft_id) item.node = node->id;
-    }
-    if (const auto address = HostPort::parse(member.member.address)) item.address = *address;
-    if (item.raft_id == raft.leader) {
-      out.leader = item.node;
-      out.leader_address = item.address;
-    }
-    out.members.push_back(std::move(item));
-  }
-  return out;
-}
-
 void ManagerImpl::on_leader_change(raft::RaftId leader, raft::Term term, bool is_self) {
   if (stopped_) return;
   log::info("manager", "raft leader changed leader={} term={} self={}", leader, term, is_self);
+  if (leader != 0) {
+    no_leader_since_.reset();
+  } else if (!no_leader_since_) {
+    no_leader_since_ = clock_.now();
+  }
   if (const std::string why = driver_->status().error; !why.empty()) {
     log::error("manager", "takes no part among the managers until this is over: {}", why);
   }
@@ -115,8 +91,10 @@ void ManagerImpl::on_leader_change(raft::RaftId leader, raft::Term term, bool is
     if (alive.expired() || stopped_) return;
     dispatcher_->leader_changed();
     calls_->leader_changed();
+    watch_quorum();
     if (is_leader()) {
       if (init_) propose_init();
+      if (refounding_) finish_refound();
       housekeeping();
     }
     if (leader_callback_) leader_callback_(status());

@@ -3,174 +3,27 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <future>
 #include <set>
 
-#include "manager/manager_test_host.h"
+#include "manager/manager_test_fixture.h"
+#include "manager/security/data_key.h"
 #include "manager/security/token.h"
+#include "manager/state_layout.h"
+#include "manager/tables/tables.h"
 #include "proto/raft.grpc.pb.h"
+#include "raft/storage/store.h"
 
 namespace shoal::manager {
 namespace {
 
 using test::eventually;
 using test::Host;
+using test::ManagerTest;
 using test::set_deadline;
 using ::testing::HasSubstr;
 namespace rpc = shoal::control;
-
-class ManagerTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    char path[] = "/tmp/shoal-manager-XXXXXX";
-    ASSERT_NE(mkdtemp(path), nullptr);
-    directory_ = path;
-    root_ = make_root_ca(clock_.wall()).value();
-    found(add_host("a"));
-  }
-  void TearDown() override {
-    hosts_.clear();
-    std::filesystem::remove_all(directory_);
-  }
-
-  Host& add_host(const std::string& name) {
-    hosts_.push_back(std::make_unique<Host>(directory_, name));
-    return *hosts_.back();
-  }
-
-  // `shoal init`.
-  void found(Host& host) {
-    std::array<uint8_t, 16> random;
-    rng_.fill(random);
-    host.id = NodeId::from_random(random);
-    rng_.fill(random);
-    host.cluster = ClusterId::from_random(random);
-    const auto request = make_signing_request().value();
-    const auto certificate =
-        sign_node_certificate(root_, request.csr, {host.id, host.cluster, Role::kManager},
-                              std::chrono::hours(1), clock_.wall());
-    host.write_identity(*certificate, request.private_key, root_.certificate);
-    host.open();
-    InitCluster init;
-    init.cluster.id = host.cluster;
-    init.cluster.root_certificate = root_.certificate;
-    init.cluster.root_key = root_.private_key;
-    init.node.id = host.id;
-    init.node.spec.role = init.node.certified_role = Role::kManager;
-    init.node.description.hostname = "a";
-    const Status status =
-        host.wait_for([&](Manager::Done done) { host.manager->bootstrap(init, std::move(done)); });
-    ASSERT_TRUE(status.ok()) << status.error().message;
-  }
-
-  std::string token(Role role, bool rotate = false) {
-    grpc::ClientContext context;
-    set_deadline(context);
-    rpc::GetJoinTokenRequest request;
-    request.set_role(role == Role::kManager ? common::ROLE_MANAGER : common::ROLE_WORKER);
-    request.set_rotate(rotate);
-    rpc::GetJoinTokenResponse response;
-    const auto status = hosts_[0]->stub->GetJoinToken(&context, request, &response);
-    EXPECT_TRUE(status.ok()) << status.error_message();
-    return response.token();
-  }
-
-  // The first half of `shoal join`: a certificate for the token, from `at`.
-  grpc::Status enrol(Host& host, const std::string& join_token, Host& at) {
-    const auto key = make_signing_request().value();
-    ca::IssueCertificateRequest request;
-    request.set_csr(key.csr);
-    request.set_token(join_token);
-    request.mutable_description()->set_hostname(std::filesystem::path(host.dir).filename());
-    ca::IssueCertificateResponse response;
-    grpc::ClientContext context;
-    set_deadline(context);
-    const auto channel = joining_channel(root_.certificate, at.port.address().str());
-    const auto status = ca::Ca::NewStub(channel)->IssueCertificate(&context, request, &response);
-    if (!status.ok()) return status;
-    host.id = NodeId::parse(response.node_id()).value();
-    host.cluster = ClusterId::parse(response.cluster_id()).value();
-    host.write_identity(response.certificate(), key.private_key, response.root_certificate());
-    return status;
-  }
-  Host& add_manager(const std::string& name, Host& at) {
-    Host& host = add_host(name);
-    const auto status = enrol(host, token(Role::kManager), at);
-    EXPECT_TRUE(status.ok()) << status.error_message();
-    host.open();
-    const Status joined = host.wait_for([&](Manager::Done done) {
-      host.manager->join({at.port.address()}, std::chrono::seconds(20), std::move(done));
-    });
-    EXPECT_TRUE(joined.ok()) << joined.error().message;
-    return host;
-  }
-  Host& add_worker(const std::string& name) {
-    Host& host = add_host(name);
-    const auto status = enrol(host, token(Role::kWorker), *hosts_[0]);
-    EXPECT_TRUE(status.ok()) << status.error_message();
-    return host;
-  }
-
-  grpc::Status create_network(Host& at, const std::string& name) {
-    grpc::ClientContext context;
-    set_deadline(context);
-    rpc::CreateNetworkRequest request;
-    request.mutable_spec()->set_name(name);
-    request.mutable_spec()->set_attachable(true);
-    rpc::CreateNetworkResponse response;
-    return at.stub->CreateNetwork(&context, request, &response);
-  }
-  // As a worker does: asks, follows the named leader, until an answer or 20 s.
-  Result<common::Endpoint> attach(Host& worker, const std::string& id, Host& first) {
-    std::string address = first.port.address().str();
-    grpc::Status status;
-    dispatch::AttachEndpointResponse response;
-    eventually([&] {
-      grpc::ClientContext context;
-      set_deadline(context, 5);
-      dispatch::AttachEndpointRequest request;
-      request.set_endpoint_id(id);
-      request.set_network("web");
-      status = dispatch::Dispatcher::NewStub(manager_channel(worker.files, address))
-                   ->AttachEndpoint(&context, request, &response);
-      const auto& trailing = context.GetServerTrailingMetadata();
-      if (const auto leader = trailing.find("shoal-leader"); leader != trailing.end()) {
-        address = std::string(leader->second.data(), leader->second.size());
-      }
-      return status.error_code() != grpc::StatusCode::UNAVAILABLE;
-    });
-    if (!status.ok()) return from_grpc(status);
-    return response.endpoint();
-  }
-  std::string endpoint_id() {
-    std::array<uint8_t, 16> random;
-    rng_.fill(random);
-    return id_from_random(random);
-  }
-  grpc::Status set_role(Host& at, const NodeId& node, common::Role role) {
-    grpc::ClientContext context;
-    set_deadline(context);
-    rpc::UpdateNodeRequest request;
-    request.set_node(node.str());
-    request.mutable_spec()->set_role(role);
-    request.add_fields("role");
-    rpc::UpdateNodeResponse response;
-    return at.stub->UpdateNode(&context, request, &response);
-  }
-  rpc::ListNodesResponse list_nodes(Host& at) {
-    grpc::ClientContext context;
-    set_deadline(context);
-    rpc::ListNodesResponse response;
-    const auto status = at.stub->ListNodes(&context, {}, &response);
-    EXPECT_TRUE(status.ok()) << status.error_message();
-    return response;
-  }
-
-  SystemClock clock_;
-  SystemRng rng_;
-  std::string directory_;
-  KeyPair root_;
-  std::vector<std::unique_ptr<Host>> hosts_;
-};
 
 TEST_F(ManagerTest, LeadershipMovesAndNothingIsLostOrGivenTwice) {
   Host& a = *hosts_[0];
@@ -383,6 +236,75 @@ TEST_F(ManagerTest, DemotionTakesTheMemberOutAlsoWhenItLeads) {
   ASSERT_TRUE(left.ok()) << left.error().message;
   EXPECT_TRUE(create_network(b, "alone").ok());
   EXPECT_EQ(b.status().members.size(), 1U);
+}
+
+// Without either a member would start anew under its old id, and forget how it voted.
+TEST_F(ManagerTest, AMemberWhoseKeyOrLogIsLostIsRefused) {
+  Host& a = *hosts_[0];
+  a.stop();
+  for (const std::string lost : {"data_key", "raft"}) {
+    const std::string path = a.dir + "/manager/" + lost;
+    const std::string aside = a.dir + "/aside";
+    std::filesystem::rename(path, aside);
+    Strand strand;
+    strand.start("manager");
+    const auto opened = Manager::open(
+        {a.dir + "/manager", a.id, a.cluster, a.port.address(), a.files}, strand, a.clock, a.rng);
+    ASSERT_FALSE(opened.ok());
+    EXPECT_EQ(opened.error().code, ErrorClass::kDataLoss);
+    EXPECT_THAT(opened.error().message, HasSubstr(path));
+    EXPECT_THAT(opened.error().message, HasSubstr("join it again"));
+    strand.stop();
+    std::filesystem::rename(aside, path);
+  }
+  a.open();
+  EXPECT_TRUE(a.wait_for([&](Manager::Done done) { done(a.manager->resume()); }).ok());
+}
+
+// Of a large state the log keeps no copy: its tables are not thrown away when they are damaged.
+TEST_F(ManagerTest, DamagedTablesThatAreTheOnlyCopyAreRefusedAndLeft) {
+  Host& a = *hosts_[0];
+  ASSERT_TRUE(create_network(a, "web").ok());
+  a.stop();
+  const std::string dir = a.dir + "/manager";
+  const auto key = DataKey::load(key_path(dir), "").value();
+  Strand strand;
+  strand.start("manager");
+  const auto open = [&] {
+    return Manager::open({dir, a.id, a.cluster, a.port.address(), a.files}, strand, a.clock, a.rng);
+  };
+  {
+    const auto tables = Tables::open(tables_path(dir), key.for_store(kTablesKey)).value();
+    const auto log = raft::RocksLogStore::open(raft_path(dir), key.for_store(kRaftKey), strand);
+    const auto loaded = (*log)->load().value();
+    const raft::Entry& last = loaded.entries.back();
+    raft::LogStore::Batch batch;
+    batch.snapshot = std::make_shared<raft::Snapshot>(
+        raft::Snapshot{{last.index, last.term, {{1, a.port.address().str(), false}}}, nullptr});
+    std::promise<Status> saved;
+    strand.call([&] { (*log)->save(batch, [&](const Status& s) { saved.set_value(s); }); });
+    ASSERT_TRUE(saved.get_future().get().ok());
+    ASSERT_TRUE(tables->sync(last.index).ok());
+    // What a crash in the midst of replacing them leaves.
+    const auto broken = [&](const Tables::Visit& visit) -> Status {
+      for (int i = 0; i < 100; ++i) {
+        Network network;
+        network.id = NetworkId(std::to_string(i) + std::string(kIdLength - 3, 'n'));
+        network.spec.labels["large"] = std::string(60'000, 'x');
+        visit(network);
+      }
+      return unavailable("a crash");
+    };
+    ASSERT_FALSE(tables->replace(broken, last.index + 1, false).ok());
+  }
+  for (int again = 0; again < 2; ++again) {
+    const auto opened = open();
+    ASSERT_FALSE(opened.ok());
+    EXPECT_EQ(opened.error().code, ErrorClass::kDataLoss);
+    EXPECT_THAT(opened.error().message, HasSubstr(tables_path(dir)));
+    EXPECT_THAT(opened.error().message, HasSubstr("restore a backup"));
+  }
+  strand.stop();
 }
 
 TEST_F(ManagerTest, RandomBytesAtThePortHarmNobody) {

@@ -60,6 +60,7 @@ void RaftGuard::rebuild(const Store& store) {
   owners_.clear();
   raft_ids_.clear();
   if (const Cluster* cluster = store.cluster()) {
+    generation_ = cluster->generation;
     for (const RemovedNode& node : cluster->removed_nodes) refused_.insert(node.id);
   }
   for (const Node* node : store.nodes()) put(*node);

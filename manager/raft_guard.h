@@ -31,6 +31,11 @@ class RaftGuard {
   // Whether `node` is the raft member `raft_id`. kPermissionDenied: somebody else is, or the node
   // is no manager any more.
   Status admit(const NodeId& node, uint64_t raft_id);
+  // Of the cluster: the epoch of its raft group.
+  uint64_t generation() const {
+    const std::lock_guard lock(mutex_);
+    return generation_;
+  }
 
   void rebuild(const Store& store);
   // `store` is as it is after them.
@@ -45,6 +50,7 @@ class RaftGuard {
   void erase(const NodeId& node);
 
   mutable std::mutex mutex_;
+  uint64_t generation_ = 0;  // changes by a new store only
   std::unordered_set<NodeId> refused_;
   std::unordered_map<uint64_t, NodeId> owners_;  // by raft id
   std::unordered_map<NodeId, uint64_t> raft_ids_;

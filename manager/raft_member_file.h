@@ -3,7 +3,7 @@
 //
 //   "2\n" RAFT_ID "\n" { MEMBER_ID " " HOST:PORT "\n" } "crc32c " HEX "\n"
 //
-// The checksum is of all before its line; files of version 1 have none.
+// The checksum is of all before its line.
 #pragma once
 
 #include <string>
@@ -21,7 +21,7 @@ struct RaftMemberFile {
 
 std::string raft_member_path(const std::string& state_dir);
 Status write_raft_member(const std::string& state_dir, const RaftMemberFile& file);
-// kNotFound when absent; kDataLoss when it cannot be read.
+// kNotFound when absent; kDataLoss when it cannot be read; kUnimplemented when of a newer version.
 Result<RaftMemberFile> read_raft_member(const std::string& state_dir);
 
 }  // namespace shoal::manager

@@ -108,6 +108,7 @@ Status answer_as_worker(const worker::Worker& worker, const ClusterCall& call) {
     case ClusterMethod::kRemoveNode:
     case ClusterMethod::kCreateNetwork:
     case ClusterMethod::kRemoveNetwork:
+    case ClusterMethod::kGetRaftStatus:
       return not_here(worker);
   }
   return not_here(worker);

@@ -124,7 +124,7 @@ manager::NodeDescription describe_host(const std::vector<std::string>& missing) 
   }
   out.os = "linux";
   out.version = SHOAL_VERSION;
-  out.state_version = manager::kStateVersion;
+  out.state_version = manager::state_version();
   for (const char* feature : kFeatures) {
     if (std::find(missing.begin(), missing.end(), feature) == missing.end()) {
       out.features.emplace_back(feature);

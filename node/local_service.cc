@@ -1,6 +1,7 @@
 #include "node/local_service.h"
 
 #include "base/rpc/status.h"
+#include "node/local_streams.h"
 
 namespace shoal::node {
 namespace {
@@ -74,6 +75,16 @@ grpc::ServerUnaryReactor* LocalService::Detach(grpc::CallbackServerContext* cont
   auto* reactor = context->DefaultReactor();
   node_.detach(*request, finish(reactor, response));
   return reactor;
+}
+
+grpc::ServerWriteReactor<control::BackupChunk>* LocalService::Backup(
+    grpc::CallbackServerContext*, const control::BackupRequest*) {
+  return new BackupStream(node_);
+}
+
+grpc::ServerReadReactor<control::RestoreChunk>* LocalService::Restore(
+    grpc::CallbackServerContext*, control::RestoreResponse* response) {
+  return new RestoreStream(node_, response);
 }
 
 }  // namespace shoal::node

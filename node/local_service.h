@@ -32,6 +32,10 @@ class LocalService final : public control::Local::CallbackService {
   grpc::ServerUnaryReactor* Detach(grpc::CallbackServerContext* context,
                                    const control::DetachRequest* request,
                                    control::DetachResponse* response) override;
+  grpc::ServerWriteReactor<control::BackupChunk>* Backup(
+      grpc::CallbackServerContext* context, const control::BackupRequest* request) override;
+  grpc::ServerReadReactor<control::RestoreChunk>* Restore(
+      grpc::CallbackServerContext* context, control::RestoreResponse* response) override;
 
  private:
   Node& node_;

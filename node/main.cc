@@ -1,4 +1,5 @@
 // shoald: one per host. See node/README.md.
+#include <absl/synchronization/mutex.h>
 #include <google/protobuf/stubs/logging.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
@@ -103,6 +104,10 @@ void silence_libraries() {
   google::protobuf::SetLogHandler(nullptr);
 }
 
+// Debian builds Abseil with its search for lock cycles on, which costs gRPC a graph look-up for
+// each lock it takes.
+void end_deadlock_search() { absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore); }
+
 // Blocked in every thread; read by main alone.
 sigset_t block_signals() {
   std::signal(SIGPIPE, SIG_IGN);
@@ -162,6 +167,7 @@ int main(int argc, char** argv) {
   mallopt(M_ARENA_MAX, shoal::node::kMallocArenas);
   umask(0077);
   shoal::node::silence_libraries();
+  shoal::node::end_deadlock_search();
   int exit_code = 0;
   const auto options = shoal::node::parse_options(argc, argv, exit_code);
   if (!options) return exit_code;

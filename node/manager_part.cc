@@ -12,6 +12,7 @@ namespace shoal::node {
 namespace {
 
 constexpr int kMaxMessageBytes = 16 << 20;
+constexpr int kStreamWindowBytes = 1 << 20;
 // Pings of clients (manager/security/credentials.cc) come every 2 s; they are not abuse.
 constexpr int kMinPingIntervalMs = 1'000;
 // What the cluster port may hold for messages under way.
@@ -49,6 +50,10 @@ Status ManagerPart::serve(const HostPort& listen, const manager::IdentityFiles& 
       manager::server_credentials(files));
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kMinPingIntervalMs);
+  // As the clients' (manager/security/credentials.cc).
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamWindowBytes);
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);  // counts every call, for nobody
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleTimeoutMs);
@@ -106,6 +111,20 @@ Status ManagerPart::join(std::vector<HostPort> managers, std::chrono::millisecon
 
 Status ManagerPart::resume() {
   return strand_.call([this] { return manager_->resume(); });
+}
+
+Status ManagerPart::require_no_quorum(std::chrono::milliseconds timeout,
+                                      const std::stop_token& stop) {
+  return await(
+      [this](manager::Manager::Done done) { manager_->require_no_quorum(std::move(done)); },
+      timeout, "asking whether the managers have their quorum", stop);
+}
+
+Status ManagerPart::refound(std::optional<manager::Restoration> from,
+                            std::chrono::milliseconds timeout, const std::stop_token& stop) {
+  return await([this, from = std::move(from)](
+                   manager::Manager::Done done) { manager_->refound(from, std::move(done)); },
+               timeout, "founding the cluster anew", stop);
 }
 
 Status ManagerPart::leave(std::chrono::milliseconds timeout, const std::stop_token& stop) {

@@ -32,6 +32,10 @@ class ManagerPart {
   Status join(std::vector<HostPort> managers, std::chrono::milliseconds timeout,
               const std::stop_token& stop);
   Status resume();
+  Status require_no_quorum(std::chrono::milliseconds timeout, const std::stop_token& stop);
+  // Manager::refound().
+  Status refound(std::optional<manager::Restoration> from, std::chrono::milliseconds timeout,
+                 const std::stop_token& stop);
   Status leave(std::chrono::milliseconds timeout, const std::stop_token& stop);
 
   // On the strand.

@@ -200,17 +200,14 @@ void Node::stop_worker() {
   worker_part_.reset();
 }
 
-Status Node::open_manager(const Identity& identity) {
-  manager_part_ =
-      SHOAL_TRY(ManagerPart::open(identity, paths_, unlock_key_, strand_, clock_, rng_));
+Status Node::open_manager(const Identity& identity, const std::string& unlock_key) {
+  manager_part_ = SHOAL_TRY(ManagerPart::open(identity, paths_, unlock_key, strand_, clock_, rng_));
   strand_.call([this] {
     manager_view_ = &manager_part_->manager();
     manager_part_view_ = manager_part_.get();
     router_.set_manager(manager_view_);
-    raft_removed_ = false;
     manager_view_->on_removed([this] {
       log::warn(kLog, "the managers took this member out of their group");
-      raft_removed_ = true;
       want_role(manager::Role::kWorker);
     });
   });

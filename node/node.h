@@ -3,6 +3,8 @@
 //   inactive --init, join--> active (worker) <--promote, demote--> active (worker and manager)
 //       ^---------------------------leave------------------------------'
 //
+// A manager that lost the others goes on alone by `init --force-new-cluster`; `restore` is an init
+// from a backup.
 // A manager whose state is locked (autolock) starts as a worker only, and is whole after unlock().
 //
 // Changes of this state run one after the other on a thread of their own (they block on disk and
@@ -68,6 +70,12 @@ class Node {
   void init(control::InitRequest request, Done<control::InitResponse> done);
   void join(control::JoinRequest request, Done<control::JoinResponse> done);
   void leave(bool force, Done<control::LeaveResponse> done);
+  // On a manager. From any thread.
+  void backup(Done<manager::Manager::Copy> done);
+  // `file`: a backup's bytes; `unlock_key`: "SWMKEY-1-..." of a locked one, else unused. On a host
+  // in no cluster.
+  void restore(control::InitRequest settings, std::string file, std::string unlock_key,
+               Done<control::RestoreResponse> done);
   // Opens a locked manager with the cluster's unlock key ("SWMKEY-1-...").
   void unlock(std::string key, Done<control::UnlockResponse> done);
   void status(Done<control::StatusResponse> done);
@@ -79,10 +87,19 @@ class Node {
   manager::ClusterHandler& cluster() { return router_; }
 
  private:
-  // On the lifecycle thread (node_init.cc, node_join.cc, node_role.cc).
+  // On the lifecycle thread (node_init.cc, node_join.cc, node_role.cc, node_refound.cc).
   Result<control::InitResponse> do_init(const control::InitRequest& request);
   Result<Identity> plan_init(const control::InitRequest& request,
                              manager::InitCluster& cluster) const;
+  // What init and restore have in common: addresses, ports and role of a first manager.
+  Result<Identity> plan_manager(const control::InitRequest& request, uint16_t data_path_port) const;
+  Result<control::InitResponse> do_force_new_cluster(const control::InitRequest& request);
+  Result<control::RestoreResponse> do_restore(const control::InitRequest& settings,
+                                              const std::string& file,
+                                              const std::string& unlock_key);
+  Result<Identity> plan_restore(const control::InitRequest& settings,
+                                const manager::Cluster& cluster,
+                                manager::Restoration& restoration) const;
   Result<control::JoinResponse> do_join(const control::JoinRequest& request);
   Result<Identity> plan_join(const control::JoinRequest& request,
                              const std::vector<HostPort>& remotes) const;
@@ -93,13 +110,19 @@ class Node {
   void set_locked(bool locked);
   void follow_role(manager::Role wanted);
   Status promote();
+  Status forget_manager();
   Status demote();
   Status renew();
   void schedule_renewal();
 
   Status start_worker(const Identity& identity);
   void stop_worker();
-  Status open_manager(const Identity& identity);
+  // `unlock_key`: 32 bytes, of a locked state.
+  Status open_manager(const Identity& identity, const std::string& unlock_key = {});
+  // The first manager of a cluster, whose state `fill` proposes; `what` names it in errors. Nothing
+  // is left of it when it fails.
+  Status start_as_first(const Identity& identity, const std::string& what,
+                        const std::function<Status()>& fill);
   void stop_manager();
   // Undoes a failed init or join: nothing of it is left.
   void forget_everything();
@@ -131,8 +154,7 @@ class Node {
   std::unique_ptr<WorkerPart> worker_part_;
   std::unique_ptr<ManagerPart> manager_part_;
 
-  bool locked_ = false;     // the manager's state waits for the unlock key
-  std::string unlock_key_;  // 32 bytes, once given
+  bool locked_ = false;  // the manager's state waits for the unlock key
 
   // Strand only: what the lifecycle thread has set up, for reading.
   std::optional<Identity> view_;
@@ -144,7 +166,6 @@ class Node {
   std::string role_error_;
   manager::Role wanted_role_ = manager::Role::kWorker;
   bool role_pending_ = false;       // a change of role is under way
-  bool raft_removed_ = false;       // the managers took this member out of their group
   bool joining_managers_ = false;   // waits to be let in, and to catch up
   bool raft_join_pending_ = false;  // a manager by certificate, not yet a member
   std::unique_ptr<Timer> role_timer_;

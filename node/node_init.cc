@@ -100,8 +100,8 @@ Status check_ports(const Identity& identity) {
 
 }  // namespace
 
-Result<Identity> Node::plan_init(const control::InitRequest& request,
-                                 manager::InitCluster& init) const {
+Result<Identity> Node::plan_manager(const control::InitRequest& request,
+                                    uint16_t data_path_port) const {
   const std::vector<InterfaceAddress> addresses = SHOAL_TRY(interface_addresses());
   Identity out;
   out.role = manager::Role::kManager;
@@ -113,16 +113,22 @@ Result<Identity> Node::plan_init(const control::InitRequest& request,
     out.data_path =
         SHOAL_TRY(choose_address(addresses, request.data_path_addr(), "--data-path-addr"));
   }
-  // Docker's bound: below 1024 are the ports of system services.
-  out.data_path_port =
-      SHOAL_TRY(port_or(request.data_path_port(), kDataPathPort, 1024, "--data-path-port"));
   out.gossip_port = SHOAL_TRY(port_or(request.gossip_port(), kGossipPort, 1, "--gossip-port"));
+  out.data_path_port = data_path_port;
   out.managers = {out.advertise};
+  out.node = draw_id<NodeId>(rng_);
+  SHOAL_TRY(check_ports(out));
+  return out;
+}
+
+Result<Identity> Node::plan_init(const control::InitRequest& request,
+                                 manager::InitCluster& init) const {
+  // Docker's bound: below 1024 are the ports of system services.
+  const uint16_t data_path_port =
+      SHOAL_TRY(port_or(request.data_path_port(), kDataPathPort, 1024, "--data-path-port"));
+  Identity out = SHOAL_TRY(plan_manager(request, data_path_port));
   SHOAL_TRY(set_pools(request, rng_, init.cluster));
   SHOAL_TRY(set_expiry(request, shortest_expiry_, kLongestCertExpiry, init.cluster));
-  SHOAL_TRY(check_ports(out));
-
-  out.node = draw_id<NodeId>(rng_);
   out.cluster = draw_id<ClusterId>(rng_);
   const WallTime now = clock_.wall();
   const manager::KeyPair root = SHOAL_TRY(manager::make_root_ca(now));
@@ -153,21 +159,17 @@ Result<Identity> Node::plan_init(const control::InitRequest& request,
   return out;
 }
 
-Result<control::InitResponse> Node::do_init(const control::InitRequest& request) {
-  SHOAL_TRY(require_inactive());
-  manager::InitCluster init;
-  const Identity identity = SHOAL_TRY(plan_init(request, init));
-  const std::string token =
-      manager::format_token(init.cluster.root_certificate, init.cluster.worker_secret);
+Status Node::start_as_first(const Identity& identity, const std::string& what,
+                            const std::function<Status()>& fill) {
   const auto make = [&]() -> Status {
     SHOAL_TRY(write_file_atomic(paths_.unfinished(), ""));
     SHOAL_TRY(write_identity_files(paths_.state_dir, identity));
     SHOAL_TRY(open_manager(identity));
-    SHOAL_TRY(manager_part_->bootstrap(init, kBootstrapTimeout, stopping_.get_token()));
+    SHOAL_TRY(fill());
     SHOAL_TRY(start_worker(identity));
     if (!worker_part_->wait_registered(kRegisterTimeout, stopping_.get_token())) {
       SHOAL_TRY(require_running());
-      return deadline_exceeded("the new manager does not answer its own node at " +
+      return deadline_exceeded(what + " does not answer its own node at " +
                                identity.advertise.str() +
                                ": can this host reach its advertised address?");
     }
@@ -176,10 +178,23 @@ Result<control::InitResponse> Node::do_init(const control::InitRequest& request)
   };
   if (const Status made = make(); !made) {
     forget_everything();
-    return made.error();
+    return made;
   }
   set_identity(identity);
   schedule_renewal();
+  return ok_status();
+}
+
+Result<control::InitResponse> Node::do_init(const control::InitRequest& request) {
+  if (request.force_new_cluster()) return do_force_new_cluster(request);
+  SHOAL_TRY(require_inactive());
+  manager::InitCluster init;
+  const Identity identity = SHOAL_TRY(plan_init(request, init));
+  const std::string token =
+      manager::format_token(init.cluster.root_certificate, init.cluster.worker_secret);
+  SHOAL_TRY(start_as_first(identity, "the new manager", [&] {
+    return manager_part_->bootstrap(init, kBootstrapTimeout, stopping_.get_token());
+  }));
   log::info("node", "made cluster {} as node {}", identity.cluster.str(), identity.node.str());
   control::InitResponse response;
   response.set_node_id(identity.node.str());

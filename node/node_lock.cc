@@ -22,12 +22,10 @@ Status Node::do_unlock(const std::string& key) {
     return conflict("this node is not part of a cluster: use `shoal init` or `shoal join` first");
   }
   if (!locked_) return conflict("this node is not locked");
-  unlock_key_ = SHOAL_TRY(manager::parse_unlock_key(key));
-  Status opened = open_manager(*identity_);
+  Status opened = open_manager(*identity_, SHOAL_TRY(manager::parse_unlock_key(key)));
   if (opened) opened = manager_part_->resume();
   if (!opened) {
     stop_manager();
-    unlock_key_.clear();
     return opened;
   }
   set_locked(false);
@@ -38,7 +36,6 @@ Status Node::do_unlock(const std::string& key) {
 
 void Node::set_locked(bool locked) {
   locked_ = locked;
-  if (!locked && !identity_) unlock_key_.clear();
   strand_.call([this, locked] {
     locked_view_ = locked;
     router_.set_locked(locked);

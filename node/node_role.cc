@@ -111,20 +111,26 @@ Status Node::promote() {
   return joined;
 }
 
+// Until the demotion is complete the certificate says manager. Promoted again meanwhile, this node
+// has to join the managers anew.
+Status Node::forget_manager() {
+  SHOAL_TRY(manager::Manager::forget(paths_.manager_dir()));
+  strand_.call([this] { raft_join_pending_ = true; });
+  return ok_status();
+}
+
 Status Node::demote() {
   if (locked_) {  // what is locked is needed no more
-    SHOAL_TRY(manager::Manager::forget(paths_.manager_dir()));
+    SHOAL_TRY(forget_manager());
     set_locked(false);
   }
   if (manager_part_) {
-    if (!strand_.call([this] { return raft_removed_; })) {
-      const Status left = manager_part_->leave(kRaftLeaveTimeout, stopping_.get_token());
-      // Demotion by the managers took the member out already, and it may not ask any more.
-      if (!left) log::info(kLog, "stopping without leave: {}", left.error().message);
-      SHOAL_TRY(require_running());
-    }
+    log::warn(kLog,
+              "the managers made this node a worker: its copy of the cluster's state is removed");
+    // The managers took the member out before they said so. To ask them for it would be late: it
+    // could undo a promotion that followed.
     stop_manager();
-    SHOAL_TRY(manager::Manager::forget(paths_.manager_dir()));
+    SHOAL_TRY(forget_manager());
   }
   if (identity_->role != manager::Role::kWorker) SHOAL_TRY(renew());
   strand_.call([this] { worker_part_->session().set_addresses(addresses_of(*identity_)); });

@@ -98,7 +98,9 @@ void Node::fill_raft(control::StatusResponse& out) const {
     out.add_warnings("the manager on this node cannot write to its disk (" + status.error +
                      "): make room there; until then the other managers go on without it");
   }
-  if (status.leader.empty()) {
+  if (!status.quorum_lost.empty()) {
+    out.add_warnings(status.quorum_lost);
+  } else if (status.leader.empty()) {
     out.add_warnings(
         "the managers have no leader: nothing can be changed until most of them are up");
   }

@@ -37,7 +37,7 @@ class ManagerCalls {
   virtual void detach(const EndpointId& id, std::function<void(Status)> done) = 0;
   // Whether a session with the leader is active now.
   virtual bool reachable() const = 0;
-  // Nodes are heard again: if no session is active, tries for one soon.
+  // Nodes are heard again, or somebody waits: if no session is active, tries for one soon.
   virtual void hurry() = 0;
 };
 

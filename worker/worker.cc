@@ -250,7 +250,10 @@ void Worker::save(std::function<void(Status)> done) {
 void Worker::cache_soon() {
   if (cache_pending_) return;
   cache_pending_ = true;
-  cache_timer_->wake_at(ports_.clock.now() + kCacheDelay, guarded([this] {
+  // Written whole: the more there is, the more changes one write shall cover.
+  const size_t objects = catalogue_.networks().size() + catalogue_.nodes().size();
+  const Duration delay = kCacheDelay * static_cast<int64_t>(1 + objects / kCachedPerDelay);
+  cache_timer_->wake_at(ports_.clock.now() + delay, guarded([this] {
                           if (cache_pending_) cache_now();
                         }));
 }

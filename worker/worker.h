@@ -76,6 +76,7 @@ class Worker final : private gossip::Observer {
   // The cache of what managers say is written this long after a change: bursts cost one write. What
   // an attached endpoint cannot do without is written before its attach is answered.
   static constexpr Duration kCacheDelay = std::chrono::milliseconds(500);
+  static constexpr size_t kCachedPerDelay = 500;  // objects; twice as many wait twice as long
   // A detach waits this long for a manager: an election and a session with its winner.
   static constexpr Duration kManagerPatience = std::chrono::seconds(10);
   // Releases asked for at the same time: enough to hide latency, too few to crowd the leader.

@@ -106,6 +106,8 @@ void Worker::attach_intent(const std::shared_ptr<AttachOp>& op) {
 }
 
 void Worker::attach_lease(const std::shared_ptr<AttachOp>& op) {
+  // Somebody waits: also for the word that no manager can answer.
+  ports_.managers.hurry();
   ports_.managers.attach(
       op->id, op->request.network, op->request.spec, op->request.deadline,
       guarded([this, op](Result<Lease> lease) { attach_leased(op, std::move(lease)); }));

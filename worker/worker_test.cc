@@ -196,6 +196,7 @@ TEST(Worker, WithoutManagersAFailedAttachIsAnsweredBeforeItsLeaseIsGivenBack) {
   host.managers.attach_error = unavailable("nobody");
   host.managers.up = false;
   EXPECT_EQ(host.attach("front", "/ns/a", "web").error().code, ErrorClass::kUnavailable);
+  EXPECT_EQ(host.managers.hurries, 1);
   EXPECT_EQ(host.managers.attach_deadline, Instant::max());
   EXPECT_EQ(host.managers.detach_calls, 0);
   EXPECT_EQ(host.disk.saved.releases.size(), 1U);

@@ -14,6 +14,8 @@ void ensure_initialised() {
 
 }  // namespace
 
+void wipe(std::span<uint8_t> secret) { sodium_memzero(secret.data(), secret.size()); }
+
 void seal_into(std::span<uint8_t> out, const Key& key, const Nonce& nonce, ByteView associated_data,
                ByteView plaintext) {
   ensure_initialised();
@@ -78,9 +80,9 @@ Sha256 Sha256Hasher::finish() {
   return digest;
 }
 
-Key derive_key(ByteView secret, std::string_view label) {
+SecretKey derive_key(ByteView secret, std::string_view label) {
   ensure_initialised();
-  Key key{};
+  SecretKey key;
   const ByteView input = as_bytes(label);
   Sha256 digest{};
   if (secret.size() > crypto_generichash_KEYBYTES_MAX) {  // the hash takes no longer key

@@ -19,6 +19,17 @@ using Sha256 = std::array<uint8_t, 32>;
 
 inline constexpr size_t kTagSize = 16;
 
+// Overwrites a secret that is not needed any more; no compiler leaves it out.
+void wipe(std::span<uint8_t> secret);
+
+// A key that is wiped where it lay when it goes.
+struct SecretKey : Key {
+  explicit SecretKey(const Key& key = {}) : Key(key) {}
+  SecretKey(const SecretKey&) = default;
+  SecretKey& operator=(const SecretKey&) = default;
+  ~SecretKey() { wipe(*this); }
+};
+
 // XChaCha20-Poly1305 (IETF). A nonce must not repeat under one key; 24 random bytes will not.
 // Returns the ciphertext followed by the 16-byte tag.
 Bytes seal(const Key& key, const Nonce& nonce, ByteView associated_data, ByteView plaintext);
@@ -45,7 +56,7 @@ class Sha256Hasher {
   alignas(64) std::array<uint8_t, 128> state_{};  // libsodium's
 };
 // BLAKE2b-256 keyed by `key`: derives independent keys from one secret and a label.
-Key derive_key(ByteView secret, std::string_view label);
+SecretKey derive_key(ByteView secret, std::string_view label);
 
 // Takes the same time wherever the inputs differ (not: whether their lengths do).
 bool constant_time_equal(ByteView a, ByteView b);

@@ -7,6 +7,12 @@
 namespace shoal::crypto {
 namespace {
 
+TEST(Crypto, ASecretIsWiped) {
+  Key key{1, 2, 3};
+  wipe(key);
+  EXPECT_EQ(key, Key{});
+}
+
 TEST(Aead, OpensOnlyWhatWasSealed) {
   Key key{};
   key[0] = 1;

@@ -30,7 +30,7 @@ class Sealer {
   std::string hide(std::string_view text) const;
 
  private:
-  Key key_;
+  SecretKey key_;
   std::array<uint8_t, 16> run_;
   uint64_t count_ = 0;
 };

@@ -1,6 +1,25 @@
 #include "base/rpc/status.h"
 
 namespace shoal {
+namespace {
+
+// What gRPC says when the answer did not come, whatever became of the call.
+bool is_loss(const grpc::Status& status) {
+  using grpc::StatusCode;
+  if (status.error_details().starts_with(kOurStatus)) return false;
+  switch (status.error_code()) {
+    case StatusCode::UNAVAILABLE:
+      return !status.error_message().starts_with("failed to connect to all addresses");
+    case StatusCode::CANCELLED:
+    case StatusCode::UNKNOWN:
+    case StatusCode::INTERNAL:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
 
 grpc::Status to_grpc(const Error& error) {
   using grpc::StatusCode;
@@ -42,12 +61,16 @@ grpc::Status to_grpc(const Error& error) {
     case ErrorClass::kInternal:
       break;
   }
-  return {code, error.message};
+  return {code, error.message, kOurStatus};
 }
 
 Error from_grpc(const grpc::Status& status) {
   using grpc::StatusCode;
   const std::string& message = status.error_message();
+  if (is_loss(status)) {
+    return deadline_exceeded("the connection was lost (" + message +
+                             "): it may or may not have happened");
+  }
   switch (status.error_code()) {
     case StatusCode::INVALID_ARGUMENT:
     case StatusCode::OUT_OF_RANGE:

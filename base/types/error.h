@@ -19,8 +19,8 @@ enum class ErrorClass {
   kUnauthenticated,    // who are you: token or certificate missing, wrong or expired
   kPermissionDenied,   // we know you, and you may not
   kResourceExhausted,  // a pool, queue or bound is full
-  kUnavailable,        // no leader, no connection: trying again later may succeed
-  kDeadlineExceeded,   // it took too long; it may or may not have happened
+  kUnavailable,        // no leader, no connection: it did not happen, and later may succeed
+  kDeadlineExceeded,   // it took too long or the answer was lost; it may or may not have happened
   kDataLoss,           // stored or received data is corrupt
   kUnimplemented,      // this kernel, node or version lacks it
   kInternal,           // a bug or an unexpected refusal by the system

@@ -2,8 +2,11 @@
 
 #include <map>
 
+#include "base/runtime/prompt.h"
+#include "base/types/time.h"
+#include "cli/client/backup_file.h"
 #include "cli/client/network_spec.h"
-#include "cli/client/prompt.h"
+#include "cli/client/raft_view.h"
 #include "cli/client/view.h"
 #include "cli/render/render.h"
 
@@ -29,10 +32,37 @@ const std::vector<Column> kEndpointColumns = {
     {"ENDPOINT ID", "{{.ID}}"}, {"NAME", "{{.Name}}"},           {"NETWORK", "{{.Network}}"},
     {"NODE", "{{.Node}}"},      {"ADDRESSES", "{{.Addresses}}"}, {"MAC", "{{.MAC}}"}};
 
+constexpr char kOpenBackup[] =
+    "Keep it secret: it holds the key of the cluster's CA and the join tokens, and whoever reads "
+    "it "
+    "can be any node.\n";
+constexpr char kLockedBackup[] =
+    "It is encrypted, for autolock is on: `shoal restore` asks for the unlock key that is in "
+    "effect "
+    "now. Keep that key, and not beside this file.\n";
+constexpr char kLockedCluster[] =
+    "Autolock is on, as it was: this manager is locked when it restarts, and the unlock key is "
+    "that "
+    "of the backup's time ('shoal unlock-key' shows it).\n";
+constexpr char kAfterRefounding[] =
+    "The former managers are workers from now on; those that come back find that out. Make nodes "
+    "managers with 'shoal node promote NODE', and remove what is lost for good with 'shoal node rm "
+    "--force NODE'.\n";
+
 common::Availability availability_of(const std::string& text) {
   if (text == "pause") return common::AVAILABILITY_PAUSE;
   if (text == "drain") return common::AVAILABILITY_DRAIN;
   return common::AVAILABILITY_ACTIVE;
+}
+
+control::InitRequest first_manager(const AddressFlags& addresses) {
+  control::InitRequest request;
+  request.set_advertise_addr(addresses.advertise_addr);
+  request.set_listen_addr(addresses.listen_addr);
+  request.set_data_path_addr(addresses.data_path_addr);
+  request.set_gossip_port(addresses.gossip_port);
+  request.set_availability(availability_of(addresses.availability));
+  return request;
 }
 
 std::string unlock_help(const std::string& key) {
@@ -49,18 +79,19 @@ class Executor {
       : output_(output), client_(client), out_(out) {}
 
   Status operator()(const InitCommand& command) {
-    control::InitRequest request;
-    request.set_advertise_addr(command.addresses.advertise_addr);
-    request.set_listen_addr(command.addresses.listen_addr);
-    request.set_data_path_addr(command.addresses.data_path_addr);
-    request.set_gossip_port(command.addresses.gossip_port);
-    request.set_availability(availability_of(command.addresses.availability));
+    control::InitRequest request = first_manager(command.addresses);
     request.set_data_path_port(command.data_path_port);
     for (const auto& pool : command.default_addr_pools) request.add_default_addr_pools(pool);
     request.set_default_addr_pool_mask_length(command.default_addr_pool_mask_length);
+    request.set_force_new_cluster(command.force_new_cluster);
     request.set_cert_expiry_seconds(command.cert_expiry_seconds);
     request.set_autolock(command.autolock);
     const auto response = SHOAL_TRY(client_.call(&Local::Stub::Init, request));
+    if (command.force_new_cluster) {
+      out_ += "This node (" + response.node_id() + ") is now the only manager of the cluster, at " +
+              response.manager_address() + ".\n\n" + kAfterRefounding;
+      return ok_status();
+    }
     out_ += "Cluster initialized: this node (" + response.node_id() +
             ") is now a manager.\n\nTo add a worker, run this on another host:\n\n    shoal join "
             "--token " +
@@ -154,6 +185,41 @@ class Executor {
     } else {
       out_ += status_text(response);
     }
+    return ok_status();
+  }
+
+  Status operator()(const RaftStatusCommand&) {
+    const auto response =
+        SHOAL_TRY(client_.call(&Cluster::Stub::GetRaftStatus, control::GetRaftStatusRequest()));
+    if (output_.json) {
+      out_ += raft_document(response).json(4) + "\n";
+    } else if (!output_.format.empty()) {
+      out_ += SHOAL_TRY(render_list(output_.format, {}, {raft_document(response)}));
+    } else {
+      out_ += SHOAL_TRY(raft_text(response));
+    }
+    return ok_status();
+  }
+
+  Status operator()(const BackupCommand& command) {
+    SHOAL_TRY(check_new_file(command.file));
+    const auto backup = SHOAL_TRY(client_.backup());
+    SHOAL_TRY(write_secret_file(command.file, backup.file));
+    out_ += "Wrote the cluster's state to " + command.file + " (" +
+            std::to_string(backup.file.size()) + " bytes).\n" +
+            (backup.locked ? kLockedBackup : kOpenBackup);
+    return ok_status();
+  }
+
+  Status operator()(const RestoreCommand& command) {
+    const std::string file = SHOAL_TRY(read_backup_file(command.file));
+    const auto response = SHOAL_TRY(restored(command, file));
+    out_ += "This node (" + response.node_id() + ") is now the only manager of cluster " +
+            response.cluster_id() + ", at " + response.manager_address() + ", as of " +
+            to_rfc3339({response.taken_at()}) + ": " + std::to_string(response.networks()) +
+            " networks, " + std::to_string(response.endpoints()) + " endpoints, " +
+            std::to_string(response.nodes()) + " other nodes.\n\n" + kAfterRefounding;
+    if (response.locked()) out_ += kLockedCluster;
     return ok_status();
   }
 
@@ -328,6 +394,21 @@ class Executor {
  private:
   // Programs get whole ids; people get short ones.
   bool full_ids() const { return output_.no_trunc || output_.json || output_.quiet; }
+
+  // Asks for the unlock key when the backup turns out to need it.
+  Result<control::RestoreResponse> restored(const RestoreCommand& command,
+                                            const std::string& file) {
+    const auto settings = first_manager(command.addresses);
+    std::string key;
+    if (!command.unlock_key_file.empty()) {
+      key = SHOAL_TRY(read_secret("", command.unlock_key_file));
+    }
+    auto response = client_.restore(settings, file, key);
+    if (response || response.error().code != ErrorClass::kUnauthenticated) return response;
+    const auto typed = read_secret("This backup is locked. Please enter its unlock key: ");
+    if (!typed) return response;  // which says what is missing
+    return client_.restore(settings, file, *typed);
+  }
 
   Status print_list(const std::vector<Column>& columns, const Value::Array& rows) {
     if (output_.json) {

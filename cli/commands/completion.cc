@@ -42,7 +42,7 @@ std::string completion_script(const CLI::App& app, const std::string& shell) {
             "  esac\n"
             "  COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n"
             "}\n"
-            "complete -F _shoal shoal\n";
+            "complete -o default -F _shoal shoal\n";
   return script;
 }
 

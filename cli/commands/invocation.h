@@ -30,6 +30,7 @@ struct AddressFlags {
 
 struct InitCommand {
   AddressFlags addresses;
+  bool force_new_cluster = false;
   uint32_t data_path_port = 0;
   std::vector<std::string> default_addr_pools;
   uint32_t default_addr_pool_mask_length = 0;
@@ -111,6 +112,15 @@ struct DetachCommand {
   std::string endpoint;
   bool force = false;
 };
+struct RaftStatusCommand {};
+struct BackupCommand {
+  std::string file;
+};
+struct RestoreCommand {
+  AddressFlags addresses;
+  std::string file;
+  std::string unlock_key_file;  // of a locked backup; empty: it is asked for
+};
 struct EndpointListCommand {
   std::string network;
 };
@@ -124,7 +134,8 @@ using Command =
                  LeaveCommand, JoinTokenCommand, StatusCommand, NodeListCommand, NodeInspectCommand,
                  NodeRoleCommand, NodeUpdateCommand, NodeRemoveCommand, NetworkCreateCommand,
                  NetworkListCommand, NetworkInspectCommand, NetworkRemoveCommand, AttachCommand,
-                 DetachCommand, EndpointListCommand, EndpointInspectCommand>;
+                 DetachCommand, EndpointListCommand, EndpointInspectCommand, RaftStatusCommand,
+                 BackupCommand, RestoreCommand>;
 
 struct Invocation {
   std::string socket;

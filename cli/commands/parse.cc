@@ -14,6 +14,9 @@ namespace {
 constexpr char kDefaultSocket[] = "/run/shoal/shoal.sock";
 constexpr uint32_t kDefaultTimeoutSeconds = 30;
 
+// What CLI11 makes of other words is a number, or an exception of its own.
+const CLI::IsMember kTrueOrFalse({"true", "false"});
+
 // Builds the command tree; each leaf's callback writes the command it stands for.
 class Parser {
  public:
@@ -29,6 +32,7 @@ class Parser {
         ->capture_default_str();
     app_.footer("Run 'shoal COMMAND --help' for more on a command.");
     add_cluster_commands();
+    add_state_commands();
     add_node_commands();
     add_network_commands();
     add_endpoint_commands();
@@ -103,6 +107,8 @@ class Parser {
     auto [init, init_command] =
         leaf<InitCommand>(&app_, "init", "Start a new cluster on this host");
     add_addresses(init, init_command->addresses);
+    init->add_flag("--force-new-cluster", init_command->force_new_cluster,
+                   "On a manager that lost the others: go on alone with the cluster's state");
     init->add_option("--data-path-port", init_command->data_path_port,
                      "UDP port of VXLAN, 1024 to 49151 (default 4789)");
     add_repeatable(
@@ -124,7 +130,8 @@ class Parser {
         ->type_name("DURATION");
 
     init->add_flag("--autolock", init_command->autolock,
-                   "Lock managers with an unlock key when they restart");
+                   "Lock managers with an unlock key when they restart")
+        ->check(kTrueOrFalse);
 
     auto [join, join_command] = leaf<JoinCommand>(&app_, "join", "Join this host to a cluster");
     add_addresses(join, join_command->addresses);
@@ -146,9 +153,12 @@ class Parser {
     token->add_flag("-q,--quiet", invocation_.output.quiet, "Print the token only");
 
     auto [update, update_command] = leaf<UpdateCommand>(&app_, "update", "Change the cluster");
-    update->add_flag_function(
-        "--autolock", [command = update_command](int64_t value) { command->autolock = value > 0; },
-        "Lock managers with an unlock key when they restart: true or false");
+    update
+        ->add_flag_function(
+            "--autolock",
+            [command = update_command](int64_t value) { command->autolock = value > 0; },
+            "Lock managers with an unlock key when they restart: true or false")
+        ->check(kTrueOrFalse);
 
     leaf<UnlockCommand>(&app_, "unlock",
                         "Unlock this manager; the key is read from the terminal "
@@ -162,6 +172,28 @@ class Parser {
     status->add_flag("--json", invocation_.output.json, "Print JSON");
     status->add_option("--format", invocation_.output.format, "'json' or a template");
     (void)status_command;
+  }
+
+  void add_state_commands() {
+    CLI::App* raft = app_.add_subcommand("raft", "Look at the managers' consensus");
+    raft->require_subcommand(1);
+    CLI::App* status =
+        leaf<RaftStatusCommand>(raft, "status", "Members, log, quorum: what each manager knows")
+            .first;
+    status->add_flag("--json", invocation_.output.json, "Print JSON");
+    status->add_option("--format", invocation_.output.format, "'json' or a template");
+
+    auto [backup, backup_command] = leaf<BackupCommand>(
+        &app_, "backup", "Write the cluster's state to a file (secret: it holds the CA's key)");
+    backup->add_option("FILE", backup_command->file, "File to make; it must not exist")->required();
+
+    auto [restore, restore_command] = leaf<RestoreCommand>(
+        &app_, "restore", "Go on with the cluster of a backup, this host as its only manager");
+    restore->add_option("FILE", restore_command->file, "What `shoal backup` wrote")->required();
+    restore->add_option("--unlock-key-file", restore_command->unlock_key_file,
+                        "File with the unlock key of a locked backup (default: it is asked for, or "
+                        "read from standard input)");
+    add_addresses(restore, restore_command->addresses);
   }
 
   void add_node_commands() {

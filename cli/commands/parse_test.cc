@@ -42,6 +42,17 @@ TEST(Parse, ClusterCommands) {
   EXPECT_TRUE(command<LeaveCommand>({"leave", "--force"}).force);
 }
 
+TEST(Parse, AutolockCommands) {
+  EXPECT_TRUE(command<InitCommand>({"init", "--autolock"}).autolock);
+  EXPECT_FALSE(command<InitCommand>({"init"}).autolock);
+  EXPECT_EQ(command<UpdateCommand>({"update", "--autolock"}).autolock, true);
+  EXPECT_EQ(command<UpdateCommand>({"update", "--autolock=true"}).autolock, true);
+  EXPECT_EQ(command<UpdateCommand>({"update", "--autolock=false"}).autolock, false);
+  EXPECT_FALSE(command<UnlockKeyCommand>({"unlock-key", "-q"}).rotate);
+  EXPECT_TRUE(command<UnlockKeyCommand>({"unlock-key", "--rotate"}).rotate);
+  command<UnlockCommand>({"unlock"});
+}
+
 TEST(Parse, NodeCommands) {
   EXPECT_TRUE(command<NodeRoleCommand>({"node", "promote", "h2", "h3"}).promote);
   EXPECT_FALSE(command<NodeRoleCommand>({"node", "demote", "h2"}).promote);
@@ -131,6 +142,17 @@ TEST(Parse, EndpointCommands) {
   EXPECT_EQ(detach.network + "/" + detach.endpoint, "shop/web");
 }
 
+TEST(Parse, StateCommands) {
+  EXPECT_TRUE(command<InitCommand>({"init", "--force-new-cluster"}).force_new_cluster);
+  EXPECT_FALSE(command<InitCommand>({"init"}).force_new_cluster);
+  EXPECT_EQ(command<BackupCommand>({"backup", "/b"}).file, "/b");
+  const auto restore = command<RestoreCommand>({"restore", "/b", "--advertise-addr", "eth1"});
+  EXPECT_EQ(restore.file + " " + restore.addresses.advertise_addr, "/b eth1");
+  EXPECT_EQ(command<RestoreCommand>({"restore", "/b", "--unlock-key-file", "/k"}).unlock_key_file,
+            "/k");
+  (void)command<RaftStatusCommand>({"raft", "status", "--json"});
+}
+
 TEST(Parse, WrongUseExitsWithTwoAndASentence) {
   for (const auto& arguments : std::vector<std::vector<std::string>>{
            {},
@@ -138,13 +160,21 @@ TEST(Parse, WrongUseExitsWithTwoAndASentence) {
            {"init", "--nope"},
            {"join", "10.0.0.1:2377"},
            {"join-token", "boss"},
+           {"init", "--autolock=perhaps"},
+           {"update"},
+           {"update", "--autolock=perhaps"},
+           {"update", "--autolock=99999999999999999999"},
+           {"unlock", "SWMKEY-1-on-the-command-line"},
            {"attach", "shop", "--name", "web"},
            {"attach", "shop", "--name", "", "--pid", "2"},
            {"attach", "shop", "--name", "web", "--pid", "1", "--netns", "/x"},
            {"attach", "shop", "--name", "web", "--pid", "-4"},
            {"network", "ls", "--json", "--format", "json"},
            {"network", "create", "--label", "=x", "shop"},
-           {"network"}}) {
+           {"network"},
+           {"raft"},
+           {"backup"},
+           {"restore"}}) {
     const Message refused = message(arguments);
     EXPECT_EQ(refused.exit_code, 2);
     EXPECT_TRUE(refused.text.starts_with("shoal: ")) << refused.text;
@@ -162,6 +192,8 @@ TEST(Parse, HelpEverywhereVersionAndCompletion) {
   const Message completion = message({"completion", "bash"});
   EXPECT_NE(completion.text.find("\"shoal network create\") words="), std::string::npos);
   EXPECT_NE(completion.text.find("--attachable"), std::string::npos);
+  EXPECT_NE(completion.text.find("--unlock-key-file"), std::string::npos);
+  EXPECT_NE(completion.text.find("complete -o default"), std::string::npos);  // names of files
 }
 
 TEST(ExitCode, OnePerClass) {

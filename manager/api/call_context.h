@@ -4,6 +4,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -27,8 +28,14 @@ inline std::string request_id_of(const grpc::CallbackServerContext& context) {
   return is_id(id) ? id : std::string();
 }
 
-inline bool is_retry(const grpc::CallbackServerContext& context) {
-  return !metadata_of(context, kRetryMetadata).empty();
+// LeaderCalls::Call::since of a call that was forwarded again; 0 for a first try. What cannot be
+// read is a try of long ago.
+inline uint64_t retried_since(const grpc::CallbackServerContext& context) {
+  const std::string text = metadata_of(context, kRetryMetadata);
+  if (text.empty()) return 0;
+  uint64_t since = 0;
+  std::from_chars(text.data(), text.data() + text.size(), since);
+  return std::max<uint64_t>(since, 1);
 }
 
 // The caller's, at most kMostCallDeadline away; kDefaultCallDeadline when it set none.

@@ -1,5 +1,6 @@
 #include "manager/api/cluster_api.h"
 
+#include "manager/api/raft_status.h"
 #include "manager/control/queries.h"
 #include "manager/security/token.h"
 #include "manager/wire/common_wire.h"
@@ -39,9 +40,24 @@ RemoteTry remote_of(const ClusterCall& call) {
     SHOAL_FORWARD(RemoveNetwork)
     SHOAL_FORWARD(ListEndpoints)
     SHOAL_FORWARD(InspectEndpoint)
+    SHOAL_FORWARD(GetRaftStatus)
 #undef SHOAL_FORWARD
   }
   return nullptr;
+}
+
+bool is_read(ClusterMethod method) {
+  switch (method) {
+    case ClusterMethod::kListNodes:
+    case ClusterMethod::kInspectNode:
+    case ClusterMethod::kListNetworks:
+    case ClusterMethod::kInspectNetwork:
+    case ClusterMethod::kListEndpoints:
+    case ClusterMethod::kInspectEndpoint:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -54,21 +70,37 @@ void ClusterApi::handle(std::shared_ptr<ClusterCall> call) {
 }
 
 void ClusterApi::start(const CallPtr& call) {
+  if (call->method == ClusterMethod::kGetRaftStatus) return raft_status(call);
   LeaderCalls::Call leader_call;
   leader_call.request_id = call->request_id;
   leader_call.deadline = call->deadline;
   leader_call.forwarded = call->forwarded;
-  leader_call.retry = call->retry;
+  leader_call.retried_since = call->retried_since;
   leader_call.remote = remote_of(*call);
   leader_call.local = [this, call](const LeaderCalls::Call& now, StatusDone done) {
-    execute(call, now.request_id, now.retry, std::move(done));
+    call->running = true;
+    execute(call, now, [call, done = std::move(done)](const Status& status) {
+      call->running = false;
+      done(status);
+    });
   };
-  leader_call.done = [call](Status status) { call->done(std::move(status)); };
+  if (is_read(call->method)) {
+    // What this manager holds is better than nothing, when no manager can know better.
+    leader_call.without_quorum = [this, call](const Error& lost) {
+      call->notice =
+          "this is what one manager knows, and may lack the last changes: " + lost.message;
+      return answer_read(*call);
+    };
+  }
+  leader_call.outlived = true;
+  leader_call.done = [call](Status status) {
+    if (call->running) call->detach();
+    call->done(std::move(status));
+  };
   calls_.start(std::move(leader_call));
 }
 
-void ClusterApi::execute(const CallPtr& call, const std::string& request_id, bool retry,
-                         StatusDone done) {
+void ClusterApi::execute(const CallPtr& call, const LeaderCalls::Call& now, StatusDone done) {
   if (!call->caller.empty()) {
     const Cluster* cluster = replica_.store().cluster();
     const Caller caller{true, call->caller, cluster ? cluster->id : ClusterId(), Role::kManager};
@@ -78,19 +110,19 @@ void ClusterApi::execute(const CallPtr& call, const std::string& request_id, boo
   }
   switch (call->method) {
     case ClusterMethod::kGetJoinToken:
-      return get_join_token(call, request_id, std::move(done));
+      return get_join_token(call, now.request_id, std::move(done));
     case ClusterMethod::kGetUnlockKey:
-      return get_unlock_key(call, request_id, std::move(done));
+      return get_unlock_key(call, now.request_id, std::move(done));
     case ClusterMethod::kUpdateCluster:
-      return update_cluster(call, request_id, std::move(done));
+      return update_cluster(call, now.request_id, std::move(done));
     case ClusterMethod::kUpdateNode:
       return update_node(call, std::move(done));
     case ClusterMethod::kRemoveNode:
-      return remove_node(call, retry, std::move(done));
+      return remove_node(call, now.retried_since != 0, std::move(done));
     case ClusterMethod::kCreateNetwork:
-      return create_network(call, request_id, std::move(done));
+      return create_network(call, now, std::move(done));
     case ClusterMethod::kRemoveNetwork:
-      return remove_network(call, retry, std::move(done));
+      return remove_network(call, now, std::move(done));
     case ClusterMethod::kListNodes:
     case ClusterMethod::kInspectNode:
     case ClusterMethod::kListNetworks:
@@ -98,7 +130,23 @@ void ClusterApi::execute(const CallPtr& call, const std::string& request_id, boo
     case ClusterMethod::kListEndpoints:
     case ClusterMethod::kInspectEndpoint:
       return read(call, done);
+    case ClusterMethod::kGetRaftStatus:
+      return done(internal_error("this call does not go to the leader"));
   }
+}
+
+void ClusterApi::raft_status(const CallPtr& call) {
+  auto& response = response_of<shoal::control::GetRaftStatusResponse>(*call);
+  const bool only_this = request_of<shoal::control::GetRaftStatusRequest>(*call).only_this();
+  if (only_this || call->forwarded) {
+    replica_.describe_raft(response);
+    return call->done(ok_status());
+  }
+  collect_raft_status(strand_, replica_, calls_,
+                      [call, &response](shoal::control::GetRaftStatusResponse all) {
+                        response = std::move(all);
+                        call->done(ok_status());
+                      });
 }
 
 // Changes.
@@ -133,23 +181,17 @@ void ClusterApi::get_join_token(const CallPtr& call, const std::string& request_
       });
 }
 
-void ClusterApi::create_network(const CallPtr& call, const std::string& request_id,
+void ClusterApi::create_network(const CallPtr& call, const LeaderCalls::Call& now,
                                 StatusDone done) {
-  const NetworkId id(request_id);
-  const auto build = [this, call, id]() -> Result<Command> {
+  const auto build = [this, call, request_id = now.request_id,
+                      since = now.retried_since]() -> Result<Command> {
     const auto& request = request_of<shoal::control::CreateNetworkRequest>(*call);
     auto spec = SHOAL_TRY(wire::from_wire(request.spec()));
-    if (const Network* made = replica_.store().network(id)) {
-      // This very call, carried out by an earlier try: apply answers with what it made.
-      return Command{replica_.wall(), replica_.rng().next(), CreateNetwork{id, made->spec, {}}};
-    }
-    const auto routes = control::host_routes(replica_.store());
-    auto command =
-        SHOAL_TRY(control::create_network(replica_.store(), std::move(spec), routes, draw()));
-    std::get<CreateNetwork>(command.operation).id = id;
-    return command;
+    return control::create_network_once(replica_.store(), {request_id, since}, std::move(spec),
+                                        draw());
   };
-  change(replica_, build, [call, done](const Result<Answer>& answer) {
+  const auto propose = now.retried_since == 0 ? change : change_again;
+  propose(replica_, build, [call, done](const Result<Answer>& answer) {
     if (!answer) return done(answer.error());
     const auto* network = std::get_if<Network>(&*answer);
     SHOAL_CHECK(network != nullptr, "making a network answers with it");
@@ -159,21 +201,23 @@ void ClusterApi::create_network(const CallPtr& call, const std::string& request_
   });
 }
 
-void ClusterApi::remove_network(const CallPtr& call, bool retry, StatusDone done) {
-  const auto id = std::make_shared<std::string>();
-  const auto build = [this, call, id]() -> Result<Command> {
+void ClusterApi::remove_network(const CallPtr& call, const LeaderCalls::Call& now,
+                                StatusDone done) {
+  const auto build = [this, call, request_id = now.request_id, since = now.retried_since] {
     const auto& request = request_of<shoal::control::RemoveNetworkRequest>(*call);
-    auto command = SHOAL_TRY(control::remove_network(replica_.store(), request.network(), draw()));
-    *id = std::get<RemoveNetwork>(command.operation).id.str();
-    return command;
+    return control::remove_network_once(replica_.store(), {request_id, since}, request.network(),
+                                        draw());
   };
-  change(replica_, build, [call, id, retry, done](const Result<Answer>& answer) {
-    const bool gone = retry && !answer && answer.error().code == ErrorClass::kNotFound;
-    if (!answer && !gone) return done(answer.error());
-    response_of<shoal::control::RemoveNetworkResponse>(*call).set_id(
-        id->empty() ? request_of<shoal::control::RemoveNetworkRequest>(*call).network() : *id);
-    done(ok_status());
-  });
+  const auto propose = now.retried_since == 0 ? change : change_again;
+  propose(
+      replica_, build,
+      [this, call, request_id = now.request_id, done](const Result<Answer>& answer) {
+        if (!answer) return done(answer.error());
+        const auto handled = replica_.store().handled(request_id, 0);
+        SHOAL_CHECK(handled.ok() && *handled != nullptr, "what was just done is remembered");
+        response_of<shoal::control::RemoveNetworkResponse>(*call).set_id((*handled)->network.str());
+        done(ok_status());
+      });
 }
 
 void ClusterApi::update_node(const CallPtr& call, StatusDone done) {
@@ -232,7 +276,29 @@ void ClusterApi::update_node(const CallPtr& call, StatusDone done) {
   });
 }
 
+// A manager that is lost for good is demoted and removed in one go.
 void ClusterApi::remove_node(const CallPtr& call, bool retry, StatusDone done) {
+  const auto& request = request_of<shoal::control::RemoveNodeRequest>(*call);
+  if (!request.force()) return remove_worker(call, retry, std::move(done));
+  replica_.read([this, call, retry, done](const Status& status) {
+    if (!status) return done(status);
+    const auto& name = request_of<shoal::control::RemoveNodeRequest>(*call).node();
+    const auto node = control::inspect_node(replica_.store(), name, call->self_or(replica_.self()));
+    if (!node || node->spec.role != Role::kManager || replica_.store().manager_count() == 1) {
+      return remove_worker(call, retry, done);
+    }
+    if (replica_.reachable(node->raft_id)) {
+      return done(conflict("node " + replica_.store().node_name(node->id) +
+                           " is a manager that answers: demote it first with `shoal node demote`"));
+    }
+    members_.demote(node->id, [this, call, retry, done](const Result<Answer>& demoted) {
+      if (!demoted) return done(demoted.error());
+      remove_worker(call, retry, done);
+    });
+  });
+}
+
+void ClusterApi::remove_worker(const CallPtr& call, bool retry, StatusDone done) {
   const auto build = [this, call] {
     const auto& request = request_of<shoal::control::RemoveNodeRequest>(*call);
     return control::remove_node(replica_.store(), request.node(), call->self_or(replica_.self()),

@@ -28,19 +28,21 @@ class ClusterApi final : public ClusterHandler {
 
   void start(const CallPtr& call);
   // As the leader. `done` once.
-  void execute(const CallPtr& call, const std::string& request_id, bool retry, StatusDone done);
+  void execute(const CallPtr& call, const LeaderCalls::Call& now, StatusDone done);
   void read(const CallPtr& call, const StatusDone& done);
   Status answer_read(const ClusterCall& call);
   common::Node node_view(const Node& node) const;
 
+  void raft_status(const CallPtr& call);
   void get_join_token(const CallPtr& call, const std::string& request_id, StatusDone done);
   // autolock.cc
   void get_unlock_key(const CallPtr& call, const std::string& request_id, StatusDone done);
   void update_cluster(const CallPtr& call, const std::string& request_id, StatusDone done);
   void update_node(const CallPtr& call, StatusDone done);
   void remove_node(const CallPtr& call, bool retry, StatusDone done);
-  void create_network(const CallPtr& call, const std::string& request_id, StatusDone done);
-  void remove_network(const CallPtr& call, bool retry, StatusDone done);
+  void remove_worker(const CallPtr& call, bool retry, StatusDone done);
+  void create_network(const CallPtr& call, const LeaderCalls::Call& now, StatusDone done);
+  void remove_network(const CallPtr& call, const LeaderCalls::Call& now, StatusDone done);
 
   control::Draw draw() { return {replica_.wall(), replica_.rng()}; }
 

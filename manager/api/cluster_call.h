@@ -31,6 +31,7 @@ enum class ClusterMethod {
   kRemoveNetwork,
   kListEndpoints,
   kInspectEndpoint,
+  kGetRaftStatus,
 };
 
 struct ClusterCall {
@@ -43,12 +44,29 @@ struct ClusterCall {
   std::string request_id;
   std::chrono::system_clock::time_point deadline;
   bool forwarded = false;  // came from another manager: it must not be forwarded a second time
-  bool retry = false;      // an earlier try of it may have been carried out
-  NodeId caller;           // whose certificate, on the cluster port; empty on the local socket
+  // Not 0: an earlier try of it may have been carried out, by a later raft index than this.
+  uint64_t retried_since = 0;
+  NodeId caller;         // whose certificate, on the cluster port; empty on the local socket
+  bool running = false;  // its change is under way here
+  // For the person who asked, beside a good answer: a sentence, or empty.
+  std::string notice;
+  // Ends what others own: from now on request and response are this object's. For a call that is
+  // answered while its change is still under way.
+  void detach() {
+    own_request_.reset(request->New());
+    own_request_->CopyFrom(*request);
+    request = own_request_.get();
+    own_response_.reset(response->New());
+    response = own_response_.get();
+  }
   // The node that "self" names: the one the call came in at.
   const NodeId& self_or(const NodeId& here) const { return caller.empty() ? here : caller; }
   // Called once, from any thread, with `response` filled when ok.
   std::function<void(Status)> done;
+
+ private:
+  std::unique_ptr<google::protobuf::Message> own_request_;
+  std::unique_ptr<google::protobuf::Message> own_response_;
 };
 
 class ClusterHandler {

@@ -5,6 +5,17 @@
 #include "manager/api/call_context.h"
 
 namespace shoal::manager {
+namespace {
+
+// A gRPC header holds printable ASCII only.
+std::string header_text(std::string text) {
+  for (char& c : text) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  return text;
+}
+
+}  // namespace
 
 grpc::ServerUnaryReactor* ClusterService::start(grpc::CallbackServerContext* context,
                                                 ClusterMethod method,
@@ -16,7 +27,11 @@ grpc::ServerUnaryReactor* ClusterService::start(grpc::CallbackServerContext* con
   call->request = request;
   call->response = response;
   call->deadline = call_deadline(*context);
-  call->done = [reactor](const Status& status) {
+  call->done = [reactor, context, weak = std::weak_ptr(call)](const Status& status) {
+    const auto answered = weak.lock();  // whoever calls done holds it
+    if (answered && !answered->notice.empty()) {
+      context->AddTrailingMetadata(kNoticeMetadata, header_text(answered->notice));
+    }
     reactor->Finish(status ? grpc::Status::OK : to_grpc(status.error()));
   };
   if (door_ == Door::kClusterPort) {
@@ -28,7 +43,7 @@ grpc::ServerUnaryReactor* ClusterService::start(grpc::CallbackServerContext* con
     call->caller = caller.node;
     call->forwarded = true;
     call->request_id = request_id_of(*context);
-    call->retry = is_retry(*context);
+    call->retried_since = retried_since(*context);
   }
   handler_.handle(std::move(call));
   return reactor;
@@ -53,6 +68,7 @@ SHOAL_CLUSTER_METHOD(InspectNetwork)
 SHOAL_CLUSTER_METHOD(RemoveNetwork)
 SHOAL_CLUSTER_METHOD(ListEndpoints)
 SHOAL_CLUSTER_METHOD(InspectEndpoint)
+SHOAL_CLUSTER_METHOD(GetRaftStatus)
 #undef SHOAL_CLUSTER_METHOD
 
 }  // namespace shoal::manager

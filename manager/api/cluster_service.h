@@ -62,6 +62,9 @@ class ClusterService final : public shoal::control::Cluster::CallbackService {
   grpc::ServerUnaryReactor* InspectEndpoint(
       grpc::CallbackServerContext* context, const shoal::control::InspectEndpointRequest* request,
       shoal::control::InspectEndpointResponse* response) override;
+  grpc::ServerUnaryReactor* GetRaftStatus(grpc::CallbackServerContext* context,
+                                          const shoal::control::GetRaftStatusRequest* request,
+                                          shoal::control::GetRaftStatusResponse* response) override;
 
  private:
   grpc::ServerUnaryReactor* start(grpc::CallbackServerContext* context, ClusterMethod method,

@@ -17,13 +17,18 @@ bool another_leader_may_help(ErrorClass code) {
 
 struct LeaderCalls::State {
   Call call;
-  std::unique_ptr<Timer> timer;
+  std::unique_ptr<Timer> timer;  // none before the first pause
   Duration backoff = kRetryFirst;
   bool waiting = false;  // for the timer or news
+  uint64_t begun = 0;    // applied here before the first try
+  bool local = false;    // `local` is under way
   std::string sent_to;   // the leader that is asked
   std::shared_ptr<grpc::ClientContext> context;
   uint64_t attempt = 0;  // answers of earlier ones are ignored
   bool finished = false;
+
+  // Whether it takes effect is not known now.
+  bool under_way() const { return context != nullptr || local; }
 };
 
 void LeaderCalls::start(Call call) {
@@ -37,8 +42,9 @@ void LeaderCalls::start(Call call) {
     call.request_id = id_from_random(random);
   }
   auto state = std::make_shared<State>();
+  state->begun = call.retried_since != 0 ? call.retried_since
+                                         : std::max<uint64_t>(replica_.store().applied_index(), 1);
   state->call = std::move(call);
-  state->timer = strand_.make_timer();
   calls_.insert(state);
   step(state);
 }
@@ -46,13 +52,14 @@ void LeaderCalls::start(Call call) {
 void LeaderCalls::step(const std::shared_ptr<State>& state) {
   if (state->finished) return;
   state->waiting = false;
-  state->timer->cancel();
+  if (state->timer) state->timer->cancel();
   const uint64_t attempt = ++state->attempt;
   if (std::chrono::system_clock::now() >= state->call.deadline) {
     return finish(state, deadline_exceeded("no leader carried this out in time; `shoal node ls` "
                                            "shows which managers answer"));
   }
-  if (replica_.is_leader()) {
+  if (replica_.is_leader() || (state->call.anywhere && replica_.leader_raft_id() != 0)) {
+    state->local = true;
     state->call.local(state->call,
                       [this, alive = std::weak_ptr(alive_), state, attempt](const Status& status) {
                         if (!alive.expired() && attempt == state->attempt) tried(state, status);
@@ -62,6 +69,7 @@ void LeaderCalls::step(const std::shared_ptr<State>& state) {
   const auto address = replica_.leader_address();
   if (state->call.forwarded) return finish(state, not_leader(replica_));
   if (address) return send(state, *address);
+  if (const auto lost = replica_.quorum_lost()) return finish_without_quorum(state, *lost);
   tried(state, not_leader(replica_));
 }
 
@@ -72,7 +80,9 @@ void LeaderCalls::send(const std::shared_ptr<State>& state, const HostPort& addr
   auto& context = *state->context;
   context.set_deadline(state->call.deadline);
   context.AddMetadata(kRequestIdMetadata, state->call.request_id);
-  if (state->call.retry) context.AddMetadata(kRetryMetadata, "1");
+  if (state->call.retried_since != 0) {
+    context.AddMetadata(kRetryMetadata, std::to_string(state->call.retried_since));
+  }
   for (const auto& [key, value] : state->call.metadata) context.AddMetadata(key, value);
   Strand& strand = strand_;
   state->call.remote(channel_to(state->sent_to), context,
@@ -82,26 +92,26 @@ void LeaderCalls::send(const std::shared_ptr<State>& state, const HostPort& addr
                          if (alive.expired() || attempt != state->attempt) return;
                          if (status.ok()) accept();
                          state->context.reset();
-                         // Cancelled by a leader that shuts down, or by us for a former leader.
-                         const bool cancelled = status.error_code() == grpc::StatusCode::CANCELLED;
-                         tried(state, status.ok() ? ok_status()
-                                      : cancelled ? Status(unavailable("the leader went away"))
-                                                  : Status(from_grpc(status)));
+                         tried(state, status.ok() ? ok_status() : Status(from_grpc(status)));
                        });
                      });
 }
 
 void LeaderCalls::tried(const std::shared_ptr<State>& state, const Status& status) {
+  state->local = false;
   if (state->finished) return;
   if (status.ok() || !another_leader_may_help(status.error().code) || state->call.forwarded) {
     return finish(state, status);
   }
+  if (status.error().code == ErrorClass::kDeadlineExceeded) {
+    state->call.retried_since = state->begun;
+  }
   const auto now = std::chrono::system_clock::now();
   if (now >= state->call.deadline) return finish(state, status);
-  state->call.retry = true;
   state->waiting = true;
   const Duration left = std::chrono::duration_cast<Duration>(state->call.deadline - now) +
                         std::chrono::milliseconds(1);
+  if (!state->timer) state->timer = strand_.make_timer();
   const Instant when{std::chrono::steady_clock::now().time_since_epoch().count()};
   state->timer->wake_at(when + std::min(state->backoff, left),
                         [this, alive = std::weak_ptr(alive_), state, attempt = state->attempt] {
@@ -114,10 +124,33 @@ void LeaderCalls::finish(const std::shared_ptr<State>& state, Status status) {
   if (state->finished) return;
   state->finished = true;
   ++state->attempt;
-  state->timer->cancel();
+  if (state->timer) state->timer->cancel();
   calls_.erase(state);
+  if (!status && status.error().code == ErrorClass::kUnavailable &&
+      state->call.retried_since != 0 && !state->call.forwarded) {
+    status =
+        deadline_exceeded("it may or may not have been carried out: the answer was lost, and " +
+                          status.error().message);
+  }
   const StatusDone done = std::move(state->call.done);
   done(std::move(status));
+}
+
+void LeaderCalls::finish_without_quorum(const std::shared_ptr<State>& state, const Error& lost) {
+  if (state->call.without_quorum) return finish(state, state->call.without_quorum(lost));
+  if (state->under_way()) state->call.retried_since = state->begun;
+  finish(state, lost);
+}
+
+void LeaderCalls::quorum_lost() {
+  for (const auto& state : std::set(calls_)) {
+    const auto lost = replica_.quorum_lost();
+    if (!lost) return;
+    // What `local` still touches must not end under it: those calls end with their proposals.
+    if (state->call.forwarded || (state->local && !state->call.outlived)) continue;
+    if (state->context) state->context->TryCancel();
+    finish_without_quorum(state, *lost);
+  }
 }
 
 void LeaderCalls::leader_changed() {
@@ -136,6 +169,7 @@ void LeaderCalls::stop() {
   stopped_ = true;
   for (const auto& state : std::set(calls_)) {
     if (state->context) state->context->TryCancel();
+    if (state->under_way()) state->call.retried_since = state->begun;
     finish(state, unavailable("this manager is stopping"));
   }
 }

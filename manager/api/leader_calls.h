@@ -2,8 +2,10 @@
 //
 // A call is tried here when this manager leads, else sent to the leader; when that fails in a way
 // that another leader can make good (no leader, connection lost, leadership lost), it is tried
-// again. So a change of leader costs a caller time and nothing else. A call may thus be carried out
-// twice: what it does must be idempotent by its request id, which stays the same.
+// again. So a change of leader costs a caller time and nothing else. A try whose answer was lost
+// may have been carried out: what a call does must take effect once for one request id, which stays
+// the same. Ended with kUnavailable, the call was not carried out by any try; when that is not
+// known it is kDeadlineExceeded.
 //
 // Thread rule: strand; `done` is called there.
 #pragma once
@@ -57,10 +59,16 @@ class LeaderCalls {
     std::string request_id;  // an id; drawn here when empty
     std::chrono::system_clock::time_point deadline;
     bool forwarded = false;  // from another manager: refused when this one does not lead
-    bool retry = false;      // an earlier try may have been carried out
+    // Not 0: an earlier try may have been carried out, by a later raft index than this.
+    uint64_t retried_since = 0;
+    bool anywhere = false;  // `local` may be tried on any manager, and there is no `remote`
     std::map<std::string, std::string> metadata;  // for the leader, beside the request id
     // Here, as the leader.
     std::function<void(const Call&, StatusDone)> local;
+    // `local` may go on after `done` was called: nothing that it touches ends with the call.
+    bool outlived = false;
+    // What to answer when no leader can come (Replica::quorum_lost); absent: that refusal.
+    std::function<Status(const Error&)> without_quorum;
     RemoteTry remote;
     StatusDone done;
   };
@@ -72,8 +80,12 @@ class LeaderCalls {
   void start(Call call);
   // Wakes what waits and gives up on answers from a former leader.
   void leader_changed();
-  // Ends every call with kUnavailable. Later ones are refused.
+  // Ends every call that waits for a leader: none can come.
+  void quorum_lost();
+  // Ends every call. Later ones are refused.
   void stop();
+  // To a manager's cluster port; kept for the next call.
+  std::shared_ptr<grpc::Channel> channel_to(const std::string& address);
 
  private:
   struct State;
@@ -81,7 +93,7 @@ class LeaderCalls {
   void send(const std::shared_ptr<State>& state, const HostPort& address);
   void tried(const std::shared_ptr<State>& state, const Status& status);
   void finish(const std::shared_ptr<State>& state, Status status);
-  std::shared_ptr<grpc::Channel> channel_to(const std::string& address);
+  void finish_without_quorum(const std::shared_ptr<State>& state, const Error& lost);
 
   Strand& strand_;
   Replica& replica_;

@@ -3,6 +3,14 @@
 #include <algorithm>
 
 namespace shoal::manager {
+namespace {
+
+// A new leader hears of a member that answers with its first heartbeats; and an election's time.
+constexpr Duration kTimeToAnswer = std::chrono::seconds(2);
+constexpr char kNotHeardYet[] =
+    "the leader has just changed and does not know yet which managers answer: try again";
+
+}  // namespace
 
 bool RaftMembers::is_member(uint64_t raft_id) const {
   const auto members = driver_->members();
@@ -62,6 +70,43 @@ void RaftMembers::add(const NodeId& id, const HostPort& address,
          });
 }
 
+bool RaftMembers::leads_since_lately() const {
+  if (driver_->status().term != led_term_) return true;  // tick() has not seen it yet
+  const WallTime now = replica_.wall();
+  return now >= led_since_ && now - led_since_ < kTimeToAnswer;
+}
+
+Status RaftMembers::check_quorum_without(uint64_t raft_id) const {
+  size_t left = 0;
+  size_t answer = 0;
+  std::string silent;
+  std::string leaving;
+  for (const auto& member : driver_->status().members) {
+    if (member.member.learner) continue;
+    std::string name = member.member.address;
+    for (const Node* node : replica_.store().nodes()) {
+      if (node->raft_id == member.member.id) name = replica_.store().node_name(node->id);
+    }
+    if (member.member.id == raft_id) {
+      leaving = name;
+      continue;
+    }
+    ++left;
+    if (replica_.reachable(member.member.id)) {
+      ++answer;
+    } else {
+      silent += (silent.empty() ? "" : ", ") + name;
+    }
+  }
+  if (leaving.empty() || answer >= left / 2 + 1) return ok_status();
+  if (leads_since_lately()) return unavailable(kNotHeardYet);
+  return conflict("without node " + leaving + " the managers would lose their quorum: of the " +
+                  std::to_string(left) + " that would be left " + std::to_string(answer) +
+                  (answer == 1 ? " answers" : " answer") + " and " + std::to_string(left / 2 + 1) +
+                  " would be needed. Bring " + silent +
+                  " back first, or demote what is lost instead");
+}
+
 // To the voter that has the most of the log.
 Status RaftMembers::hand_over() {
   const auto status = driver_->status();
@@ -70,6 +115,7 @@ Status RaftMembers::hand_over() {
     if (member.member.learner || member.member.id == status.id || !member.reachable) continue;
     if (best == nullptr || member.match > best->match) best = &member;
   }
+  if (best == nullptr && leads_since_lately()) return unavailable(kNotHeardYet);
   if (best == nullptr) {
     return conflict("no other manager answers that could take the lead: bring one back first");
   }
@@ -87,6 +133,9 @@ void RaftMembers::leave(const NodeId& id, StatusDone done) {
   if (voter && voters() == 1) {
     return done(conflict("node " + replica_.store().node_name(id) +
                          " is the last manager: promote another one first"));
+  }
+  if (voter) {
+    if (const Status safe = check_quorum_without(node->raft_id); !safe) return done(safe);
   }
   if (node->raft_id == driver_->status().id) {
     if (const Status handed = hand_over(); !handed) return done(handed);
@@ -124,8 +173,13 @@ void RaftMembers::demote(const NodeId& id, AnswerDone done) {
 }
 
 void RaftMembers::tick() {
-  if (driver_ == nullptr || promoting_ || !driver_->is_leader()) return;
+  if (driver_ == nullptr || !driver_->is_leader()) return;
   const auto status = driver_->status();
+  if (status.term != led_term_) {
+    led_term_ = status.term;
+    led_since_ = replica_.wall();
+  }
+  if (promoting_) return;
   for (const auto& member : status.members) {
     if (!member.member.learner || !member.reachable) continue;
     raft::Member voter = member.member;

@@ -46,12 +46,19 @@ class RaftMembers {
   void add(const NodeId& node, const HostPort& address, std::function<void(Result<Joined>)> done);
   bool is_member(uint64_t raft_id) const;
   size_t voters() const;
+  // Whether this manager began to lead so lately that others have not answered it yet.
+  bool leads_since_lately() const;
+  // kConflict when the managers that would be left could not decide anything; kUnavailable while
+  // that cannot be told yet.
+  Status check_quorum_without(uint64_t raft_id) const;
   Status hand_over();
 
   Replica& replica_;
   raft::Driver* driver_ = nullptr;
   std::map<NodeId, int> leaving_;  // nodes that are on their way out, by calls under way
   bool promoting_ = false;
+  uint64_t led_term_ = 0;  // the last term in which this manager was seen to lead, and since when
+  WallTime led_since_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 

@@ -27,13 +27,16 @@ class FakeReplica final : public Replica {
   }
   void read(StatusDone done) override {
     ++reads;
-    catch_up();
+    if (!under_way) catch_up();
     done(ok_status());
   }
   WallTime wall() const override { return {1'000'000'000}; }
   Rng& rng() override { return rng_; }
   NodeState state_of(const Node& node) const override { return node.status.state; }
   bool reachable(uint64_t) const override { return true; }
+  std::optional<Error> quorum_lost() const override { return std::nullopt; }
+  std::vector<Peer> peers() const override { return {}; }
+  void describe_raft(shoal::control::GetRaftStatusResponse&) const override {}
   uint64_t leader_raft_id() const override { return 1; }
 
   control::Draw draw() { return {wall(), rng_}; }
@@ -43,6 +46,7 @@ class FakeReplica final : public Replica {
   }
 
   std::vector<Command> behind;  // committed and not yet applied here
+  bool under_way = false;       // `behind` is in the log and not yet committed
   int reads = 0;
 
  private:
@@ -114,6 +118,38 @@ TEST_F(ReplicaTest, AStaleStoreRefusesNothingForGood) {
   change(
       replica_,
       [this] { return control::remove_network(replica_.store(), "none", replica_.draw()); },
+      [&](Result<Answer> result) { answer = std::move(result); });
+  EXPECT_EQ(answer.error().code, ErrorClass::kNotFound);
+}
+
+TEST_F(ReplicaTest, ARetryIsRefusedOnlyBehindItsFirstTry) {
+  const std::string id(kIdLength, 'n');
+  NetworkSpec spec;
+  spec.name = "web";
+  spec.driver = "overlay";
+  apply(control::create_network_once(replica_.store(), {std::string(kIdLength, 'o'), 0}, spec,
+                                     replica_.draw()));
+  // On its way: the network of that name is removed, and the first try makes its own.
+  replica_.under_way = true;
+  replica_.behind.push_back(*control::remove_network(replica_.store(), "web", replica_.draw()));
+  Command first{replica_.wall(), 1, CreateNetwork{NetworkId(id), spec, {}}};
+  first.request = id;
+  replica_.behind.push_back(first);
+  const auto retry = [&] {
+    return control::create_network_once(replica_.store(), {id, 1}, spec, replica_.draw());
+  };
+  ASSERT_FALSE(retry().ok());
+  Result<Answer> answer = Answer{};
+  change_again(replica_, retry, [&](Result<Answer> result) { answer = std::move(result); });
+  ASSERT_TRUE(answer.ok()) << answer.error().message;
+  EXPECT_EQ(std::get<Network>(*answer).id, NetworkId(id));
+
+  change_again(
+      replica_,
+      [this] {
+        return control::remove_network_once(replica_.store(), {std::string(kIdLength, 'p'), 1},
+                                            "none", replica_.draw());
+      },
       [&](Result<Answer> result) { answer = std::move(result); });
   EXPECT_EQ(answer.error().code, ErrorClass::kNotFound);
 }

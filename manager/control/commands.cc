@@ -75,6 +75,30 @@ Result<Command> create_network(const Store& store, NetworkSpec spec,
   return command;
 }
 
+Result<Command> create_network_once(const Store& store, const Request& request, NetworkSpec spec,
+                                    Draw draw) {
+  const NetworkId id(request.id);
+  const HandledRequest* before = SHOAL_TRY(store.handled(request.id, request.since));
+  Command command{draw.now, draw.rng.next(), CreateNetwork{id, spec, {}}};
+  if (before == nullptr) {
+    command = SHOAL_TRY(create_network(store, std::move(spec), host_routes(store), draw));
+    std::get<CreateNetwork>(command.operation).id = id;
+  }
+  command.request = request.id;
+  command.since = request.since;
+  return command;
+}
+
+Result<Command> remove_network_once(const Store& store, const Request& request,
+                                    std::string_view network, Draw draw) {
+  const HandledRequest* before = SHOAL_TRY(store.handled(request.id, request.since));
+  Command command{draw.now, draw.rng.next(), RemoveNetwork{before ? before->network : NetworkId()}};
+  if (before == nullptr) command = SHOAL_TRY(remove_network(store, network, draw));
+  command.request = request.id;
+  command.since = request.since;
+  return command;
+}
+
 Result<Command> remove_network(const Store& store, std::string_view network, Draw draw) {
   const Network* found = SHOAL_TRY(store.find_network(network));
   return propose(store, RemoveNetwork{found->id}, draw);

@@ -38,6 +38,18 @@ Result<Command> create_network(const Store& store, NetworkSpec spec,
                                std::span<const HostRoute> host_routes, Draw draw);
 Result<Command> remove_network(const Store& store, std::string_view network, Draw draw);
 
+// One wish of one caller, which may be tried again: see Command.
+struct Request {
+  std::string id;      // of the network that is made, too
+  uint64_t since = 0;  // 0: not tried before
+};
+// As above, but taking effect once for a request. kDeadlineExceeded: it was tried so long ago that
+// it is not known whether it did.
+Result<Command> create_network_once(const Store& store, const Request& request, NetworkSpec spec,
+                                    Draw draw);
+Result<Command> remove_network_once(const Store& store, const Request& request,
+                                    std::string_view network, Draw draw);
+
 // `id` empty: a new one; a retry must give the id of the first try. An empty spec.name becomes the
 // first 12 characters of the id.
 Result<Command> attach_endpoint(const Store& store, EndpointId id, std::string_view network,

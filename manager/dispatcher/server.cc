@@ -13,7 +13,8 @@ DispatcherServer::DispatcherServer(Strand& strand, Clock& clock, Replica& replic
       replica_(replica),
       core_(replica.store(), replica.rng()),
       timer_(strand.make_timer()),
-      catch_up_timer_(strand.make_timer()) {}
+      catch_up_timer_(strand.make_timer()),
+      push_timer_(strand.make_timer()) {}
 
 void DispatcherServer::post(std::function<void()> work) {
   strand_.post([alive = std::weak_ptr(alive_), work = std::move(work)] {
@@ -60,11 +61,18 @@ void DispatcherServer::open(StreamId id, const Caller& caller,
     status = resource_exhausted("this manager serves " + std::to_string(kMaxStreams) +
                                 " sessions already");
   }
-  if (!status) return stream->finish(to_grpc(status.error()), leader_text(), false);
+  if (!status) return stream->finish(refusal(status.error()), leader_text(), false);
   streams_[id] = stream;
   core_.opened(id, caller.node, clock_.now());
   stream->read();
   pump();
+}
+
+// Tells the worker too when it waits in vain (worker/session/stream.h).
+grpc::Status DispatcherServer::refusal(const Error& error) const {
+  const grpc::Status status = to_grpc(error);
+  if (!replica_.quorum_lost()) return status;
+  return {status.error_code(), status.error_message(), std::string(kOurStatus) + " quorum-lost"};
 }
 
 Status DispatcherServer::may_dispatch(const Caller& caller) const {
@@ -198,7 +206,18 @@ void DispatcherServer::catch_up() {
 
 void DispatcherServer::applied(const std::vector<Change>& changes) {
   core_.applied(changes, clock_.now());
-  pump();
+  if (std::exchange(push_due_, true)) return;
+  const Instant now = clock_.now();
+  const Instant earliest = pushed_ + kPushInterval;
+  const auto push = [this] {
+    push_due_ = false;
+    pushed_ = clock_.now();
+    pump();
+  };
+  if (now >= earliest) return post(push);
+  push_timer_->wake_at(earliest, [alive = std::weak_ptr(alive_), push] {
+    if (!alive.expired()) push();
+  });
 }
 
 void DispatcherServer::store_replaced() {
@@ -212,6 +231,7 @@ void DispatcherServer::stop() {
   core_.step_down(unavailable("this manager is stopping"));
   pump();
   catch_up_timer_->cancel();
+  push_timer_->cancel();
 }
 
 void DispatcherServer::pump() {

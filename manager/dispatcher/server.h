@@ -22,6 +22,9 @@ inline constexpr size_t kMaxAttachCalls = 4096;
 // A new leader asks again after this whether its store is complete.
 inline constexpr Duration kCatchUpAgain = std::chrono::milliseconds(50);
 
+// After a pause a change is told at once; more of them, as often as this and together.
+inline constexpr Duration kPushInterval = std::chrono::milliseconds(20);
+
 class DispatcherServer final : public dispatch::Dispatcher::CallbackService {
  public:
   DispatcherServer(Strand& strand, Clock& clock, Replica& replica);
@@ -56,6 +59,7 @@ class DispatcherServer final : public dispatch::Dispatcher::CallbackService {
               dispatch::AttachEndpointResponse* response);
   void detach(const Unary& call, const dispatch::DetachEndpointRequest& request);
   Status may_dispatch(const Caller& caller) const;
+  grpc::Status refusal(const Error& error) const;
   Status admit_unary(const Unary& call);
   void finish(const Unary& call, const Status& status);
   void catch_up();
@@ -68,11 +72,14 @@ class DispatcherServer final : public dispatch::Dispatcher::CallbackService {
   Dispatcher core_;
   std::unique_ptr<Timer> timer_;
   std::unique_ptr<Timer> catch_up_timer_;
+  std::unique_ptr<Timer> push_timer_;
   std::unordered_map<StreamId, std::shared_ptr<SessionStream>> streams_;
   std::atomic<StreamId> next_stream_{1};
   size_t unary_calls_ = 0;
   bool stopped_ = false;
   bool pumping_ = false;
+  bool push_due_ = false;
+  Instant pushed_;  // when changes were last told
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 

@@ -75,18 +75,26 @@ using Operation = std::variant<InitCluster, CreateNetwork, RemoveNetwork, Attach
                                DetachEndpoint, CreateNode, UpdateNode, RemoveNode, RotateJoinToken,
                                RotateGossipKey, SetUnlockKey>;
 
-// The newest operations that this program can apply. An operation is of the version that brought
-// it; one whose effect changes is a new operation. Nothing is proposed that a manager cannot apply.
-inline constexpr uint32_t kStateVersion = 1;
-inline uint32_t version_of(const Operation& /*operation*/) { return 1; }
+// An operation is of the version that brought it; one whose effect changes is a new operation.
+// Nothing is proposed that a manager cannot apply.
+uint32_t version_of(const Operation& operation);
+// That of the newest operations that this program can apply.
+uint32_t state_version();
 
 struct Command {
   WallTime proposed_at;
   uint64_t seed = 0;
   Operation operation;
+  // Of CreateNetwork and RemoveNetwork: whose wish it is. However often a request is tried, it
+  // takes effect once, and each try is answered as the one that did. Empty: nobody tries again.
+  std::string request;
+  // Of a request that was tried before: an index that was applied before the first try. 0: the
+  // first try.
+  uint64_t since = 0;
 };
 
-using Object = std::variant<Cluster, Network, Endpoint, Node, Quarantined, AddressCursor>;
+using Object =
+    std::variant<Cluster, Network, Endpoint, Node, Quarantined, AddressCursor, HandledRequest>;
 
 // One record written or removed. For a removal `object` is the record as it was.
 struct Change {

@@ -198,6 +198,8 @@ struct Cluster {
   WallTime created_at;
   std::vector<RemovedNode> removed_nodes;  // in the order of their removal
   Vni next_vni{4096};
+  // How often the cluster was founded anew from one manager's state.
+  uint64_t generation = 0;
   uint64_t version = 0;
   Unknown unknown;
 
@@ -221,6 +223,15 @@ struct AddressCursor {
   Ip next;
 
   friend bool operator==(const AddressCursor&, const AddressCursor&) = default;
+};
+
+// A request that was carried out, remembered so that trying it again does not do it a second time.
+struct HandledRequest {
+  std::string id;      // as the first manager drew it
+  NetworkId network;   // that it made or removed
+  uint64_t index = 0;  // of the raft entry that did it
+
+  friend bool operator==(const HandledRequest&, const HandledRequest&) = default;
 };
 
 struct SubnetUsage {

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <mutex>
+#include <unordered_map>
 
 #include "manager/security/x509.h"
 
@@ -23,6 +24,7 @@ using grpc::experimental::TlsServerCredentialsOptions;
 constexpr unsigned kReloadSeconds = 1;      // how soon a renewed certificate is used
 constexpr int kMaxMessageBytes = 16 << 20;  // a complete assignment of a large cluster
 constexpr int kKeepaliveMs = 2'000;         // a silent peer is noticed within two of these
+constexpr int kStreamWindowBytes = 1 << 20;
 constexpr int kReconnectMinMs = 100;
 constexpr int kReconnectMaxMs = 1'000;
 
@@ -57,6 +59,9 @@ std::shared_ptr<grpc::Channel> channel_with(const TlsChannelCredentialsOptions& 
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   // Channels to one address with different identities must not share a connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // No pings that measure the bandwidth, one for each burst of messages; windows large enough.
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamWindowBytes);
   // A proxy named in the environment is for the web, not for the cluster.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return grpc::CreateCustomChannel(address, grpc::experimental::TlsCredentials(options), arguments);
@@ -100,19 +105,42 @@ std::shared_ptr<grpc::Channel> unverified_channel(const std::string& address) {
   return channel_with(options, address);
 }
 
-Caller caller_of(const grpc::ServerContextBase& context) {
+namespace {
+
+// Certificates that call: the nodes', and their next ones.
+constexpr size_t kMaxKnownCertificates = 4096;
+
+// What a certificate says. Parsing one costs more than a call, and a connection shows the same one
+// with every call.
+Caller caller_with(const std::string& certificate) {
+  static std::mutex mutex;  // guards known
+  static std::unordered_map<std::string, Caller> known;
+  {
+    const std::lock_guard lock(mutex);
+    if (const auto found = known.find(certificate); found != known.end()) return found->second;
+  }
   Caller caller;
-  const auto auth = context.auth_context();
-  if (!auth || !auth->IsPeerAuthenticated()) return caller;
-  const auto values = auth->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
-  if (values.size() != 1) return caller;
-  const auto info = read_certificate({values[0].data(), values[0].size()});
-  if (!info) return caller;  // signed by our root, but not a node's: no claims
-  caller.authenticated = true;
-  caller.node = info->claims.node;
-  caller.cluster = info->claims.cluster;
-  caller.role = info->claims.role;
+  const auto info = read_certificate(certificate);
+  if (info) {  // else: signed by our root, but not a node's: no claims
+    caller.authenticated = true;
+    caller.node = info->claims.node;
+    caller.cluster = info->claims.cluster;
+    caller.role = info->claims.role;
+  }
+  const std::lock_guard lock(mutex);
+  if (known.size() >= kMaxKnownCertificates) known.clear();
+  known.emplace(certificate, caller);
   return caller;
+}
+
+}  // namespace
+
+Caller caller_of(const grpc::ServerContextBase& context) {
+  const auto auth = context.auth_context();
+  if (!auth || !auth->IsPeerAuthenticated()) return {};
+  const auto values = auth->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
+  if (values.size() != 1) return {};
+  return caller_with({values[0].data(), values[0].size()});
 }
 
 }  // namespace shoal::manager

@@ -19,17 +19,18 @@ constexpr std::string_view kMagic = "SHKY";
 constexpr uint8_t kVersion = 1;
 constexpr uint8_t kOpenKind = 1;
 constexpr uint8_t kSealedKind = 2;
-constexpr size_t kHeaderBytes = 6;
+constexpr size_t kHeaderBytes = 14;
 constexpr size_t kMaxFile = 4096;
 constexpr std::string_view kPlace = "data key";
 
 struct File {
   uint8_t kind = 0;
+  uint64_t since = 0;
   std::string body;
 };
 
-crypto::Key to_key(std::string_view bytes) {
-  crypto::Key key{};
+crypto::SecretKey to_key(std::string_view bytes) {
+  crypto::SecretKey key;
   std::copy_n(bytes.begin(), std::min(bytes.size(), key.size()), key.begin());
   return key;
 }
@@ -38,6 +39,13 @@ crypto::Sealer sealer(const std::string& unlock_key) {
   std::array<uint8_t, 16> run{};
   SystemRng().fill(run);
   return {to_key(unlock_key), run};
+}
+
+std::string place(uint64_t since) {
+  ByteWriter out;
+  out.raw(as_bytes(kPlace));
+  out.u64(since);
+  return std::string(as_text(out.view()));
 }
 
 Error damaged(const std::string& path) {
@@ -54,6 +62,7 @@ Result<File> read(const std::string& path) {
   const uint8_t version = in.u8();
   File out;
   out.kind = in.u8();
+  out.since = in.u64();
   out.body = as_text(in.raw(in.remaining() - sizeof(uint32_t)));
   const uint32_t crc = in.u32();
   const ByteView checked = as_bytes(content).first(content.size() - sizeof crc);
@@ -74,7 +83,7 @@ Result<File> read(const std::string& path) {
 std::string format_unlock_key(std::string_view key) {
   constexpr int kVariant = sodium_base64_VARIANT_ORIGINAL_NO_PADDING;
   std::array<char, kTextLength + 1> text{};
-  const crypto::Key bytes = to_key(key);
+  const crypto::SecretKey bytes = to_key(key);
   sodium_bin2base64(text.data(), text.size(), bytes.data(), bytes.size(), kVariant);
   return std::string(kPrefix) + text.data();
 }
@@ -113,45 +122,49 @@ Result<DataKey::Lock> DataKey::lock_of(const std::string& path) {
 }
 
 Result<DataKey> DataKey::make(const std::string& path) {
-  crypto::Key key{};
+  crypto::SecretKey key;
   SystemRng().fill(key);
-  DataKey out(path, key);
-  SHOAL_TRY(out.write(""));
+  DataKey out(path, key, 0);
+  SHOAL_TRY(out.write("", 0));
   return out;
 }
 
 Result<DataKey> DataKey::load(const std::string& path, const std::string& unlock_key) {
   const File file = SHOAL_TRY(read(path));
-  if (file.kind == kOpenKind) return DataKey(path, to_key(file.body));
+  if (file.kind == kOpenKind) return DataKey(path, to_key(file.body), file.since);
   if (unlock_key.empty()) return locked_error();
-  const auto body = sealer(unlock_key).open(kPlace, file.body);
+  auto body = sealer(unlock_key).open(place(file.since), file.body);
   if (!body) {
     return invalid_argument(
         "this is not the unlock key that locked this manager. If the key was changed while the "
         "manager was down, it is still locked with the former one");
   }
-  DataKey out(path, to_key(*body));
+  DataKey out(path, to_key(*body), file.since);
+  crypto::wipe({reinterpret_cast<uint8_t*>(body->data()), body->size()});
   out.unlock_key_ = unlock_key;
   return out;
 }
 
-Status DataKey::follow(const std::string& unlock_key) {
-  return unlock_key == unlock_key_ ? ok_status() : write(unlock_key);
+Status DataKey::follow(const std::string& unlock_key, uint64_t version) {
+  if (unlock_key == unlock_key_ || version <= since_) return ok_status();
+  return write(unlock_key, version);
 }
 
-Status DataKey::write(const std::string& unlock_key) {
+Status DataKey::write(const std::string& unlock_key, uint64_t since) {
   ByteWriter out;
   out.raw(as_bytes(kMagic));
   out.u8(kVersion);
   out.u8(unlock_key.empty() ? kOpenKind : kSealedKind);
+  out.u64(since);
   if (unlock_key.empty()) {
     out.raw(key_);
   } else {
-    out.raw(as_bytes(sealer(unlock_key).seal(kPlace, as_text(key_))));
+    out.raw(as_bytes(sealer(unlock_key).seal(place(since), as_text(key_))));
   }
   out.u32(crc32c(out.view()));
   SHOAL_TRY(write_file_atomic(path_, as_text(out.view()), 0600));
   unlock_key_ = unlock_key;
+  since_ = since;
   return ok_status();
 }
 

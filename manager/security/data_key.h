@@ -5,9 +5,13 @@
 // locked until someone gives the unlock key. The unlock key is in the replicated cluster object;
 // every manager follows it.
 //
-//   "SHKY" | version u8 (1) | kind u8 | body | CRC-32C u32     big endian
+//   "SHKY" | version u8 (1) | kind u8 | since u64 | body | CRC-32C u32     big endian
 //   kind 1: body is the key (32 bytes); kind 2: body is the key sealed (base/crypto/sealer.h) in
-//   the place "data key"
+//   the place "data key" | since u64
+//
+// since: the version (raft index) of the cluster object that this follows. A restart may apply
+// older ones again, and must not lay open what is sealed nor bring back an unlock key that was
+// replaced.
 //
 // An unlock key is written "SWMKEY-1-" and 43 characters of base64, without padding.
 #pragma once
@@ -43,18 +47,23 @@ class DataKey {
   static Result<DataKey> load(const std::string& path, const std::string& unlock_key);
 
   // The key of one store of this node.
-  crypto::Key for_store(std::string_view name) const { return crypto::derive_key(key_, name); }
+  crypto::SecretKey for_store(std::string_view name) const {
+    return crypto::derive_key(key_, name);
+  }
   // The unlock key it is sealed under now; empty: none.
   const std::string& unlock_key() const { return unlock_key_; }
-  // Writes the file anew, durably, when `unlock_key` (empty: none) is another one.
-  Status follow(const std::string& unlock_key);
+  // Writes the file anew, durably, when `unlock_key` (empty: none) is another one and `version`,
+  // that of the cluster object that has it, is later than what the file follows.
+  Status follow(const std::string& unlock_key, uint64_t version);
 
  private:
-  DataKey(std::string path, const crypto::Key& key) : path_(std::move(path)), key_(key) {}
-  Status write(const std::string& unlock_key);
+  DataKey(std::string path, const crypto::SecretKey& key, uint64_t since)
+      : path_(std::move(path)), key_(key), since_(since) {}
+  Status write(const std::string& unlock_key, uint64_t since);
 
   std::string path_;
-  crypto::Key key_;
+  crypto::SecretKey key_;
+  uint64_t since_ = 0;
   std::string unlock_key_;
 };
 

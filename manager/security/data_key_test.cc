@@ -47,23 +47,42 @@ TEST_F(DataKeyTest, FollowsTheUnlockKey) {
   const auto raft = key->for_store("raft");
   const std::string first(32, 'a');
   const std::string second(32, 'b');
-  ASSERT_TRUE(key->follow(first));
+  ASSERT_TRUE(key->follow(first, 5));
   EXPECT_EQ(*DataKey::lock_of(path_), DataKey::Lock::kLocked);
   EXPECT_EQ(DataKey::load(path_, "").error().code, ErrorClass::kConflict);
   EXPECT_EQ(DataKey::load(path_, second).error().code, ErrorClass::kInvalidArgument);
   auto loaded = DataKey::load(path_, first);
   ASSERT_TRUE(loaded);
   EXPECT_EQ(loaded->for_store("raft"), raft);
-  ASSERT_TRUE(loaded->follow(second));
+  ASSERT_TRUE(loaded->follow(second, 9));
   EXPECT_FALSE(DataKey::load(path_, first));
   EXPECT_EQ(DataKey::load(path_, second)->for_store("raft"), raft);
-  ASSERT_TRUE(loaded->follow(""));
+  ASSERT_TRUE(loaded->follow("", 12));
   EXPECT_EQ(DataKey::load(path_, "")->for_store("raft"), raft);
+}
+
+TEST_F(DataKeyTest, AnOlderClusterObjectUnlocksNothing) {
+  auto key = DataKey::make(path_);
+  ASSERT_TRUE(key);
+  const std::string first(32, 'a');
+  const std::string second(32, 'b');
+  ASSERT_TRUE(key->follow(first, 5));
+  ASSERT_TRUE(key->follow(second, 9));
+  for (int life = 0; life < 2; ++life) {
+    ASSERT_TRUE(key->follow("", 3));
+    ASSERT_TRUE(key->follow(first, 5));
+    ASSERT_TRUE(key->follow(first, 9));
+    EXPECT_EQ(key->unlock_key(), second);
+    key = DataKey::load(path_, second);
+    ASSERT_TRUE(key) << key.error().message;
+  }
+  ASSERT_TRUE(key->follow(first, 10));
+  EXPECT_TRUE(DataKey::load(path_, first));
 }
 
 TEST_F(DataKeyTest, AnyChangedByteIsRefused) {
   for (const std::string& unlock_key : {std::string(), std::string(32, 'a')}) {
-    ASSERT_TRUE(DataKey::make(path_)->follow(unlock_key));
+    ASSERT_TRUE(DataKey::make(path_)->follow(unlock_key, 1));
     const std::string good = *read_file(path_);
     for (size_t i = 0; i < good.size(); ++i) {
       std::string bad = good;

@@ -34,6 +34,7 @@ void Store::put(const Cluster& cluster) {
     removed_nodes_.insert(cluster.removed_nodes[i].id);
   }
   cluster_ = cluster;
+  vni_drawn_at_ = cluster.version;
 }
 
 void Store::erase(const Cluster& /*cluster*/) { SHOAL_CHECK(false, "a cluster is never removed"); }
@@ -45,6 +46,12 @@ void Store::put(const Network& network) {
   for (const Subnet& subnet : network.subnets) subnets_.add(subnet.prefix, network.spec.name);
   vnis_.take(network.vni, network.spec.name);
   if (network.spec.ingress) ingress_ = network.id;
+  const auto requested = requested_vni(network.spec);
+  const bool drawn = requested && !*requested;
+  if (drawn && network.version > vni_drawn_at_ && cluster_) {
+    cluster_->next_vni = VniPool::after(network.vni);
+    vni_drawn_at_ = network.version;
+  }
 }
 
 void Store::erase(const Network& network) {
@@ -177,6 +184,13 @@ Status Store::check_loaded(const Object& object) const {
                       [&](const Subnet& subnet) { return subnet.prefix == cursor.subnet; });
       return fits ? ok_status()
                   : Status(does_not_fit("the cursor of " + cursor.subnet.str() + " has no subnet"));
+    }
+    Status operator()(const HandledRequest& handled) const {
+      const bool fits = !store.handled_by_id_.contains(handled.id) &&
+                        !store.handled_.contains(handled.index) &&
+                        store.handled_.size() < kHandledRequests;
+      return fits ? ok_status()
+                  : Status(does_not_fit("request " + handled.id + " contradicts another"));
     }
   };
   return std::visit(Checker{*this}, object);

@@ -1,3 +1,4 @@
+#include "manager/store/rules.h"
 #include "manager/store/store_fixture.h"
 
 namespace shoal::manager {
@@ -12,7 +13,7 @@ TEST_F(StoreTest, NetworksGetSubnetsAndVnisInOrder) {
   EXPECT_EQ(shop.vni.value, 4096U);
   EXPECT_EQ(shop.version, store_.applied_index());
   EXPECT_EQ(shop.created_at, now_);
-  EXPECT_EQ(outcome.changes.size(), 2U);  // the network, and the cluster's next VNI
+  EXPECT_EQ(outcome.changes.size(), 1U);  // the next VNI follows from the network
 
   CreateNetwork six = network_op("six");
   six.spec.ipv6 = true;
@@ -98,16 +99,40 @@ TEST_F(StoreTest, ANetworkInUseNamesItsUsers) {
             "h3), job2 (node h3), job3 (node h3) and 3 more: detach them first");
 }
 
+// As the tables have it: the records as last written, the cluster's from before the networks.
+TEST_F(StoreTest, WhereTheSearchForAVniGoesOnIsFoundInTheRecords) {
+  const Cluster written = *store_.cluster();
+  CreateNetwork named = network_op("named");
+  named.spec.options[std::string(kVniOption)] = "9000";
+  for (const CreateNetwork& op : {network_op("a"), network_op("b"), named}) run(op);
+  const auto reloaded = [&](const Cluster& cluster) {
+    Store loaded;
+    for (Object& object : store_.objects()) {
+      loaded.load(std::holds_alternative<Cluster>(object) ? cluster : std::move(object));
+    }
+    EXPECT_TRUE(loaded.finish_load(store_.applied_index()).ok());
+    return loaded.cluster()->next_vni.value;
+  };
+  EXPECT_EQ(reloaded(written), 4098U);
+  const Outcome removal = run(RemoveNetwork{id_of<NetworkId>("b")});
+  EXPECT_EQ(reloaded(std::get<Cluster>(removal.changes[0].object)), 4098U);
+  EXPECT_EQ(run(RemoveNetwork{id_of<NetworkId>("a")}).changes.size(), 1U);
+  run(network_op("c"));
+  EXPECT_EQ(store_.network(id_of<NetworkId>("c"))->vni.value, 4098U);
+}
+
 TEST_F(StoreTest, ARemovedNetworkTakesItsQuarantineAndCursorAlong) {
   run(network_op("shop"));
   attach("shop", "h1", "web");
   detach("web");
   const Outcome outcome = run(RemoveNetwork{id_of<NetworkId>("shop")});
-  ASSERT_EQ(outcome.changes.size(), 3U);
-  for (const Change& change : outcome.changes) EXPECT_TRUE(change.removed);
+  ASSERT_EQ(outcome.changes.size(), 4U);
   EXPECT_TRUE(std::holds_alternative<Quarantined>(outcome.changes[0].object));
   EXPECT_TRUE(std::holds_alternative<AddressCursor>(outcome.changes[1].object));
-  EXPECT_TRUE(std::holds_alternative<Network>(outcome.changes[2].object));
+  // It drew the last VNI, which is kept now.
+  EXPECT_FALSE(outcome.changes[2].removed);
+  EXPECT_TRUE(std::holds_alternative<Cluster>(outcome.changes[2].object));
+  EXPECT_TRUE(std::holds_alternative<Network>(outcome.changes[3].object));
   EXPECT_EQ(store_.objects().size(), 4U);  // the cluster and its nodes
 }
 

@@ -34,17 +34,13 @@ Result<Store::Plan> Store::plan(const CreateNetwork& op, const Context& context)
     made.vni = *asked;
   } else {
     made.vni = SHOAL_TRY(vnis_.draw(cluster_->next_vni));
-    Cluster after = *cluster_;
-    after.next_vni = VniPool::after(made.vni);
-    after.version = context.index;
-    result.changes.push_back({std::move(after), false});
   }
   result.changes.push_back({made, false});
   result.answer = std::move(made);
   return result;
 }
 
-Result<Store::Plan> Store::plan(const RemoveNetwork& op, const Context& /*context*/) const {
+Result<Store::Plan> Store::plan(const RemoveNetwork& op, const Context& context) const {
   const auto it = networks_.find(op.id);
   if (it == networks_.end()) return not_found("no such network: " + printable(op.id.str()));
   const NetworkState& state = it->second;
@@ -55,6 +51,12 @@ Result<Store::Plan> Store::plan(const RemoveNetwork& op, const Context& /*contex
   }
   for (const AddressCursor& cursor : state.addresses.cursors()) {
     result.changes.push_back({cursor, true});
+  }
+  if (state.network.version == vni_drawn_at_) {
+    // With it goes what tells where the search for a VNI goes on.
+    Cluster after = *cluster_;
+    after.version = context.index;
+    result.changes.push_back({std::move(after), false});
   }
   result.changes.push_back({state.network, true});
   return result;

@@ -28,7 +28,14 @@ Result<Store::Plan> Store::plan(const Command& command, uint64_t index) const {
   if (!cluster_ && !std::holds_alternative<InitCluster>(command.operation)) {
     return conflict("the cluster is not initialised: run \"shoal init\" first");
   }
-  return std::visit([&](const auto& op) { return plan(op, context); }, command.operation);
+  if (!command.request.empty()) {
+    const HandledRequest* before = SHOAL_TRY(handled(command.request, command.since));
+    if (before != nullptr) return plan_again(*before, command.operation);
+  }
+  Plan result =
+      SHOAL_TRY(std::visit([&](const auto& op) { return plan(op, context); }, command.operation));
+  if (!command.request.empty()) remember(command, index, result.changes);
+  return result;
 }
 
 std::vector<Change> Store::plan_expiry(WallTime now) const {
@@ -76,6 +83,7 @@ Status Store::finish_load(uint64_t applied_index) {
       int operator()(const AddressCursor&) { return 3; }
       int operator()(const Endpoint&) { return 3; }
       int operator()(const Quarantined&) { return 3; }
+      int operator()(const HandledRequest&) { return 3; }
     };
     return std::visit(Rank{}, object);
   };
@@ -108,6 +116,7 @@ void Store::for_each(const std::function<void(const Object&)>& visit) const {
     }
   }
   for (const auto& [id, endpoint] : endpoints_) visit(endpoint);
+  for (const auto& [index, handled] : handled_) visit(handled);
 }
 
 std::vector<Object> Store::objects() const {

@@ -36,6 +36,9 @@ namespace shoal::manager {
 inline constexpr size_t kExpiredPerApply = 64;
 // A removed node is remembered so much longer than its certificates are valid: clocks differ.
 inline constexpr Duration kRemovedNodeGrace = std::chrono::hours(7 * 24);
+// Requests remembered. One that is tried again has waited for an election at most, while which
+// nothing is written, and half a second; beyond the bound it is refused as not known.
+inline constexpr size_t kHandledRequests = 8192;
 // How many holders a refusal names before "and N more".
 inline constexpr size_t kNamedInRefusal = 5;
 
@@ -80,7 +83,8 @@ class Store {
   size_t endpoint_count() const { return endpoints_.size(); }
   // Of all kinds, about.
   size_t object_count() const {
-    return endpoints_.size() + nodes_.size() + networks_.size() + resting_.size() + 1;
+    return endpoints_.size() + nodes_.size() + networks_.size() + resting_.size() +
+           handled_.size() + 1;
   }
 
   const Node* node(const NodeId& id) const;
@@ -90,6 +94,9 @@ class Store {
   size_t manager_count() const { return managers_; }
   // Refuses (kUnimplemented, naming a node) what not all managers of the raft group can apply.
   Status check_version(uint32_t version) const;
+  // What became of a request that is tried (again: `since` is not 0; see Command). Null: it was not
+  // carried out so far. kDeadlineExceeded: it was tried so long ago that it is not known.
+  Result<const HandledRequest*> handled(const std::string& request, uint64_t since) const;
   // Whether it was removed and a certificate of it may still be valid.
   bool was_removed(const NodeId& id) const { return removed_nodes_.contains(id); }
   // The hostname, else the id's first 12 characters: how messages name a node.
@@ -130,6 +137,8 @@ class Store {
   Result<Plan> plan(const RotateGossipKey& op, const Context& context) const;
   Result<Plan> plan(const SetUnlockKey& op, const Context& context) const;
 
+  Plan plan_again(const HandledRequest& handled, const Operation& operation) const;
+  void remember(const Command& command, uint64_t index, std::vector<Change>& changes) const;
   Status check_attach(const AttachEndpoint& op, const NetworkState*& state) const;
   Status check_node_update(const Node& before, const Node& after) const;
   Mac draw_mac(const NetworkState& state, uint64_t seed) const;
@@ -145,12 +154,14 @@ class Store {
   void put(const Node& node);
   void put(const Quarantined& quarantined);
   void put(const AddressCursor& cursor);
+  void put(const HandledRequest& handled);
   void erase(const Cluster& cluster);
   void erase(const Network& network);
   void erase(const Endpoint& endpoint);
   void erase(const Node& node);
   void erase(const Quarantined& quarantined);
   void erase(const AddressCursor& cursor);
+  void erase(const HandledRequest& handled);
 
   Status check_loaded(const Object& object) const;
   NetworkState& state_of(const NetworkId& id);
@@ -160,6 +171,7 @@ class Store {
   std::map<NetworkId, NetworkState> networks_;
   std::map<EndpointId, Endpoint> endpoints_;
   std::map<NodeId, Node> nodes_;
+  std::map<uint64_t, HandledRequest> handled_;  // by index
   // Endpoints are most of what there is, and far smaller than the largest kind of object.
   std::deque<Endpoint> loading_endpoints_;
   std::vector<Object> loading_;  // the others
@@ -167,14 +179,18 @@ class Store {
   std::map<std::string, NetworkId> network_names_;
   SubnetIndex subnets_;
   VniPool vnis_;
+  // cluster_->next_vni follows from the network that drew last and from the cluster's record,
+  // whichever is newer: its version. So drawing a VNI writes no cluster record.
+  uint64_t vni_drawn_at_ = 0;
   std::set<std::pair<std::string, EndpointId>> endpoint_names_;
   std::unordered_map<NodeId, std::set<EndpointId>> endpoints_by_node_;
   std::set<std::pair<std::string, NodeId>> hostnames_;
   std::unordered_map<uint64_t, NodeId> raft_ids_;
   std::unordered_set<NodeId> removed_nodes_;
   std::set<Rest> resting_;
-  NetworkId ingress_;    // the network that is, if any
-  size_t managers_ = 0;  // nodes whose desired role is manager
+  std::unordered_map<std::string, uint64_t> handled_by_id_;  // -> index
+  NetworkId ingress_;                                        // the network that is, if any
+  size_t managers_ = 0;                                      // nodes whose desired role is manager
 };
 
 }  // namespace shoal::manager

@@ -23,16 +23,16 @@ Result<std::string> StateMachine::apply(raft::Index index, raft::Term term,
   Outcome outcome = store_.apply(index, decoded);
   last_answer_ = std::move(outcome.answer);
   if (outcome.changes.empty()) return std::string();
-  save(outcome.changes);
   if (listener_.applied) listener_.applied(outcome.changes);
+  save(std::move(outcome.changes));
   return std::string();
 }
 
-void StateMachine::save(const std::vector<Change>& changes) {
+void StateMachine::save(std::vector<Change> changes) {
   if (writer_->behind()) {
     write_whole();
   } else {
-    writer_->write(changes, applied_index_);
+    writer_->write(std::move(changes), applied_index_);
   }
   std::string error = writer_->error();
   if (error.empty() == told_error_.empty()) return;
@@ -64,7 +64,7 @@ class Source final : public raft::SnapshotSource {
     while (out.size() < most) {
       const auto object = SHOAL_TRY(reader_->next());
       if (!object) break;
-      wire::append_to_snapshot(*object, out);
+      wire::add_to_snapshot(*object, out);
     }
     return out;
   }
@@ -97,14 +97,15 @@ std::unique_ptr<raft::SnapshotSource> StateMachine::snapshot(raft::Index index) 
   return std::make_unique<Source>(writer_, store_.object_count() * kObjectBytes, applied_index_);
 }
 
-// The objects are copied: the thread writes them while more is applied.
+// The objects are copied: the thread writes them while more is applied. At once: the tables may be
+// all that is left of what the log has let go of.
 void StateMachine::write_whole() {
   writer_->replace(
       [objects = store_.objects()](const Tables::Visit& visit) {
         for (const Object& object : objects) visit(object);
         return ok_status();
       },
-      applied_index_);
+      applied_index_, true);
 }
 
 Status StateMachine::restore(raft::Index index,
@@ -114,7 +115,7 @@ Status StateMachine::restore(raft::Index index,
   SHOAL_TRY(store.finish_load(index));
   // Decoded once more, a piece at a time.
   writer_->replace([data](const Tables::Visit& visit) { return visit_objects(*data, visit); },
-                   index);
+                   index, false);
   store_ = std::move(store);
   applied_index_ = index;
   if (listener_.replaced) listener_.replaced();

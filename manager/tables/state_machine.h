@@ -47,7 +47,7 @@ class StateMachine final : public raft::StateMachine {
  private:
   explicit StateMachine(std::unique_ptr<Tables> tables)
       : writer_(std::make_shared<TablesWriter>(std::move(tables))) {}
-  void save(const std::vector<Change>& changes);
+  void save(std::vector<Change> changes);
   void write_whole();
 
   const std::shared_ptr<TablesWriter> writer_;  // a snapshot may outlive this

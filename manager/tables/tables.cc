@@ -3,7 +3,9 @@
 #include <rocksdb/options.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <type_traits>
 
 #include "base/runtime/files.h"
@@ -18,7 +20,6 @@ namespace {
 constexpr char kFormatKey[] = "m/format";
 constexpr char kAppliedKey[] = "m/applied";
 constexpr char kFormat[] = "2";
-constexpr char kPlainFormat[] = "1";  // not sealed
 constexpr char kObjects[] = "o/";
 constexpr char kAfterObjects[] = "o0";      // '0' follows '/'
 constexpr size_t kReplaceBytes = 4U << 20;  // of one write batch
@@ -37,6 +38,7 @@ std::string name_of(const Object& object) {
         if constexpr (std::is_same_v<T, AddressCursor>) {
           return "cursor/" + value.network_id.str() + '/' + value.subnet.str();
         }
+        if constexpr (std::is_same_v<T, HandledRequest>) return "request/" + value.id;
       },
       object);
 }
@@ -72,6 +74,24 @@ Result<std::unique_ptr<Tables>> Tables::open(const std::string& path, const cryp
   return tables;
 }
 
+Result<std::unique_ptr<Tables>> Tables::open_read_only(const std::string& path,
+                                                       const crypto::Key& key) {
+  std::error_code error;
+  if (!std::filesystem::exists(path + "/CURRENT", error)) {
+    return not_found("there are no tables in " + path);
+  }
+  SHOAL_TRY(raft::check_manifest(path));
+  SHOAL_TRY(raft::check_table_sums(path));
+  rocksdb::Options options = raft::small_rocksdb_options();
+  options.create_if_missing = false;
+  rocksdb::DB* raw = nullptr;
+  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, path, &raw);
+  if (!status.ok()) return disk_error(path, status);
+  std::unique_ptr<Tables> tables(new Tables(path, key, std::unique_ptr<rocksdb::DB>(raw)));
+  SHOAL_TRY(tables->check_format());
+  return tables;
+}
+
 Status Tables::check_format() {
   std::string format;
   const rocksdb::Status found = db_->Get({}, kFormatKey, &format);
@@ -81,7 +101,6 @@ Status Tables::check_format() {
   }
   if (!found.ok()) return disk_error(path_, found);
   if (format == kFormat) return ok_status();
-  if (format == kPlainFormat) return data_loss("the tables in " + path_ + " have format 1");
   return unimplemented("the tables in " + path_ + " have format \"" + format.substr(0, 16) +
                        "\" and this shoald reads format " + kFormat +
                        "; run the shoald that wrote them, or a newer one");
@@ -151,7 +170,7 @@ Status Tables::write(const std::vector<Change>& changes, uint64_t applied_index)
 
 // A write batch of all of a large state would hold it once more in memory; so it goes in several,
 // and while they do there is no applied index: tables without are damaged, and made anew.
-Status Tables::replace(const Objects& objects, uint64_t applied_index) {
+Status Tables::replace(const Objects& objects, uint64_t applied_index, bool at_once) {
   if (failed_) SHOAL_TRY(reopen());
   rocksdb::WriteBatch batch;
   batch.DeleteRange(kObjects, kAfterObjects);
@@ -160,7 +179,7 @@ Status Tables::replace(const Objects& objects, uint64_t applied_index) {
   const Status visited = objects([&](const Object& object) {
     if (!status) return;
     put(object, batch);
-    if (batch.GetDataSize() < kReplaceBytes) return;
+    if (at_once || batch.GetDataSize() < kReplaceBytes) return;
     if (!std::exchange(parted, true)) batch.Delete(kAppliedKey);
     status = write_batch(batch, false);
     batch.Clear();
@@ -169,9 +188,11 @@ Status Tables::replace(const Objects& objects, uint64_t applied_index) {
   return status ? commit(batch, applied_index) : status;
 }
 
+// More may have been written meanwhile than what is asked for: the index never goes back.
 Status Tables::sync(uint64_t applied_index) {
+  if (failed_) SHOAL_TRY(reopen());
   rocksdb::WriteBatch batch;
-  return commit(batch, applied_index, true);
+  return commit(batch, std::max(applied_index, SHOAL_TRY(load_applied())), true);
 }
 
 Result<std::unique_ptr<Tables::Reader>> Tables::reader() {

@@ -37,9 +37,14 @@ class Tables {
     uint64_t applied_index = 0;
   };
 
-  // Opens or makes. kConflict when another process has it open; kDataLoss when it is damaged or of
-  // an older format; kUnimplemented when of a newer one, saying what to do.
+  // Opens or makes. kConflict when another process has it open; kDataLoss when it is damaged;
+  // kUnimplemented when of another format, saying what to do.
   static Result<std::unique_ptr<Tables>> open(const std::string& path, const crypto::Key& key);
+
+  // Only to look: nothing is written, and a daemon may not have it open. kNotFound when there are
+  // none.
+  static Result<std::unique_ptr<Tables>> open_read_only(const std::string& path,
+                                                        const crypto::Key& key);
 
   using Visit = std::function<void(Object)>;
   // Calls the visitor with each of some objects.
@@ -50,11 +55,12 @@ class Tables {
   Result<uint64_t> load(const Visit& visit) const;
   // Refused by the disk (kResourceExhausted, kInternal, kDataLoss): the tables are as before.
   Status write(const std::vector<Change>& changes, uint64_t applied_index);
-  // Also makes everything written so far outlive a loss of power.
+  // Makes what was written so far outlive a loss of power; it holds up to `applied_index` at least.
   Status sync(uint64_t applied_index);
-  // Everything old goes, what `objects` visits is all there is. Not in one step when they are many:
-  // what a crash leaves of it is damaged tables.
-  Status replace(const Objects& objects, uint64_t applied_index);
+  // Everything old goes, what `objects` visits is all there is. Not `at_once`: in several steps
+  // when they are many, and what a crash leaves is damaged tables; only for what lies elsewhere,
+  // too. At once: held in memory meanwhile.
+  Status replace(const Objects& objects, uint64_t applied_index, bool at_once);
 
   // The objects as they are now, serialised, one after the other; from any thread, whatever is
   // written meanwhile.

@@ -1,6 +1,7 @@
 #include "manager/tables/tables_writer.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace shoal::manager {
 
@@ -20,13 +21,14 @@ void TablesWriter::write(std::vector<Change> changes, uint64_t applied_index) {
   thread_.post([this] { run(); });
 }
 
-void TablesWriter::replace(Tables::Objects objects, uint64_t applied_index) {
+void TablesWriter::replace(Tables::Objects objects, uint64_t applied_index, bool at_once) {
   {
     const std::lock_guard lock(mutex_);
     fall_behind();
     behind_ = false;
     Job job;
     job.objects = std::move(objects);
+    job.at_once = at_once;
     job.applied_index = applied_index;
     jobs_.push_back(std::move(job));
   }
@@ -100,7 +102,7 @@ void TablesWriter::run() {
   if (jobs.empty()) return;  // an earlier run took them along
   const std::function<void(bool)> mark = std::move(jobs.back().mark);
   if (mark) jobs.pop_back();
-  const Status status = jobs.empty() ? ok_status() : perform(std::move(jobs));
+  const Status status = jobs.empty() ? ok_status() : perform(jobs);
   if (mark) mark(status.ok());
   const std::lock_guard lock(mutex_);
   if (status) {
@@ -113,10 +115,10 @@ void TablesWriter::run() {
   fall_behind();
 }
 
-Status TablesWriter::perform(std::vector<Job> jobs) {
+Status TablesWriter::perform(std::span<Job> jobs) {
   const uint64_t applied_index = jobs.back().applied_index;
-  if (jobs.front().objects) {
-    SHOAL_TRY(tables_->replace(jobs.front().objects, jobs.front().applied_index));
+  if (const Job& first = jobs.front(); first.objects) {
+    SHOAL_TRY(tables_->replace(first.objects, first.applied_index, first.at_once));
     if (jobs.size() == 1) return ok_status();
   }
   std::vector<Change> changes;

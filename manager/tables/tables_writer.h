@@ -7,10 +7,12 @@
 // Thread rule: from any thread; one caller decides the order.
 #pragma once
 
+#include <functional>
 #include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,7 +23,7 @@ namespace shoal::manager {
 
 // Applied entries that wait for the disk; beyond them the tables are left behind and written whole
 // when the disk is free again.
-inline constexpr size_t kMaxQueuedWrites = 16384;
+inline constexpr size_t kMaxQueuedWrites = 65536;
 
 class TablesWriter {
  public:
@@ -29,8 +31,8 @@ class TablesWriter {
       : tables_(std::move(tables)), thread_("tables") {}
 
   void write(std::vector<Change> changes, uint64_t applied_index);
-  // `objects` is called on the thread.
-  void replace(Tables::Objects objects, uint64_t applied_index);
+  // As Tables::replace(); `objects` is called on the thread.
+  void replace(Tables::Objects objects, uint64_t applied_index, bool at_once);
   // The objects as of everything given so far; waits for that, and is for another thread than the
   // caller's. kUnavailable: the tables are behind.
   std::future<Result<std::unique_ptr<Tables::Reader>>> reader();
@@ -48,6 +50,7 @@ class TablesWriter {
  private:
   struct Job {
     Tables::Objects objects;  // replace
+    bool at_once = false;
     std::vector<Change> changes;
     uint64_t applied_index = 0;
     std::function<void(bool reached)> mark;  // instead: called in its turn, on the thread
@@ -57,7 +60,7 @@ class TablesWriter {
   std::future<Result<T>> after_all(std::function<Result<T>()> work);
   void fall_behind();
   void run();
-  Status perform(std::vector<Job> jobs);
+  Status perform(std::span<Job> jobs);
 
   const std::unique_ptr<Tables> tables_;
   mutable std::mutex mutex_;  // guards what follows

@@ -58,6 +58,21 @@ Result<AddressCursor> from_wire(const store::AddressCursor& cursor) {
   return out;
 }
 
+store::HandledRequest to_wire(const HandledRequest& handled) {
+  store::HandledRequest out;
+  out.set_id(handled.id);
+  out.set_network_id(handled.network.str());
+  out.set_index(handled.index);
+  return out;
+}
+
+Result<HandledRequest> from_wire(const store::HandledRequest& handled) {
+  if (!is_id(handled.id())) return invalid_argument("a request's id is no id");
+  HandledRequest out{handled.id(), {}, handled.index()};
+  out.network = SHOAL_TRY(NetworkId::parse(handled.network_id()));
+  return out;
+}
+
 Result<Quarantined> from_wire(const store::Quarantined& quarantined) {
   Quarantined out;
   out.network_id = SHOAL_TRY(NetworkId::parse(quarantined.network_id()));
@@ -86,6 +101,7 @@ store::Cluster to_wire(const Cluster& cluster) {
   out.set_node_certificate_validity(cluster.node_certificate_validity.count());
   out.set_created_at(cluster.created_at.nanoseconds);
   out.set_version(cluster.version);
+  out.set_generation(cluster.generation);
   for (const RemovedNode& node : cluster.removed_nodes) {
     out.add_removed_nodes(node.id.str());
     out.add_removed_nodes_expire_at(node.expires_at.nanoseconds);
@@ -125,6 +141,7 @@ Result<Cluster> from_wire(const store::Cluster& cluster) {
   out.node_certificate_validity = Duration(cluster.node_certificate_validity());
   out.created_at = {cluster.created_at()};
   out.version = cluster.version();
+  out.generation = cluster.generation();
   out.removed_nodes =
       SHOAL_TRY(list<RemovedNode>(cluster.removed_nodes(), "removed nodes", kMaxRemovedNodes,
                                   [](const std::string& id) -> Result<RemovedNode> {
@@ -155,6 +172,9 @@ store::Object to_wire(const Object& object) {
         if constexpr (std::is_same_v<T, AddressCursor>) {
           *out.mutable_address_cursor() = to_wire(value);
         }
+        if constexpr (std::is_same_v<T, HandledRequest>) {
+          *out.mutable_handled_request() = to_wire(value);
+        }
       },
       object);
   return out;
@@ -174,6 +194,8 @@ Result<Object> from_wire(const store::Object& object) {
       return Object(SHOAL_TRY(from_wire(object.quarantined())));
     case store::Object::kAddressCursor:
       return Object(SHOAL_TRY(from_wire(object.address_cursor())));
+    case store::Object::kHandledRequest:
+      return Object(SHOAL_TRY(from_wire(object.handled_request())));
     case store::Object::OBJECT_NOT_SET:
       break;
   }

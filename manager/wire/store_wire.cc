@@ -45,11 +45,11 @@ Error damaged(const char* what, const Error& error) {
   return error.code == ErrorClass::kUnimplemented ? unimplemented(message) : data_loss(message);
 }
 
-Status known_version(uint32_t version, const char* what) {
+Status known_version(uint32_t version, uint32_t newest, const char* what) {
   if (version == 0) return data_loss(std::string(what) + " without a version: it is damaged");
-  if (version <= kFormatVersion) return ok_status();
+  if (version <= newest) return ok_status();
   return unimplemented(std::string(what) + " has format version " + std::to_string(version) +
-                       " and this shoald reads up to version " + std::to_string(kFormatVersion) +
+                       " and this shoald reads up to version " + std::to_string(newest) +
                        ": upgrade it to the version of the other managers");
 }
 
@@ -60,6 +60,8 @@ std::string encode_command(const Command& command) {
   message.set_version(version_of(command.operation));
   message.set_proposed_at(command.proposed_at.nanoseconds);
   message.set_seed(command.seed);
+  message.set_request(command.request);
+  message.set_since(command.since);
   put_operation(message, command.operation);
   return serialize(message);
 }
@@ -67,10 +69,17 @@ std::string encode_command(const Command& command) {
 Result<Command> decode_command(std::string_view bytes) {
   store::Command message;
   SHOAL_TRY(read(message, bytes, "a raft entry"));
-  SHOAL_TRY(known_version(message.version(), "a raft entry"));
+  SHOAL_TRY(known_version(message.version(), state_version(), "a raft entry"));
   auto operation = operation_from_wire(message);
   if (!operation) return damaged("a raft entry", operation.error());
-  return Command{{message.proposed_at()}, message.seed(), std::move(*operation)};
+  if (!message.request().empty() && !is_id(message.request())) {
+    return data_loss("a raft entry cannot be read: its request's id is no id");
+  }
+  return Command{{message.proposed_at()},
+                 message.seed(),
+                 std::move(*operation),
+                 message.request(),
+                 message.since()};
 }
 
 std::string encode_object(const Object& object) { return serialize(to_wire(object)); }
@@ -85,9 +94,22 @@ Result<Object> decode_object(std::string_view bytes) {
 
 std::string encode_snapshot(const std::vector<Object>& objects) {
   store::Snapshot message;
-  message.set_version(kFormatVersion);
+  message.set_version(kSnapshotVersion);
   for (const Object& object : objects) *message.add_objects() = to_wire(object);
   return serialize(message);
+}
+
+std::string snapshot_head() { return encode_snapshot({}); }
+
+void add_to_snapshot(std::string_view object, std::string& snapshot) {
+  using google::protobuf::io::CodedOutputStream;
+  constexpr size_t kMostVarintBytes = 5;
+  // Not by a stream onto the string, which would fill all of its capacity for each object.
+  uint8_t head[2 * kMostVarintBytes];
+  uint8_t* end = CodedOutputStream::WriteTagToArray(kObjectsTag, head);
+  end = CodedOutputStream::WriteVarint32ToArray(static_cast<uint32_t>(object.size()), end);
+  snapshot.append(reinterpret_cast<const char*>(head), static_cast<size_t>(end - head));
+  snapshot.append(object);
 }
 
 Result<std::vector<Object>> decode_snapshot(std::string_view bytes) {
@@ -95,20 +117,6 @@ Result<std::vector<Object>> decode_snapshot(std::string_view bytes) {
   const auto once = [&bytes] { return Result<std::string>(std::string(std::exchange(bytes, {}))); };
   SHOAL_TRY(decode_snapshot(once, [&out](Object object) { out.push_back(std::move(object)); }));
   return out;
-}
-
-std::string snapshot_head() {
-  store::Snapshot message;
-  message.set_version(kFormatVersion);
-  return serialize(message);
-}
-
-void append_to_snapshot(std::string_view object, std::string& out) {
-  google::protobuf::io::StringOutputStream stream(&out);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.WriteTag(kObjectsTag);
-  coded.WriteVarint32(static_cast<uint32_t>(object.size()));
-  coded.WriteRaw(object.data(), static_cast<int>(object.size()));
 }
 
 namespace {
@@ -149,7 +157,7 @@ Result<bool> read_field(google::protobuf::io::ZeroCopyInputStream& stream, uint3
   if (tag == 0 && in.ConsumedEntireMessage()) return false;
   if (tag == kVersionTag) {
     if (!in.ReadVarint32(&version)) return data_loss("a snapshot is cut short");
-    SHOAL_TRY(known_version(version, "a snapshot"));
+    SHOAL_TRY(known_version(version, kSnapshotVersion, "a snapshot"));
     return true;
   }
   if (tag != kObjectsTag) {

@@ -98,7 +98,8 @@ std::vector<Object> objects() {
           endpoint(),
           node(),
           Quarantined{id<NetworkId>('n'), ip("fd00::7"), {99}},
-          AddressCursor{id<NetworkId>('n'), prefix("10.0.0.0/24"), ip("10.0.0.7")}};
+          AddressCursor{id<NetworkId>('n'), prefix("10.0.0.0/24"), ip("10.0.0.7")},
+          HandledRequest{std::string(kIdLength, 'r'), id<NetworkId>('n'), 98}};
 }
 
 std::vector<Operation> operations() {
@@ -202,7 +203,7 @@ TEST(WireTest, AnOperationOrObjectOfANewerVersionIsNotTakenForDamage) {
   EXPECT_THAT(operation.error().message, HasSubstr("upgrade"));
   EXPECT_EQ(wire::decode_object(unknown).error().code, ErrorClass::kUnimplemented);
   std::string snapshot = wire::snapshot_head();
-  wire::append_to_snapshot(unknown, snapshot);
+  wire::add_to_snapshot(unknown, snapshot);
   EXPECT_EQ(wire::decode_snapshot(snapshot).error().code, ErrorClass::kUnimplemented);
 }
 
@@ -284,7 +285,7 @@ TEST(WireTest, TooManyFieldsOfANewerVersionAreRefused) {
 TEST(WireTest, ASnapshotInPiecesIsTheSameAsOneString) {
   std::string pieces = wire::snapshot_head();
   for (const Object& object : objects()) {
-    wire::append_to_snapshot(wire::encode_object(object), pieces);
+    wire::add_to_snapshot(wire::encode_object(object), pieces);
   }
   EXPECT_EQ(pieces, wire::encode_snapshot(objects()));
   for (const size_t size : {1, 7, 4096}) {

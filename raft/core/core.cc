@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/types/check.h"
+#include "base/types/mark.h"
 
 namespace shoal::raft {
 
@@ -102,7 +103,10 @@ bool Core::check_term(const Message& message) {
       message.type == MessageType::kVote || message.type == MessageType::kPreVote;
   if (message.term > term_) {
     // Who hears a leader does not help to depose it (thesis 4.2.3), unless the leader asked for it.
-    if (asks_vote && !message.force && in_lease()) return false;
+    if (asks_vote && !message.force && in_lease()) {
+      SHOAL_MARK("vote: refused, a leader was heard");
+      return false;
+    }
     const bool keeps_term = message.type == MessageType::kPreVote ||
                             (message.type == MessageType::kPreVoteResp && !message.reject);
     if (keeps_term) return true;
@@ -124,8 +128,10 @@ void Core::answer_stale(const Message& message) {
                            message.type == MessageType::kHeartbeat ||
                            message.type == MessageType::kSnapshot;
   if (from_leader && (config_.check_quorum || config_.pre_vote)) {
+    SHOAL_MARK("term: a deposed leader is told");
     send(to_peer(MessageType::kAppendResp, message.from));
   } else if (message.type == MessageType::kPreVote) {
+    SHOAL_MARK("vote: pre-vote of an older term refused");
     Message answer = to_peer(MessageType::kPreVoteResp, message.from);
     answer.reject = true;
     send(std::move(answer));
@@ -169,13 +175,14 @@ void Core::tick(Instant now) {
     if (may_campaign()) {
       start_campaign(config_.pre_vote ? Campaign::kPreElection : Campaign::kElection);
     } else {
+      SHOAL_MARK("campaign: timed out and may not");
       leader_ = 0;
     }
   }
 }
 
 Instant Core::next_deadline() const {
-  if (role_ == Role::kLeader) return heartbeat_deadline_;
+  if (role_ == Role::kLeader) return std::min(heartbeat_deadline_, notice_deadline_);
   return election_deadline_;
 }
 
@@ -205,6 +212,7 @@ Effects Core::take_effects() {
   if (!effects.committed.empty()) maybe_leave_joint();
   if (config_.on_removal == OnRemoval::kHandOver && role_ == Role::kLeader && !self_is_voter() &&
       committed_in_term()) {
+    SHOAL_MARK("membership: a removed leader retires");
     retire();
   }
   effects.reads = std::exchange(reads_, {});
@@ -222,7 +230,11 @@ void Core::persisted(uint64_t seq, Instant now) {
     const Pending& done = pending_.front();
     // A save of an older term may have been truncated and written again since; the first save of
     // this term covers what is left of it.
-    if (done.term == term_) log_.stable_to(done.last_index, done.last_term);
+    if (done.term == term_) {
+      log_.stable_to(done.last_index, done.last_term);
+    } else {
+      SHOAL_MARK("save: durable after the term ended");
+    }
     own_vote = own_vote || (done.term == term_ && done.vote == config_.id);
     pending_.pop_front();
   }
@@ -230,7 +242,7 @@ void Core::persisted(uint64_t seq, Instant now) {
   if (role_ == Role::kLeader) {
     const auto self = progress_.find(config_.id);
     if (self != progress_.end()) self->second.update(log_.stable());
-    if (maybe_commit()) broadcast_append();
+    if (maybe_commit()) tell_commit();
   }
 }
 

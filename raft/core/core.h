@@ -46,6 +46,8 @@ struct CoreConfig {
   Duration election_timeout_max = std::chrono::milliseconds(1000);
   // A snapshot that nobody reported on: the follower may have died during the transfer.
   Duration snapshot_timeout = std::chrono::seconds(60);
+  // For so long news of a commit may wait for an append to go with; 0: it goes at once, alone.
+  Duration commit_notice{0};
   size_t max_append_bytes = 64U << 10;  // per message, one entry at least
   size_t max_inflight = 64;             // appends per follower
   size_t max_inflight_bytes = 2U << 20;
@@ -212,6 +214,8 @@ class Core {
   void append_own(EntryType type, std::string data);
   bool send_append(RaftId to, bool even_if_empty);
   void broadcast_append();
+  void tell_commit();
+  void send_commit_notices();
   void broadcast_heartbeat();
   bool maybe_commit();
   void handle_append(Message& message);
@@ -295,7 +299,8 @@ class Core {
   // leader
   std::map<RaftId, Progress> progress_;  // of every member, itself too
   Instant heartbeat_deadline_;
-  Index pending_conf_index_ = 0;  // no new change before this one is applied
+  Instant notice_deadline_ = Instant::max();  // when followers are told of commits at the latest
+  Index pending_conf_index_ = 0;              // no new change before this one is applied
   RaftId transferee_ = 0;
   Instant transfer_deadline_;
   uint64_t read_round_ = 0;                         // never goes back

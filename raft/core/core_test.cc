@@ -92,6 +92,22 @@ TEST_F(CoreTest, OwnVoteCountsWhenDurable) {
   EXPECT_EQ(core_->role(), Role::kLeader);
 }
 
+// Else a crash makes it forget that it led, the same votes elect it in the same term again, and an
+// index and a term name two entries.
+TEST_F(CoreTest, NobodyLeadsBeforeItsOwnVoteIsDurable) {
+  start(3);
+  saving_ = false;
+  core_->campaign(now_);
+  pump();
+  receive(from(2, MessageType::kPreVoteResp, 2));
+  receive(from(2, MessageType::kVoteResp, 2));
+  const auto sent = receive(from(3, MessageType::kVoteResp, 2));
+  EXPECT_EQ(core_->role(), Role::kCandidate) << "two of three votes, but not its own";
+  EXPECT_EQ(count(sent, MessageType::kAppend), 0U);
+  core_->persisted(last_seq_, now_);
+  EXPECT_EQ(core_->role(), Role::kLeader);
+}
+
 TEST_F(CoreTest, OwnCopyCountsWhenDurable) {
   start(3);
   lead();

@@ -1,6 +1,7 @@
 // Elections: pre-vote, vote, check-quorum and the hand-over of leadership.
 #include <algorithm>
 
+#include "base/types/mark.h"
 #include "raft/core/core.h"
 
 namespace shoal::raft {
@@ -16,14 +17,20 @@ void Core::reset_election_deadline() {
 bool Core::in_lease() const {
   if (!config_.check_quorum) return false;
   // Whom we had promised to hear is forgotten by a restart.
-  if (config_.lease_reads && now_ < started_ + config_.election_timeout_min) return true;
+  if (config_.lease_reads && now_ < started_ + config_.election_timeout_min) {
+    SHOAL_MARK("lease: kept by who has just started");
+    return true;
+  }
   if (role_ == Role::kLeader) return true;
   return leader_ != 0 && now_ < leader_heard_ + config_.election_timeout_min;
 }
 
 bool Core::has_unapplied_conf_change() const {
   for (Index i = log_.applied() + 1; i <= log_.committed(); ++i) {
-    if (log_.at(i).type == EntryType::kConfChange) return true;
+    if (log_.at(i).type == EntryType::kConfChange) {
+      SHOAL_MARK("campaign: a committed change of members is not applied");
+      return true;
+    }
   }
   return false;
 }
@@ -59,7 +66,7 @@ void Core::start_campaign(Campaign kind) {
     ask.index = log_.last_index();
     ask.log_term = log_.last_term();
     ask.force = kind == Campaign::kTransfer;
-    // A question needs no durability: who forgets it in a crash does not count the answers.
+    // A question needs no durability: nobody leads before its own vote is durable.
     send_early(std::move(ask));
   }
   // A pre-vote promises nothing; a vote counts when it is durable, in persisted().
@@ -72,9 +79,16 @@ void Core::record_vote(RaftId from, bool granted) {
     case VoteResult::kPending:
       return;
     case VoteResult::kLost:
+      SHOAL_MARK("vote: lost");
       return become_follower(term_, 0);
     case VoteResult::kWon:
       if (role_ == Role::kPreCandidate) return start_campaign(Campaign::kElection);
+      // Whoever leads and forgets it in a crash is elected in the same term again, by the same
+      // votes, and writes other entries at the same places.
+      if (!votes_.contains(config_.id)) {
+        SHOAL_MARK("vote: won, but the own vote is not durable");
+        return;
+      }
       return become_leader();
   }
 }
@@ -84,6 +98,9 @@ void Core::handle_vote_request(const Message& message) {
   const bool free =
       vote_ == message.from || (vote_ == 0 && leader_ == 0) || (pre && message.term > term_);
   const bool grant = free && log_.is_up_to_date(message.index, message.log_term);
+  if (!free) SHOAL_MARK("vote: refused, given to another");
+  if (free && !grant) SHOAL_MARK("vote: refused, log behind");
+  if (grant && vote_ == message.from) SHOAL_MARK("vote: given again");
   Message answer = to_peer(pre ? MessageType::kPreVoteResp : MessageType::kVoteResp, message.from);
   answer.reject = !grant;
   // A granted pre-vote speaks of the term asked for; a refusal teaches ours.
@@ -99,12 +116,20 @@ void Core::handle_vote_response(const Message& message) {
   const bool pre = message.type == MessageType::kPreVoteResp;
   if (role_ != (pre ? Role::kPreCandidate : Role::kCandidate)) return;
   // A grant of a pre-vote for another term answers an earlier attempt.
-  if (pre && !message.reject && message.term != term_ + 1) return;
+  if (pre && !message.reject && message.term != term_ + 1) {
+    SHOAL_MARK("vote: pre-vote for an earlier attempt");
+    return;
+  }
   record_vote(message.from, !message.reject);
 }
 
 void Core::handle_timeout_now(const Message& message) {
-  if (message.from == leader_ && may_campaign()) start_campaign(Campaign::kTransfer);
+  if (message.from != leader_ || !may_campaign()) {
+    SHOAL_MARK("transfer: not taken over");
+    return;
+  }
+  SHOAL_MARK("transfer: taken over");
+  start_campaign(Campaign::kTransfer);
 }
 
 void Core::become_follower(Term term, RaftId leader) {
@@ -112,6 +137,8 @@ void Core::become_follower(Term term, RaftId leader) {
     term_ = term;
     vote_ = 0;
   }
+  if (!pending_reads_.empty()) SHOAL_MARK("read: dropped by the end of leadership");
+  if (transferee_ != 0) SHOAL_MARK("transfer: ended with the leadership");
   role_ = Role::kFollower;
   leader_ = leader;
   leader_heard_ = now_;
@@ -119,6 +146,7 @@ void Core::become_follower(Term term, RaftId leader) {
   progress_.clear();
   pending_reads_.clear();
   transferee_ = 0;
+  notice_deadline_ = Instant::max();
   reset_election_deadline();
 }
 
@@ -172,16 +200,24 @@ void Core::check_quorum() {
         found != progress_.end() && now_ < found->second.last_heard + config_.election_timeout_max;
     return Index{id == config_.id || in_time ? 1U : 0U};
   };
-  if (configuration_.voters().committed_index(heard) == 0) become_follower(term_, 0);
+  if (configuration_.voters().committed_index(heard) == 0) {
+    SHOAL_MARK("check-quorum: a leader without its quorum stops");
+    become_follower(term_, 0);
+  }
 }
 
 void Core::tick_leader() {
+  if (now_ >= notice_deadline_) send_commit_notices();
   if (now_ < heartbeat_deadline_) return;
   if (config_.check_quorum) check_quorum();
   if (role_ != Role::kLeader) return;
-  if (transferee_ != 0 && now_ >= transfer_deadline_) abort_transfer();
+  if (transferee_ != 0 && now_ >= transfer_deadline_) {
+    SHOAL_MARK("transfer: given up, too late");
+    abort_transfer();
+  }
   for (auto& [id, progress] : progress_) {
     if (progress.state == ProgressState::kSnapshot && now_ >= progress.snapshot_deadline) {
+      SHOAL_MARK("snapshot: nobody reported on it in time");
       progress.snapshot_index = 0;
       progress.become_probe();
     }
@@ -199,7 +235,10 @@ Status Core::transfer(RaftId to, Instant now) {
   lease_broken_ = true;
   transfer_deadline_ = now_ + config_.election_timeout_max;
   maybe_hand_over(to);
-  if (progress_.at(to).match < log_.last_index()) send_append(to, true);
+  if (progress_.at(to).match < log_.last_index()) {
+    SHOAL_MARK("transfer: to one that has to catch up");
+    send_append(to, true);
+  }
   return ok_status();
 }
 

@@ -2,6 +2,7 @@
 // entry, in effect when it is applied.
 #include <algorithm>
 
+#include "base/types/mark.h"
 #include "raft/core/core.h"
 
 namespace shoal::raft {
@@ -20,17 +21,26 @@ Result<Position> Core::propose_conf_change(const ConfChange& change, Instant now
 Result<Position> Core::propose_conf_change(const ConfChangeSet& set, Instant now) {
   advance(now);
   if (role_ != Role::kLeader) return unavailable("this node is not the raft leader");
-  if (transferee_ != 0) return unavailable("leadership is being handed over: try again");
+  if (transferee_ != 0) {
+    SHOAL_MARK("membership: refused, leadership is handed over");
+    return unavailable("leadership is being handed over: try again");
+  }
   // Also what the log held at the election: one of those may be a change.
   if (pending_conf_index_ > log_.applied()) {
+    SHOAL_MARK("membership: refused, another change is in progress");
     return conflict("another membership change is in progress: try again when it is done");
   }
   const Status allowed = configuration_.check(set);
   if (!allowed) return allowed.error();
   for (const ConfChange& change : set.changes) {
     if (change.kind == ConfChangeKind::kAddVoter && lags(change.member.id)) {
+      SHOAL_MARK("membership: a learner that lags is not promoted");
       return unavailable("raft member " + std::to_string(change.member.id) +
                          " is still receiving the log: try again");
+    }
+    if (change.kind == ConfChangeKind::kAddVoter && configuration_.contains(change.member.id) &&
+        !configuration_.is_voter(change.member.id)) {
+      SHOAL_MARK("membership: a learner that caught up is promoted");
     }
   }
   return append_change(set);
@@ -54,6 +64,10 @@ Result<Position> Core::append_change(const ConfChangeSet& set) {
 void Core::maybe_leave_joint() {
   if (role_ == Role::kLeader && configuration_.leaves_joint_itself() &&
       pending_conf_index_ <= log_.applied()) {
+    SHOAL_MARK("membership: the joint configuration is left");
+    if (log_.term(pending_conf_index_) != term_) {
+      SHOAL_MARK("membership: the joint configuration is left by another leader");
+    }
     (void)append_change({});
   }
 }
@@ -95,9 +109,15 @@ void Core::members_changed() {
     if (config_.on_removal == OnRemoval::kStepDown) become_follower(term_, 0);
     return;
   }
-  if (transferee_ != 0 && !configuration_.is_voter(transferee_)) abort_transfer();
+  if (transferee_ != 0 && !configuration_.is_voter(transferee_)) {
+    SHOAL_MARK("transfer: given up, no voter any more");
+    abort_transfer();
+  }
   // A smaller quorum may commit more.
-  if (maybe_commit()) return broadcast_append();
+  if (maybe_commit()) {
+    SHOAL_MARK("membership: a smaller quorum commits more");
+    return broadcast_append();
+  }
   for (const auto& [id, progress] : progress_) {
     if (id != config_.id) send_append(id, false);
   }

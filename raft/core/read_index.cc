@@ -4,6 +4,7 @@
 //
 // With a lease no round is needed while it lasts: a quorum that answered a heartbeat grants no vote
 // for an election timeout after it, and the leader counts from when it sent that heartbeat.
+#include "base/types/mark.h"
 #include "raft/core/core.h"
 
 namespace shoal::raft {
@@ -20,6 +21,7 @@ Status Core::read_index(uint64_t context, Instant now) {
     return ok_status();
   }
   if (pending_reads_.size() >= config_.max_pending_reads) {
+    SHOAL_MARK("read: refused, too many wait");
     return resource_exhausted("too many reads wait for the leader's confirmation: try again");
   }
   start_read(config_.id, context);
@@ -27,7 +29,14 @@ Status Core::read_index(uint64_t context, Instant now) {
 }
 
 void Core::start_read(RaftId from, uint64_t context) {
-  if (lease_holds()) return finish_read(from, context, log_.committed());
+  if (lease_holds()) {
+    SHOAL_MARK("read: by the lease");
+    return finish_read(from, context, log_.committed());
+  }
+  if (config_.lease_reads && lease_broken_) SHOAL_MARK("lease: broken by a hand-over");
+  if (config_.lease_reads && !lease_broken_ && lease_end_ > Instant{} && now_ >= lease_end_) {
+    SHOAL_MARK("lease: lost");
+  }
   PendingRead read{.from = from, .context = context, .index = log_.committed(), .round = 0};
   if (committed_in_term()) read.round = ++read_round_;
   pending_reads_.push_back(read);
@@ -42,6 +51,7 @@ void Core::release_reads() {
   bool asked = false;
   for (PendingRead& read : pending_reads_) {
     if (read.round != 0) continue;
+    SHOAL_MARK("read: waited for the first commit of the term");
     read.index = log_.committed();
     read.round = ++read_round_;
     asked = true;
@@ -90,7 +100,10 @@ void Core::finish_read(RaftId from, uint64_t context, Index index) {
 
 void Core::handle_read_index(const Message& message) {
   if (role_ != Role::kLeader || !configuration_.contains(message.from)) return;
-  if (pending_reads_.size() >= config_.max_pending_reads) return;  // the asker tries again
+  if (pending_reads_.size() >= config_.max_pending_reads) {
+    SHOAL_MARK("read: of a follower dropped, too many wait");
+    return;  // the asker tries again
+  }
   start_read(message.from, message.context);
 }
 

@@ -1,6 +1,7 @@
 // Log replication: proposals, appends, acknowledgements, commit, heartbeats.
 #include <algorithm>
 
+#include "base/types/mark.h"
 #include "raft/core/core.h"
 
 namespace shoal::raft {
@@ -17,12 +18,16 @@ Result<Position> Core::propose(std::string data, Instant now) {
     return unavailable(leader_ == 0 ? "the cluster has no leader at the moment: try again"
                                     : "this node is not the raft leader");
   }
-  if (transferee_ != 0) return unavailable("leadership is being handed over: try again");
+  if (transferee_ != 0) {
+    SHOAL_MARK("proposal: refused, leadership is handed over");
+    return unavailable("leadership is being handed over: try again");
+  }
   if (data.size() > kMaxEntryBytes) {
     return invalid_argument("a proposal of " + std::to_string(data.size()) +
                             " bytes is over the limit of " + std::to_string(kMaxEntryBytes));
   }
   if (uncommitted_bytes_ > 0 && uncommitted_bytes_ + data.size() > config_.max_uncommitted_bytes) {
+    SHOAL_MARK("proposal: refused, too much is not committed");
     return resource_exhausted("too many changes wait to be replicated: try again");
   }
   append_own(EntryType::kCommand, std::move(data));
@@ -58,6 +63,7 @@ bool Core::send_append(RaftId to, bool even_if_empty) {
   size_t bytes = 0;
   for (const Entry& entry : append.entries) bytes += entry_bytes(entry);
   progress.sent(append.entries.size(), bytes, append.commit);
+  if (progress.flow_paused && progress.inflights.full()) SHOAL_MARK("append: the window is full");
   send_early(std::move(append));
   return true;
 }
@@ -65,6 +71,24 @@ bool Core::send_append(RaftId to, bool even_if_empty) {
 void Core::broadcast_append() {
   for (const auto& [id, progress] : progress_) {
     if (id != config_.id) send_append(id, true);
+  }
+}
+
+// Followers apply what they know to be committed: nobody waits for that but who reads there.
+void Core::tell_commit() {
+  if (config_.commit_notice == Duration{0}) return broadcast_append();
+  for (const auto& [id, progress] : progress_) {
+    if (id != config_.id) send_append(id, false);
+  }
+  if (notice_deadline_ == Instant::max()) notice_deadline_ = now_ + config_.commit_notice;
+}
+
+void Core::send_commit_notices() {
+  notice_deadline_ = Instant::max();
+  for (const auto& [id, progress] : progress_) {
+    if (id == config_.id || !progress.lacks_commit(log_.committed())) continue;
+    SHOAL_MARK("commit: no append came along, told alone");
+    send_append(id, true);
   }
 }
 
@@ -89,7 +113,10 @@ bool Core::maybe_commit() {
     const auto found = progress_.find(id);
     return found == progress_.end() ? Index{0} : found->second.match;
   });
-  if (log_.term(std::min(index, log_.last_index())) != term_) return false;
+  if (log_.term(std::min(index, log_.last_index())) != term_) {
+    if (index > log_.committed()) SHOAL_MARK("commit: not of an older term by counting");
+    return false;
+  }
   const bool first_of_term = !committed_in_term();
   if (!log_.commit_to(index)) return false;
   if (first_of_term) release_reads();
@@ -110,6 +137,7 @@ void Core::handle_append(Message& message) {
   hear_leader(message);
   Message answer = to_peer(MessageType::kAppendResp, message.from);
   if (message.index < log_.committed()) {
+    SHOAL_MARK("append: older than what is committed");
     answer.index = log_.committed();
     send(std::move(answer));
     return;
@@ -122,6 +150,7 @@ void Core::handle_append(Message& message) {
       answer.index = last_new;
       break;
     case Log::AppendResult::kMismatch: {
+      SHOAL_MARK("append: refused, the logs do not meet");
       const auto [hint, hint_term] = log_.find_conflict_by_term(refused, message.log_term);
       answer.reject = true;
       answer.index = refused;
@@ -149,13 +178,24 @@ void Core::handle_append_response(const Message& message) {
   if (message.reject) {
     const Index hint = log_.find_conflict_by_term(message.reject_hint, message.log_term).first;
     const Index next = message.log_term > 0 ? hint : message.reject_hint;
+    if (message.log_term > 0 && hint < message.reject_hint) {
+      SHOAL_MARK("append: back over a term the other does not have");
+    }
     if (progress.decrease(message.index, next)) {
-      if (progress.state == ProgressState::kReplicate) progress.become_probe();
+      if (progress.state == ProgressState::kReplicate) {
+        SHOAL_MARK("append: lost on the way, found by a refusal");
+        progress.become_probe();
+      }
       send_append(message.from, true);
+    } else {
+      SHOAL_MARK("append: a refusal of something older");
     }
     return;
   }
   const bool news = progress.update(message.index);
+  if (progress.state == ProgressState::kSnapshot && progress.match + 1 >= log_.first_index()) {
+    SHOAL_MARK("snapshot: caught up before it was reported");
+  }
   // A probe may be confirmed at a match known before.
   if (!news && !(progress.match == message.index && progress.state == ProgressState::kProbe))
     return;
@@ -166,8 +206,8 @@ void Core::handle_append_response(const Message& message) {
     progress.inflights.free_to(message.index);
   }
   if (maybe_commit()) {
-    broadcast_append();
-  } else if (progress.lacks_commit(log_.committed())) {
+    tell_commit();
+  } else if (config_.commit_notice == Duration{0} && progress.lacks_commit(log_.committed())) {
     send_append(message.from, true);
   }
   while (progress_.contains(message.from) && send_append(message.from, false)) {

@@ -1,11 +1,15 @@
 // Snapshots: sending one to a follower whose next entry is compacted, and taking one in.
+#include "base/types/mark.h"
 #include "raft/core/core.h"
 
 namespace shoal::raft {
 
 void Core::request_snapshot(RaftId to, Progress& progress) {
   // Serialising the state for someone who is not there would be wasted.
-  if (!recently_heard(to)) return;
+  if (!recently_heard(to)) {
+    SHOAL_MARK("snapshot: not made for one that is not there");
+    return;
+  }
   progress.become_snapshot(now_ + config_.snapshot_timeout);
   snapshot_requests_.push_back(to);
 }
@@ -32,7 +36,10 @@ void Core::report_snapshot(RaftId to, bool delivered, Instant now) {
       found->second.state != ProgressState::kSnapshot) {
     return;
   }
-  if (!delivered) found->second.snapshot_index = 0;
+  if (!delivered) {
+    SHOAL_MARK("snapshot: interrupted");
+    found->second.snapshot_index = 0;
+  }
   found->second.become_probe();
   // The next heartbeat's answer starts the probe, after the follower had time to install.
   found->second.flow_paused = true;
@@ -55,9 +62,11 @@ void Core::handle_snapshot(const Message& message) {
   const SnapshotMeta& meta = message.snapshot->meta;
   Message answer = to_peer(MessageType::kAppendResp, message.from);
   if (meta.index <= log_.committed()) {
+    SHOAL_MARK("snapshot: older than what is committed");
     answer.index = log_.committed();
   } else if (log_.matches(meta.index, meta.term)) {
     // Everything is here already, only the commit index was not known.
+    SHOAL_MARK("snapshot: of what is in the log");
     log_.commit_to(meta.index);
     answer.index = log_.committed();
   } else {

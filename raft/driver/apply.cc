@@ -1,4 +1,7 @@
 // Proposals and reads, applying what is committed.
+#include <algorithm>
+
+#include "base/types/mark.h"
 #include "raft/driver/driver.h"
 
 namespace shoal::raft {
@@ -12,6 +15,7 @@ bool Driver::refuse_when_down(const std::function<void(Error)>& done) const {
 void Driver::propose(std::string command, ProposeCallback done) {
   if (refuse_when_down([&](Error error) { done(std::move(error)); })) return;
   if (proposals_.size() >= config_.max_pending_proposals) {
+    SHOAL_MARK("proposal: refused, too many are in progress");
     return done(resource_exhausted("too many changes are in progress: try again"));
   }
   const auto position = core_->propose(std::move(command), clock_.now());
@@ -45,14 +49,49 @@ void Driver::change_members(const ConfChangeSet& set, StatusCallback done) {
 
 void Driver::read_index(StatusCallback done) {
   if (refuse_when_down([&](Error error) { done(std::move(error)); })) return;
-  if (reads_.size() >= config_.core.max_pending_reads) {
+  if (pending_reads() >= config_.core.max_pending_reads) {
+    SHOAL_MARK("read: refused, too many are in progress");
     return done(resource_exhausted("too many reads are in progress: try again"));
   }
-  const uint64_t context = ++next_read_;
-  const Status status = core_->read_index(context, clock_.now());
-  if (!status) return done(status);
-  reads_[context] = {clock_.now() + config_.read_timeout, std::move(done)};
+  waiting_reads_.push_back(std::move(done));
+  ask_reads();
   pump();
+}
+
+size_t Driver::pending_reads() const {
+  size_t count = waiting_reads_.size();
+  for (const auto& [context, read] : reads_) count += read.dones.size();
+  return count;
+}
+
+// When those asked for are answered, or have been waited for long enough.
+Instant Driver::ask_reads_at() const {
+  Instant at;
+  for (const auto& [context, read] : reads_) {
+    if (read.index == 0) at = std::max(at, read.asked + config_.read_patience);
+  }
+  return at;
+}
+
+// One confirmation by the leader serves all reads that came before it was asked for.
+void Driver::ask_reads() {
+  const Instant now = clock_.now();
+  if (!core_ || waiting_reads_.empty()) return;
+  const Instant at = ask_reads_at();
+  if (now < at) {
+    SHOAL_MARK("read: waits for one that is asked for");
+    return;
+  }
+  if (at != Instant{}) SHOAL_MARK("read: asked for, an earlier one may be lost");
+  std::vector<StatusCallback> dones = std::exchange(waiting_reads_, {});
+  if (dones.size() > 1) SHOAL_MARK("read: several are asked for together");
+  const uint64_t context = ++next_read_;
+  const Status status = core_->read_index(context, now);
+  if (status) {
+    reads_[context] = {now, std::move(dones)};
+    return;
+  }
+  for (const auto& done : dones) done(status);
 }
 
 void Driver::apply(const std::vector<Entry>& entries) {
@@ -90,6 +129,7 @@ void Driver::settle(Index index, Term term, std::string result) {
     if (won) {
       done(std::move(result));
     } else {
+      SHOAL_MARK("proposal: its place went to another");
       done(unavailable("leadership changed before this was carried out: try again"));
     }
   }
@@ -105,6 +145,7 @@ Status Driver::install(const Snapshot& snapshot) {
   while (!proposals_.empty() && proposals_.begin()->first.first <= snapshot_index_) {
     const ProposeCallback done = std::move(proposals_.begin()->second.done);
     proposals_.erase(proposals_.begin());
+    SHOAL_MARK("proposal: overtaken by a snapshot");
     done(deadline_exceeded("leadership changed; the change may or may not have happened"));
   }
   return ok_status();
@@ -113,13 +154,15 @@ Status Driver::install(const Snapshot& snapshot) {
 void Driver::finish_reads() {
   for (auto it = reads_.begin(); core_ && it != reads_.end();) {
     if (it->second.index == 0 || it->second.index > core_->log().applied() || installing()) {
+      if (it->second.index > core_->log().applied()) SHOAL_MARK("read: waits for entries");
+      if (it->second.index != 0 && installing()) SHOAL_MARK("read: waits for a snapshot");
       ++it;
       continue;
     }
     const auto key = it->first;
-    const StatusCallback done = std::move(it->second.done);
+    const std::vector<StatusCallback> dones = std::move(it->second.dones);
     reads_.erase(it);
-    done(ok_status());
+    for (const auto& done : dones) done(ok_status());
     it = reads_.upper_bound(key);
   }
 }
@@ -134,25 +177,33 @@ void Driver::expire() {
     const auto key = it->first;
     const ProposeCallback done = std::move(it->second.done);
     proposals_.erase(it);
+    SHOAL_MARK("proposal: not confirmed in time");
     done(deadline_exceeded("the change was not confirmed in time; it may or may not happen"));
     it = proposals_.upper_bound(key);
   }
   for (auto it = reads_.begin(); it != reads_.end();) {
-    if (it->second.deadline > now) {
+    if (it->second.asked + config_.read_timeout > now) {
       ++it;
       continue;
     }
     const auto key = it->first;
-    const StatusCallback done = std::move(it->second.done);
+    const std::vector<StatusCallback> dones = std::move(it->second.dones);
     reads_.erase(it);
-    done(unavailable("the leader did not confirm the read in time: try again"));
+    SHOAL_MARK("read: not confirmed in time");
+    for (const auto& done : dones) {
+      done(unavailable("the leader did not confirm the read in time: try again"));
+    }
     it = reads_.upper_bound(key);
   }
+  ask_reads();
 }
 
 void Driver::fail_all(const Error& proposals, const Error& reads) {
   for (auto& [key, proposal] : std::exchange(proposals_, {})) proposal.done(proposals);
-  for (auto& [context, read] : std::exchange(reads_, {})) read.done(reads);
+  for (auto& [context, read] : std::exchange(reads_, {})) {
+    for (const auto& done : read.dones) done(reads);
+  }
+  for (const auto& done : std::exchange(waiting_reads_, {})) done(reads);
 }
 
 void Driver::told(const SoftState& soft) {
@@ -164,15 +215,17 @@ void Driver::told(const SoftState& soft) {
   told_term_ = term;
   told_self_ = self;
   // What was asked of the former leader will not be answered.
-  std::vector<StatusCallback> unanswered;
+  std::vector<StatusCallback> unanswered = std::exchange(waiting_reads_, {});
   std::erase_if(reads_, [&](auto& item) {
     if (item.second.index != 0) return false;
-    unanswered.push_back(std::move(item.second.done));
+    std::move(item.second.dones.begin(), item.second.dones.end(), std::back_inserter(unanswered));
     return true;
   });
+  if (!unanswered.empty()) SHOAL_MARK("read: dropped by a change of leaders");
   for (const auto& done : unanswered) done(unavailable("the raft leader changed: try again"));
   // Who is no longer a member is not told what became of its last proposals.
   if (left) {
+    if (!proposals_.empty()) SHOAL_MARK("proposal: of a leader that was removed");
     for (auto& [key, proposal] : std::exchange(proposals_, {})) {
       proposal.done(deadline_exceeded(
           "this node was removed while it led; the change may or may not have happened"));

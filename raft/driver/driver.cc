@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/types/check.h"
+#include "base/types/mark.h"
 
 namespace shoal::raft {
 
@@ -50,6 +51,7 @@ Result<InitialState> Driver::load() {
   if (machine_.applied_index() < snapshot_index_) {
     // A crash between the save of a received snapshot and its installation, or tables that lost
     // their unsynced tail.
+    SHOAL_MARK("start: the tables are behind the snapshot");
     const auto data = SHOAL_TRY(store_.load_snapshot());
     SHOAL_TRY(machine_.restore(snapshot_index_, data));
     machine_.on_applied_conf(snapshot_index_, loaded.snapshot.members);
@@ -88,6 +90,7 @@ void Driver::stop() {
   stopped_ = true;
   retry_at_ = Instant::max();
   timer_.cancel();
+  armed_ = Instant::max();
   forget_run();
   error_ = "stopped";
   fail_all(deadline_exceeded("this node is stopping; the change may or may not happen"),
@@ -154,6 +157,7 @@ void Driver::round(Effects effects) {
     const auto found = reads_.find(read.context);
     if (found != reads_.end()) found->second.index = read.index;
   }
+  ask_reads();
   finish_reads();
   if (effects.soft_state) told(*effects.soft_state);
   if (core_) maybe_snapshot();
@@ -162,6 +166,7 @@ void Driver::round(Effects effects) {
 void Driver::persist(Effects& effects) {
   if (effects.persist_seq == 0) {
     if (!saving_.empty()) {
+      if (!effects.messages.empty()) SHOAL_MARK("save: messages wait for an earlier one");
       auto& waiting = saving_.back().messages;
       std::move(effects.messages.begin(), effects.messages.end(), std::back_inserter(waiting));
       return;
@@ -185,7 +190,10 @@ void Driver::persist(Effects& effects) {
 }
 
 void Driver::saved(uint64_t seq, const Status& status) {
-  if (!status) return storage_failed(status.error());
+  if (!status) {
+    SHOAL_MARK("storage: a save failed");
+    return storage_failed(status.error());
+  }
   SHOAL_CHECK(!saving_.empty() && saving_.front().seq == seq, "saves finished out of order");
   Saving done = std::move(saving_.front());
   saving_.pop_front();
@@ -237,11 +245,16 @@ void Driver::fail(const std::string& what, const Error& error, Duration retry_af
 
 void Driver::wake() {
   const Instant now = clock_.now();
+  armed_ = Instant::max();
   if (stopped_) return;
   if (now >= retry_at_) {
     retry_at_ = Instant::max();
     const Status started = load_and_run();
-    if (!started) return storage_failed(started.error());
+    if (!started) {
+      SHOAL_MARK("storage: still failing");
+      return storage_failed(started.error());
+    }
+    SHOAL_MARK("storage: works again");
   }
   expire();
   if (core_ && now >= core_->next_deadline()) core_->tick(now);
@@ -257,11 +270,11 @@ void Driver::arm() {
     next = std::min(next, proposal.deadline);
     break;
   }
-  for (const auto& [key, read] : reads_) {
-    next = std::min(next, read.deadline);
-    break;
-  }
-  if (next == Instant::max()) return timer_.cancel();
+  if (!reads_.empty()) next = std::min(next, reads_.begin()->second.asked + config_.read_timeout);
+  if (!waiting_reads_.empty()) next = std::min(next, ask_reads_at());
+  // Most deadlines only move away; a wake-up that finds nothing to do costs less than a new one.
+  if (armed_ <= next) return;
+  armed_ = next;
   timer_.wake_at(next, [this] { wake(); });
 }
 
@@ -280,6 +293,7 @@ RaftStatus Driver::status() const {
     out.applied = log.applied();
     out.first_index = log.first_index();
     out.last_index = log.last_index();
+    out.log_bytes = log.bytes();
     out.counters = core_->counters();
   }
   for (const Member& member : configuration_.list()) {
@@ -289,6 +303,7 @@ RaftStatus Driver::status() const {
     if (core_ && core_->progress().contains(member.id)) {
       entry.reachable = core_->recently_heard(member.id);
       entry.match = core_->progress().at(member.id).match;
+      entry.progress = core_->progress().at(member.id).state;
     }
     out.members.push_back(std::move(entry));
   }

@@ -42,18 +42,25 @@ struct DriverConfig {
   // A state up to this size is copied whole beside the log, and damaged tables are made anew from
   // it. A larger copy would cost more writing than the log itself.
   size_t max_copied_state = 8U << 20;
+  // ... nor is one made before so many bytes were applied as this part of the last one's: what is
+  // written stays in proportion to what was asked for.
+  size_t snapshot_log_part = 2;
   // Longer than any election: an answer after it is not known to be one.
   Duration proposal_timeout = std::chrono::seconds(10);
   Duration read_timeout = std::chrono::seconds(3);
   Duration storage_retry = std::chrono::seconds(5);
+  // Reads that come while others are asked for wait for these and are asked for together; an answer
+  // that takes longer may be lost.
+  Duration read_patience = std::chrono::milliseconds(50);
   size_t max_pending_proposals = 4096;  // callbacks held
 };
 
 struct MemberStatus {
   Member member;
   bool leader = false;
-  bool reachable = false;  // known to the leader only
-  Index match = 0;         // known to the leader only
+  bool reachable = false;                 // known to the leader only
+  Index match = 0;                        // known to the leader only
+  std::optional<ProgressState> progress;  // known to the leader only
 };
 
 struct RaftStatus {
@@ -65,6 +72,7 @@ struct RaftStatus {
   Index applied = 0;
   Index first_index = 0;
   Index last_index = 0;
+  size_t log_bytes = 0;  // held in memory
   Index snapshot_index = 0;
   std::vector<MemberStatus> members;
   size_t pending_proposals = 0;
@@ -122,15 +130,17 @@ class Driver {
   RaftId leader() const { return core_ ? core_->leader() : 0; }
   bool is_leader() const { return core_ && core_->role() == Role::kLeader; }
   std::vector<Member> members() const { return configuration_.list(); }
+  // For who looks on; nullptr while the driver does not take part.
+  const Core* core() const { return core_.get(); }
 
  private:
   struct Proposal {
     Instant deadline;
     ProposeCallback done;
   };
-  struct Read {
-    Instant deadline;
-    StatusCallback done;
+  struct Read {  // several that ask together
+    Instant asked;
+    std::vector<StatusCallback> dones;
     Index index = 0;  // to be applied first; 0: the leader has not answered
   };
   struct Saving {  // a round whose save is under way
@@ -162,12 +172,16 @@ class Driver {
   void settle(Index index, Term term, std::string result);
   Status install(const Snapshot& snapshot);
   void finish_reads();
+  void ask_reads();
+  Instant ask_reads_at() const;
+  size_t pending_reads() const;
   void expire();
   void fail_all(const Error& proposals, const Error& reads);
   void told(const SoftState& soft);
 
   // snapshots.cc
   void maybe_snapshot();
+  bool snapshot_due() const;
   void serve_snapshots();
   void write_out(std::unique_ptr<SnapshotSource> source, bool compacts, bool with_data);
   void written_out(const Result<std::shared_ptr<const Snapshot>>& result, bool compacts);
@@ -197,15 +211,18 @@ class Driver {
   bool snapshotting_ = false;
   Index snapshot_tried_ = 0;                  // where it was begun last, to let go of the log
   size_t bytes_since_snapshot_ = 0;           // of entries applied since
+  uint64_t copied_bytes_ = 0;                 // the copy made last, to let go of the log
   std::shared_ptr<const Snapshot> sendable_;  // the newest of this run that has data
   std::set<RaftId> snapshot_wanted_;          // by whom
   std::map<std::pair<Index, Term>, Proposal> proposals_;
   std::map<uint64_t, Read> reads_;  // by context
   uint64_t next_read_ = 0;
+  std::vector<StatusCallback> waiting_reads_;  // not asked for yet
   RaftId told_leader_ = 0;
   Term told_term_ = 0;  // 0 without a leader
   bool told_self_ = false;
   Instant retry_at_ = Instant::max();
+  Instant armed_ = Instant::max();  // when the timer wakes us
   // Replaced when a run of the core ends; callbacks of an earlier run find theirs gone.
   std::shared_ptr<int> run_;
 };

@@ -333,5 +333,51 @@ TEST_F(DriverTest, FollowerAnswersAfterItsSave) {
   EXPECT_EQ(disk_.state.entries.size(), 1U);
 }
 
+// The votes of others would do, but a snapshot it received as a follower is still being saved, and
+// its own vote behind it: it leads when both are durable, and then gives that state to the next.
+TEST_F(DriverTest, LeadsWhenWhatItReceivedIsTakenIn) {
+  disk_.latency = milliseconds(100);
+  config_.core.check_quorum = false;  // the others say no more than they must here
+  make();
+  ASSERT_TRUE(driver_->start());
+  fakes::FakeTables whole;
+  whole.commands = {{9, "a"}};
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->data = snapshot_text(*fakes::FakeStateMachine(whole).snapshot(10)->next(SIZE_MAX));
+  snapshot->meta = {10, 3, {}};
+  for (RaftId id = 1; id <= 5; ++id) snapshot->meta.members.push_back({id, "n", false});
+  const auto receive = [&](MessageType type, RaftId from, Term term, Index index = 0) {
+    Message message;
+    message.type = type;
+    message.from = from;
+    message.to = 1;
+    message.term = term;
+    message.index = index;
+    if (type == MessageType::kSnapshot) message.snapshot = snapshot;
+    message.reject = type == MessageType::kAppendResp;
+    driver_->receive(message);
+  };
+  const auto given = [&]() -> const Snapshot* {
+    for (const Message& message : sent_) {
+      if (message.type == MessageType::kSnapshot) return message.snapshot.get();
+    }
+    return nullptr;
+  };
+  receive(MessageType::kSnapshot, 2, 3);
+  driver_->campaign();
+  for (const RaftId from : {3, 4, 5}) receive(MessageType::kPreVoteResp, from, 4);
+  for (const RaftId from : {3, 4, 5}) receive(MessageType::kVoteResp, from, 4);
+  EXPECT_FALSE(driver_->is_leader());
+  EXPECT_EQ(machine_->applied_index(), 0U);
+  run(milliseconds(450));  // two saves
+  ASSERT_TRUE(driver_->is_leader());
+  EXPECT_EQ(machine_->applied_index(), 10U);
+  receive(MessageType::kAppendResp, 5, driver_->status().term, 10);  // refused: it has nothing
+  run(milliseconds(450));                                            // it is written out
+  ASSERT_NE(given(), nullptr);
+  EXPECT_EQ(given()->meta.index, 10U);
+  EXPECT_EQ(*read_all(*given()->data), *read_all(*snapshot->data));
+}
+
 }  // namespace
 }  // namespace shoal::raft

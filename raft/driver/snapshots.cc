@@ -2,6 +2,7 @@
 // thread while entries are applied.
 #include <algorithm>
 
+#include "base/types/mark.h"
 #include "raft/driver/driver.h"
 
 namespace shoal::raft {
@@ -12,16 +13,28 @@ bool Driver::installing() const {
                      [](const Saving& saving) { return saving.snapshot != nullptr; });
 }
 
-void Driver::maybe_snapshot() {
+bool Driver::snapshot_due() const {
   const Log& log = core_->log();
   const Index last = std::max(snapshot_index_, snapshot_tried_);
-  if (snapshotting_ || installing() || log.applied() <= last) return;
+  if (snapshotting_ || installing() || log.applied() <= last) return false;
   const bool many = log.applied() - last >= config_.snapshot_entries;
-  if (!many && bytes_since_snapshot_ < config_.snapshot_log_bytes) return;
+  if (!many && bytes_since_snapshot_ < config_.snapshot_log_bytes) return false;
+  if (bytes_since_snapshot_ < copied_bytes_ / config_.snapshot_log_part) {
+    SHOAL_MARK("compaction: the log is small beside the state");
+    return false;
+  }
+  if (!many) SHOAL_MARK("compaction: the log is large");
+  return true;
+}
+
+void Driver::maybe_snapshot() {
+  if (!snapshot_due()) return;
+  const Log& log = core_->log();
   snapshot_tried_ = log.applied();
   bytes_since_snapshot_ = 0;
   auto source = machine_.snapshot(log.applied());
   const bool copied = source->size_hint() <= config_.max_copied_state;
+  if (!copied) SHOAL_MARK("compaction: the tables are the state's only copy");
   write_out(std::move(source), true, copied);
 }
 
@@ -50,6 +63,7 @@ void Driver::write_out(std::unique_ptr<SnapshotSource> source, bool compacts, bo
 void Driver::written_out(const Result<std::shared_ptr<const Snapshot>>& result, bool compacts) {
   snapshotting_ = false;
   if (!result) {
+    SHOAL_MARK("snapshot: the own state cannot be had now");
     // The log stays as it is, and it is tried again when it has grown as much once more, or when
     // somebody asks again.
     for (const RaftId to : std::exchange(snapshot_wanted_, {})) {
@@ -60,7 +74,12 @@ void Driver::written_out(const Result<std::shared_ptr<const Snapshot>>& result, 
   // A newer one may have been received meanwhile.
   const Index index = (*result)->meta.index;
   if ((*result)->data && index + 1 >= core_->log().first_index()) sendable_ = *result;
-  if (compacts && index > snapshot_index_ && !installing()) save_and_compact(*result);
+  if (compacts) {
+    copied_bytes_ = (*result)->data ? (*result)->data->size() : 0;
+    const bool newer = installing() || index <= snapshot_index_;
+    if (newer) SHOAL_MARK("snapshot: an own one, overtaken by one received");
+    if (!newer) save_and_compact(*result);
+  }
   serve_snapshots();
   pump();
 }
@@ -72,17 +91,19 @@ void Driver::save_and_compact(const std::shared_ptr<const Snapshot>& snapshot) {
   batch.compact_to = to;
   batch.compact_term = core_->log().term(to).value_or(0);
   snapshotting_ = true;
-  store_.save(std::move(batch),
-              [this, run = std::weak_ptr(run_), meta = snapshot->meta, to](const Status& status) {
-                if (run.expired()) return;
-                snapshotting_ = false;
-                if (!status) return storage_failed(status.error());
-                if (meta.index <= snapshot_index_) return;
-                snapshot_index_ = meta.index;
-                core_->compact(to);
-                serve_snapshots();
-                pump();
-              });
+  store_.save(std::move(batch), [this, run = std::weak_ptr(run_), index = snapshot->meta.index,
+                                 to](const Status& status) {
+    if (run.expired()) return;
+    snapshotting_ = false;
+    if (!status) {
+      SHOAL_MARK("storage: saving a snapshot failed");
+      return storage_failed(status.error());
+    }
+    snapshot_index_ = index;
+    core_->compact(to);
+    serve_snapshots();
+    pump();
+  });
 }
 
 // Entries up to here may go when `snapshot` is durable.
@@ -93,10 +114,12 @@ Index Driver::compaction_point(Index snapshot) const {
   size_t bytes = 0;
   while (point >= log.first_index()) {
     bytes += entry_bytes(log.at(point));
-    const bool tail = snapshot - point < config_.keep_entries &&  //
-                      bytes <= config_.snapshot_log_bytes / 2;
+    const bool recent = snapshot - point < config_.keep_entries;
+    const bool tail = recent && bytes <= config_.snapshot_log_bytes / 2;
+    if (recent && !tail) SHOAL_MARK("compaction: the tail is bounded by bytes");
     const bool held = point > needed && bytes <= config_.hold_log_bytes;
     if (!tail && !held) break;
+    if (!tail) SHOAL_MARK("compaction: a follower needs more than the tail");
     --point;
   }
   return point;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/types/check.h"
+#include "base/types/mark.h"
 
 namespace shoal::raft {
 
@@ -59,6 +60,8 @@ Log::AppendResult Log::append_after(Index index, Term term, std::vector<Entry> e
   while (fresh < entries.size() && matches(entries[fresh].index, entries[fresh].term)) ++fresh;
   if (fresh == entries.size()) return AppendResult::kAppended;
   if (entries[fresh].index <= committed_) return AppendResult::kRefused;
+  if (entries[fresh].index <= last_index()) SHOAL_MARK("log: a tail that conflicts is cut off");
+  if (entries[fresh].index <= stable_) SHOAL_MARK("log: and it was durable");
   truncate_from(entries[fresh].index);
   entries.erase(entries.begin(), entries.begin() + static_cast<ptrdiff_t>(fresh));
   append(std::move(entries));
@@ -101,6 +104,8 @@ void Log::stable_to(Index index, Term term) {
   if (index > stable_ && matches(index, term)) {
     SHOAL_CHECK(index <= handed_, "durable before it was handed over");
     stable_ = index;
+  } else if (index > stable_) {
+    SHOAL_MARK("log: durable what was cut off meanwhile");
   }
 }
 

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <future>
 
+#include "raft/storage/inspect.h"
 #include "raft/storage/store.h"
 
 namespace shoal::raft {
@@ -69,15 +70,16 @@ class DamageTest : public ::testing::Test {
       ASSERT_TRUE(store) << store.error().message;
       ASSERT_TRUE((*store)->load());
       const auto base = static_cast<Index>(life * 20);
-      for (Index i = base + 1; i <= base + 20; i += 4) save(**store, entries(i, i + 3, life + 1));
+      for (Index i = base + 1; i <= base + 20; i += 4)
+        save(**store, entries(i, i + 3, life * 10 + 1));
       if (life == 1) {
-        save(**store, entries(35, 36, 9));  // conflict: what followed 34 is replaced
-        save(**store, entries(37, 40, 9));
+        save(**store, entries(35, 36, 19));  // conflict: what followed 34 is replaced
+        save(**store, entries(37, 40, 19));
         LogStore::Batch batch;
         batch.snapshot = std::make_shared<Snapshot>(Snapshot{
-            {36, 9, {{1, "a:1", false}, {2, "b:1", true}}}, snapshot_text(std::string(700, 'S'))});
+            {36, 19, {{1, "a:1", false}, {2, "b:1", true}}}, snapshot_text(std::string(700, 'S'))});
         batch.compact_to = 30;
-        batch.compact_term = 2;
+        batch.compact_term = 11;
         save(**store, batch);
       }
     }
@@ -85,6 +87,12 @@ class DamageTest : public ::testing::Test {
     ASSERT_TRUE(content) << content.error().message;
     truth_ = *content;
     ASSERT_EQ(truth_.loaded.entries.size(), 30U);
+    const auto looked = inspect_log(good(), kKey, [](const Entry&) {});
+    ASSERT_TRUE(looked) << looked.error().message;
+    EXPECT_TRUE(looked->problems.empty()) << looked->problems.front();
+    EXPECT_EQ(looked->entries, 30U);
+    ASSERT_TRUE(looked->snapshot_data);
+    EXPECT_EQ(*read_all(*looked->snapshot_data), truth_.snapshot);
   }
 
   // Runs `harm` on the copy of a file and looks what the store makes of the directory.
@@ -93,10 +101,14 @@ class DamageTest : public ::testing::Test {
     fs::remove_all(tried());
     fs::copy(good(), tried());
     harm(tried() / name);
+    const auto looked = inspect_log(tried(), kKey, [](const Entry&) {});
+    const bool sound = looked && looked->problems.empty() && looked->snapshot_data;
     const auto content = read(tried());
     ++(content ? taken_ : refused_);
     if (!content) {
       EXPECT_FALSE(content.error().message.empty());
+      // Who looks at it offline is told, too.
+      EXPECT_FALSE(sound) << name << " " << what << ": " << content.error().message;
       return;
     }
     ASSERT_EQ(content->loaded.hard_state, truth_.loaded.hard_state) << name << " " << what;

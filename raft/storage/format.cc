@@ -14,6 +14,23 @@ crypto::Tag get_tag(ByteReader& in) {
   return tag;
 }
 
+std::vector<Member> get_members(ByteReader& in) {
+  std::vector<Member> out;
+  const uint64_t count = in.varint();
+  if (count > kMaxMembers) in.fail();
+  for (uint64_t i = 0; i < count && in.ok(); ++i) {
+    Member member;
+    member.id = in.u64();
+    member.address = in.text(kMaxAddressBytes);
+    const uint8_t part = in.u8();
+    member.learner = (part & 1) != 0;
+    member.joint = part >> 1;
+    if (member.joint > kJointBits) in.fail();
+    out.push_back(std::move(member));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string entry_key(Index index) {
@@ -85,7 +102,7 @@ std::string encode(const Entry& entry) {
   return text_of(out);
 }
 
-Result<uint32_t> decode_version(std::string_view value) {
+Status check_version(std::string_view value) {
   ByteReader in(as_bytes(value));
   const uint32_t version = in.u32();
   if (!in.done() || version == 0) return data_loss("malformed format version");
@@ -94,24 +111,12 @@ Result<uint32_t> decode_version(std::string_view value) {
                          " is newer than this program (" + std::to_string(kVersion) +
                          "): upgrade it");
   }
-  return version;
-}
-
-std::vector<Member> get_members(ByteReader& in) {
-  std::vector<Member> out;
-  const uint64_t count = in.varint();
-  if (count > kMaxMembers) in.fail();
-  for (uint64_t i = 0; i < count && in.ok(); ++i) {
-    Member member;
-    member.id = in.u64();
-    member.address = in.text(kMaxAddressBytes);
-    const uint8_t part = in.u8();
-    member.learner = (part & 1) != 0;
-    member.joint = part >> 1;
-    if (member.joint > kJointBits) in.fail();
-    out.push_back(std::move(member));
+  if (version < kVersion) {
+    return unimplemented("format version " + std::to_string(version) +
+                         " was not encrypted and is not read any more: remove this manager from "
+                         "the cluster, delete its state and join it again");
   }
-  return out;
+  return ok_status();
 }
 
 Result<State> decode_state(std::string_view record) {

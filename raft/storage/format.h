@@ -1,4 +1,4 @@
-// What the raft directory holds: a RocksDB database, the files state-<index> and "acknowledged".
+// What the raft directory holds: a RocksDB database, the files snapshot-<index> and "acknowledged".
 //
 // Every record but "f" is sealed (base/crypto/sealer.h) under a key of this node, bound to its
 // place. Integers are big endian. In the database:
@@ -18,7 +18,7 @@
 // and "t" is written with every batch, its sequence one higher: whatever is missing, old or out of
 // place does not fit. What is lost at the very end is found by "acknowledged" (witness.h).
 //
-// state-<index> is the snapshot's data in parts of 1 MiB, each sealed, in the place "snapshot" |
+// snapshot-<index> is the snapshot's data in parts of 1 MiB, each sealed, in the place "snapshot" |
 // index u64 | term u64 | number u64 | last u8. It is written and synced before the record that
 // names it. A large state has no such file: the state machine's tables, synced up to there, are it.
 #pragma once
@@ -35,12 +35,11 @@
 namespace shoal::raft::format {
 
 inline constexpr uint32_t kVersion = 2;
-inline constexpr uint32_t kPlainVersion = 1;  // format_v1.h
 inline constexpr std::string_view kVersionKey = "f";
 inline constexpr std::string_view kStateKey = "t";
 inline constexpr std::string_view kStatePlace = "state";
 inline constexpr char kEntryPrefix = 'e';
-inline constexpr std::string_view kSnapshotFile = "state-";
+inline constexpr std::string_view kSnapshotFile = "snapshot-";
 // Begun and not yet a snapshot of this store; of no use to the next run.
 inline constexpr std::string_view kUnfinishedFile = "unfinished-";
 inline constexpr size_t kSnapshotPart = 1U << 20;
@@ -67,14 +66,13 @@ std::string encode_version();
 std::string encode(const State& state);
 std::string encode(const Entry& entry);
 
-// The version; kDataLoss when it is none, kUnimplemented for a newer one.
-Result<uint32_t> decode_version(std::string_view value);
+// kDataLoss when it is none, kUnimplemented for another version than this one: what to do.
+Status check_version(std::string_view value);
 // kDataLoss when the form is wrong.
 Result<State> decode_state(std::string_view record);
 Result<Entry> decode_entry(Index index, std::string_view record);
-std::vector<Member> get_members(ByteReader& in);
 
-// The place of a part of state-<index>.
+// The place of a part of snapshot-<index>.
 std::string snapshot_place(Index index, Term term, uint64_t number, bool last);
 
 }  // namespace shoal::raft::format

@@ -22,7 +22,7 @@ class FileInbox final : public SnapshotInbox {
 
  private:
   const std::string directory_;
-  const crypto::Key key_;
+  const crypto::SecretKey key_;
   std::unique_ptr<StateFileWriter> writer_;  // none: nothing was begun
   SnapshotMeta meta_;
   uint64_t size_ = 0;

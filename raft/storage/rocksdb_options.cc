@@ -17,8 +17,12 @@ namespace shoal::raft {
 namespace {
 
 constexpr size_t kBlockCacheBytes = 2U << 20;
-constexpr size_t kWriteBufferBytes = 2U << 20;  // per database; two of them at most
-constexpr size_t kMaxWalBytes = 8U << 20;       // read again at every start
+constexpr size_t kWriteBufferBytes = 8U << 20;  // per database; two of them at most
+// Taken piece by piece: a small cluster never fills one.
+constexpr size_t kArenaBlockBytes = 128U << 10;
+constexpr size_t kMaxWalBytes = 16U << 20;  // read again at every start
+// A table file goes to the disk in such steps, so that the log's fsync does not wait for all of it.
+constexpr size_t kBytesPerSync = 256U << 10;
 constexpr size_t kMaxLogLine = 512;
 
 // RocksDB begins a new manifest at 1 GiB; ours, of a few files each, end with every start.
@@ -58,6 +62,8 @@ rocksdb::Options small_rocksdb_options() {
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.write_buffer_size = kWriteBufferBytes;
   options.max_write_buffer_number = 2;
+  options.arena_block_size = kArenaBlockBytes;
+  options.bytes_per_sync = kBytesPerSync;
   options.max_total_wal_size = kMaxWalBytes;
   options.max_background_jobs = 2;
   options.max_open_files = 64;

@@ -16,7 +16,7 @@ namespace shoal::raft {
 // reader.
 class StateFile final : public SnapshotData {
  public:
-  // What state-<index> of an earlier run holds. kNotFound, kDataLoss (its length).
+  // What snapshot-<index> of an earlier run holds. kNotFound, kDataLoss (its length).
   static Result<std::shared_ptr<const StateFile>> open(const std::string& path,
                                                        const crypto::Key& key, Index index,
                                                        Term term);
@@ -72,7 +72,7 @@ class StateFileWriter {
 
   const std::string path_;
   int fd_;
-  const crypto::Key key_;
+  const crypto::SecretKey key_;
   crypto::Sealer sealer_;
   const Index index_;
   const Term term_;

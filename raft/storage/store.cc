@@ -2,6 +2,7 @@
 
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <future>
 
@@ -14,7 +15,6 @@ namespace shoal::raft {
 namespace {
 
 constexpr std::string_view kWhat = "the raft log";
-constexpr std::string_view kWitnessFile = "acknowledged";
 
 // Runs `work` on the thread and waits for its result.
 template <typename F>
@@ -62,21 +62,6 @@ Result<std::unique_ptr<RocksLogStore>> RocksLogStore::open(const std::string& di
   return store;
 }
 
-Result<uint32_t> RocksLogStore::format_of(const std::string& directory) {
-  std::error_code error;
-  if (!std::filesystem::exists(directory + "/CURRENT", error)) return 0U;
-  rocksdb::DB* raw = nullptr;
-  const auto status = rocksdb::DB::OpenForReadOnly(small_rocksdb_options(), directory, &raw);
-  if (!status.ok()) return rocksdb_error(status, std::string(kWhat), directory);
-  const std::unique_ptr<rocksdb::DB> database(raw);
-  std::string value;
-  const auto found =
-      database->Get(rocksdb::ReadOptions(), rocksdb::Slice(format::kVersionKey), &value);
-  if (found.IsNotFound()) return 0U;
-  if (!found.ok()) return rocksdb_error(found, std::string(kWhat), directory);
-  return format::decode_version(value);
-}
-
 Status RocksLogStore::open_database() {
   SHOAL_TRY(witness_.open(directory_ + "/" + std::string(kWitnessFile)));
   const Status sums = check_table_sums(directory_);
@@ -91,9 +76,8 @@ Status RocksLogStore::open_database() {
     (void)batch.Put(rocksdb::Slice(format::kVersionKey), format::encode_version());
     return write_synced(batch);
   }
-  const auto version = format::decode_version(value);
-  if (!version) return version.error().wrap(std::string(kWhat) + " in " + directory_);
-  return *version == format::kPlainVersion ? upgrade() : ok_status();
+  const Status known = format::check_version(value);
+  return known ? known : Status(known.error().wrap(std::string(kWhat) + " in " + directory_));
 }
 
 Result<std::string> RocksLogStore::get(std::string_view key) {

@@ -13,6 +13,7 @@
 
 #include <rocksdb/db.h>
 
+#include <chrono>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -27,15 +28,24 @@
 
 namespace shoal::raft {
 
+// How long the last synced writes took, in microseconds; all 0 before the first.
+struct SyncTimes {
+  uint64_t count = 0;  // that the percentiles are of
+  uint64_t p50_us = 0;
+  uint64_t p99_us = 0;
+  uint64_t last_us = 0;
+};
+
 class RocksLogStore final : public LogStore {
  public:
+  // So many writes are remembered: minutes of a quiet cluster, seconds of a busy one.
+  static constexpr size_t kSyncTimes = 512;
+
   // Opens or makes the store in `directory` (made if needed; its parent must exist). kDataLoss,
-  // kConflict (open elsewhere), kUnimplemented (newer format), each saying what to do. `strand`
-  // runs the callbacks and must outlive the store. A store of format 1 is sealed first.
+  // kConflict (open elsewhere), kUnimplemented (another format), each saying what to do. `strand`
+  // runs the callbacks and must outlive the store.
   static Result<std::unique_ptr<RocksLogStore>> open(const std::string& directory,
                                                      const crypto::Key& key, Strand& strand);
-  // The format of the store in `directory`, 0 when there is none. Blocks; nobody may have it open.
-  static Result<uint32_t> format_of(const std::string& directory);
   ~RocksLogStore() override;  // finishes the saves under way
 
   Result<Loaded> load() override;
@@ -45,6 +55,8 @@ class RocksLogStore final : public LogStore {
   // What arrives there can be saved here.
   SnapshotInbox& inbox() { return inbox_; }
   void save(Batch batch, std::function<void(Status)> done) override;
+  // From any thread.
+  SyncTimes sync_times() const;
 
  private:
   struct Save {
@@ -68,6 +80,7 @@ class RocksLogStore final : public LogStore {
   void flush();
   Status write(const std::vector<Save>& saves);
   Status write_synced(rocksdb::WriteBatch& batch);
+  void record_sync(std::chrono::steady_clock::duration took);
   Status add(const Batch& batch, rocksdb::WriteBatch& out);
   Result<std::shared_ptr<const Snapshot>> write_state(const SnapshotMeta& meta,
                                                       SnapshotSource& source);
@@ -76,18 +89,15 @@ class RocksLogStore final : public LogStore {
   void add_entries(const std::vector<Entry>& entries, rocksdb::WriteBatch& out);
   crypto::Tag tag_at(Index index) const;
 
-  // store_upgrade.cc
-  Status upgrade();
-  Result<Batch> read_plain(Loaded& loaded);
-
   const std::string directory_;
   Strand& strand_;
-  const crypto::Key key_;
+  const crypto::SecretKey key_;
   FileInbox inbox_;
   std::unique_ptr<rocksdb::DB> database_;  // none while it cannot be opened again; failed_ says why
 
-  std::mutex mutex_;  // guards queue_
+  mutable std::mutex mutex_;  // guards queue_ and sync_us_
   std::vector<Save> queue_;
+  std::deque<uint64_t> sync_us_;  // oldest first
 
   // Of the work thread.
   crypto::Sealer sealer_;

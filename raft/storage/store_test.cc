@@ -151,7 +151,7 @@ TEST_F(StoreTest, ReceivedSnapshotReplacesTheLog) {
   EXPECT_EQ(loaded.offset_term, 4U);
   EXPECT_TRUE(loaded.entries.empty());
   EXPECT_EQ(*stored(), "twenty");
-  EXPECT_FALSE(fs::exists(path() + "/state-10"));
+  EXPECT_FALSE(fs::exists(path() + "/snapshot-10"));
 }
 
 // As on a full disk: files may not grow any more.
@@ -302,13 +302,13 @@ TEST_F(StoreTest, FlippedByteOfTheSnapshotIsFound) {
   batch.snapshot_replaces_log = true;
   ASSERT_TRUE(save(batch));
   {
-    std::fstream file(path() + "/state-10", std::ios::in | std::ios::out | std::ios::binary);
+    std::fstream file(path() + "/snapshot-10", std::ios::in | std::ios::out | std::ios::binary);
     file.put('T');
   }
   const auto data = stored();
   ASSERT_FALSE(data);
   EXPECT_EQ(data.error().code, ErrorClass::kDataLoss);
-  EXPECT_NE(data.error().message.find("state-10"), std::string::npos);
+  EXPECT_NE(data.error().message.find("snapshot-10"), std::string::npos);
 }
 
 TEST_F(StoreTest, ASnapshotOfManyPartsIsReadWhole) {
@@ -321,10 +321,10 @@ TEST_F(StoreTest, ASnapshotOfManyPartsIsReadWhole) {
   batch.snapshot_replaces_log = true;
   ASSERT_TRUE(save(batch));
   EXPECT_EQ(*stored(), data);
-  const auto size = fs::file_size(path() + "/state-10");
+  const auto size = fs::file_size(path() + "/snapshot-10");
   const auto part = format::kSnapshotPart + crypto::kSealOverhead;
   for (const size_t shorter : {size - 1, 2 * part, part}) {
-    fs::resize_file(path() + "/state-10", shorter);
+    fs::resize_file(path() + "/snapshot-10", shorter);
     EXPECT_EQ(stored().error().code, ErrorClass::kDataLoss) << shorter;
   }
 }
@@ -349,11 +349,18 @@ TEST(Format, RecordsAreReadAsWritten) {
   EXPECT_EQ(*format::parse_entry_key(format::entry_key(7)), 7U);
 }
 
-TEST(Format, NewerVersionIsRefused) {
-  EXPECT_EQ(*format::decode_version(format::encode_version()), format::kVersion);
-  const auto version = format::decode_version(std::string("\0\0\0\3", 4));
-  ASSERT_FALSE(version);
-  EXPECT_EQ(version.error().code, ErrorClass::kUnimplemented);
+TEST(Format, AnotherVersionIsRefusedSayingWhatToDo) {
+  EXPECT_TRUE(format::check_version(format::encode_version()));
+  const auto refusal = [](const std::string& version) {
+    return format::check_version(version).error();
+  };
+  const Error newer = refusal(std::string("\0\0\0\3", 4));
+  EXPECT_EQ(newer.code, ErrorClass::kUnimplemented);
+  EXPECT_NE(newer.message.find("upgrade it"), std::string::npos);
+  const Error older = refusal(std::string("\0\0\0\1", 4));
+  EXPECT_EQ(older.code, ErrorClass::kUnimplemented);
+  EXPECT_NE(older.message.find("join it again"), std::string::npos);
+  EXPECT_EQ(refusal(std::string(4, '\0')).code, ErrorClass::kDataLoss);
 }
 
 }  // namespace

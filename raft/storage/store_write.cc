@@ -1,6 +1,8 @@
 // The store's other half: saves, in batches, each with one fsync.
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
+
 #include "base/runtime/files.h"
 #include "base/types/check.h"
 #include "raft/storage/rocksdb_options.h"
@@ -25,9 +27,9 @@ void RocksLogStore::flush() {
   if (saves.empty()) return;  // an earlier job took them along
   if (failed_.ok()) failed_ = write(saves);
   const Status status = failed_;
-  for (Save& save : saves) {
-    strand_.post([done = std::move(save.done), status] { done(status); });
-  }
+  strand_.post([saves = std::make_shared<std::vector<Save>>(std::move(saves)), status] {
+    for (const Save& save : *saves) save.done(status);
+  });
 }
 
 // After a failure `state_` and `tags_` mean nothing until they are loaded again.
@@ -48,8 +50,31 @@ Status RocksLogStore::write(const std::vector<Save>& saves) {
 Status RocksLogStore::write_synced(rocksdb::WriteBatch& batch) {
   rocksdb::WriteOptions synced;
   synced.sync = true;
+  const auto begun = std::chrono::steady_clock::now();
   const auto written = database_->Write(synced, &batch);
+  record_sync(std::chrono::steady_clock::now() - begun);
   return written.ok() ? ok_status() : Status(rocksdb_error(written, "the raft log", directory_));
+}
+
+void RocksLogStore::record_sync(std::chrono::steady_clock::duration took) {
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
+  const std::lock_guard lock(mutex_);
+  sync_us_.push_back(static_cast<uint64_t>(us));
+  if (sync_us_.size() > kSyncTimes) sync_us_.pop_front();
+}
+
+SyncTimes RocksLogStore::sync_times() const {
+  std::vector<uint64_t> times;
+  {
+    const std::lock_guard lock(mutex_);
+    times.assign(sync_us_.begin(), sync_us_.end());
+  }
+  if (times.empty()) return {};
+  SyncTimes out{times.size(), 0, 0, times.back()};
+  std::sort(times.begin(), times.end());
+  out.p50_us = times[times.size() / 2];
+  out.p99_us = times[times.size() * 99 / 100];
+  return out;
 }
 
 Status RocksLogStore::add(const Batch& batch, rocksdb::WriteBatch& out) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "base/codec/bytes.h"
 #include "base/codec/crc32c.h"
@@ -37,6 +38,20 @@ Error failed(const std::string& what, const std::string& path) {
   return full ? resource_exhausted(message + ". Free space on this disk") : internal_error(message);
 }
 
+// Nothing when the file cannot be read; errno says why.
+std::optional<uint64_t> read_slots(int fd) {
+  uint64_t out = 0;
+  for (size_t slot = 0; slot < kSlots; ++slot) {
+    Bytes record(kRecordBytes);
+    const ssize_t got =
+        pread(fd, record.data(), record.size(), static_cast<off_t>(slot * kSlotBytes));
+    if (got < 0) return std::nullopt;
+    record.resize(static_cast<size_t>(got));
+    out = std::max(out, decode(record));
+  }
+  return out;
+}
+
 }  // namespace
 
 Witness::~Witness() {
@@ -47,18 +62,21 @@ Status Witness::open(const std::string& path) {
   if (fd_ >= 0) close(fd_);
   fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd_ < 0) return failed("open", path);
-  for (size_t slot = 0; slot < kSlots; ++slot) {
-    Bytes record(kRecordBytes);
-    const ssize_t got =
-        pread(fd_, record.data(), record.size(), static_cast<off_t>(slot * kSlotBytes));
-    if (got < 0) return failed("read", path);
-    record.resize(static_cast<size_t>(got));
-    sequence_ = std::max(sequence_, decode(record));
-  }
+  const auto sequence = read_slots(fd_);
+  if (!sequence) return failed("read", path);
+  sequence_ = std::max(sequence_, *sequence);
   // Room for both slots, so that noting never needs any.
   errno = posix_fallocate(fd_, 0, static_cast<off_t>(kSlots * kSlotBytes));
   if (errno != 0) return failed("make room for", path);
   return ok_status();
+}
+
+uint64_t Witness::noted(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  const auto sequence = read_slots(fd);
+  close(fd);
+  return sequence.value_or(0);
 }
 
 void Witness::note(uint64_t sequence) {

@@ -8,10 +8,13 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/types/result.h"
 
 namespace shoal::raft {
+
+inline constexpr std::string_view kWitnessFile = "acknowledged";
 
 class Witness {
  public:
@@ -22,6 +25,8 @@ class Witness {
 
   // Opens or makes the file; again: anew. kResourceExhausted, kInternal.
   Status open(const std::string& path);
+  // What the file says, without opening it for more; 0 when it is absent or says nothing.
+  static uint64_t noted(const std::string& path);
   // The highest sequence that was noted; 0: none.
   uint64_t sequence() const { return sequence_; }
   // The batch `sequence` is durable. An error is not told: the next one says more.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 
 #include "proto/raft.grpc.pb.h"
 #include "raft/transport/wire.h"
@@ -17,11 +18,21 @@ constexpr Duration kLongestPause = std::chrono::milliseconds(800);
 // Nothing heard for so long from a member we talk to: its connection may hang on a path that is
 // gone, and TCP would take much longer to find out.
 constexpr Duration kSilence = std::chrono::seconds(3);
+// A stream this old was accepted, so that its end is the end of its connection.
+constexpr Duration kSettled = std::chrono::seconds(1);
 
 size_t bytes_of(const Message& message) {
   size_t bytes = 64;
   for (const Entry& entry : message.entries) bytes += entry_bytes(entry);
   return bytes;
+}
+
+// What raft/transport/service.cc puts beside a refusal.
+uint64_t parse_epoch(const std::string& details) {
+  uint64_t epoch = 0;
+  const auto [rest, error] =
+      std::from_chars(details.data(), details.data() + details.size(), epoch);
+  return error == std::errc() && rest == details.data() + details.size() ? epoch : 0;
 }
 
 }  // namespace
@@ -64,8 +75,14 @@ class ClientStream final : public grpc::ClientWriteReactor<wire::Envelope> {
       if (const auto alive = peer.lock()) alive->written(stream.get(), ok);
     });
   }
-  void OnDone(const grpc::Status&) override {
+  void OnDone(const grpc::Status& status) override {
     const auto count = count_;
+    if (status.error_code() == grpc::StatusCode::PERMISSION_DENIED) {
+      strand_.post([peer = peer_, epoch = parse_epoch(status.error_details()),
+                    message = status.error_message()] {
+        if (const auto alive = peer.lock()) alive->refused(epoch, message);
+      });
+    }
     done_ = true;
     self_.reset();  // may be the end of this
     const std::lock_guard lock(count->mutex);
@@ -139,7 +156,23 @@ wire::Hello Peer::hello() const {
 
 void Peer::reset_if_silent() {
   const Instant now = shared_.clock.now();
-  if (stream_ && now - opened_ > kSilence && now - last_heard_ > kSilence) broken();
+  if (!stream_ || now - opened_ <= kSilence || now - last_heard_ <= kSilence) return;
+  // Followers have nothing to say to each other until they vote: that question must not be lost.
+  drop_stream();
+}
+
+// A connection may have ended long ago, unnoticed while nothing was written. What was to be written
+// then goes on the next stream at once; raft bears a message that comes twice.
+bool Peer::reopen() {
+  const bool settled = shared_.clock.now() - opened_ > kSettled;
+  if (!settled || closing_) return false;
+  if (stream_->envelope().has_message()) {
+    again_ = std::make_shared<wire::Envelope>();
+    again_->Swap(&stream_->envelope());
+  }
+  drop_stream();
+  connect();
+  return true;
 }
 
 void Peer::connect() {
@@ -160,7 +193,10 @@ void Peer::pump() {
   if (!stream_ || writing_) return;
   wire::Envelope& envelope = stream_->envelope();
   envelope.Clear();
-  if (!queue_.empty()) {
+  if (again_) {
+    envelope.Swap(again_.get());
+    again_.reset();
+  } else if (!queue_.empty()) {
     queue_bytes_ -= bytes_of(queue_.front());
     to_wire(queue_.front(), *envelope.mutable_message());
     queue_.pop_front();
@@ -178,9 +214,16 @@ void Peer::pump() {
 void Peer::written(const ClientStream* stream, bool ok) {
   if (stream != stream_.get()) return;  // of a stream given up
   writing_ = false;
-  if (!ok) return broken();
+  if (!ok) {
+    if (!reopen()) broken();
+    return;
+  }
   pause_ = kFirstPause;
   pump();
+}
+
+void Peer::refused(uint64_t epoch, const std::string& message) {
+  if (shared_.refused) shared_.refused(member_.id, epoch, message);
 }
 
 void Peer::broken() {
@@ -195,9 +238,14 @@ void Peer::close_when_drained() {
   pump();
 }
 
-void Peer::close() {
+void Peer::drop_stream() {
   if (stream_) std::exchange(stream_, nullptr)->cancel();
   writing_ = false;
+}
+
+void Peer::close() {
+  drop_stream();
+  again_.reset();
   queue_.clear();
   queue_bytes_ = 0;
 }

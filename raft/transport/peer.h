@@ -2,7 +2,8 @@
 // there is something to send, and opened again (after a growing pause) when it broke.
 //
 // Raft repeats itself, so a broken stream loses its queue, and a full queue refuses what is new.
-// Snapshots go another way (snapshot_sender.h).
+// But what finds a stream dead that was good goes on a new one: votes are repeated only after
+// another election timeout. Snapshots go another way (snapshot_sender.h).
 //
 // Thread rule: on the strand; the stream's reactions (gRPC threads) only post to it.
 #pragma once
@@ -21,6 +22,9 @@
 
 namespace shoal::raft {
 
+namespace wire {
+class Envelope;
+}
 class ClientStream;
 struct StreamCount;
 
@@ -36,6 +40,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
     std::function<std::shared_ptr<grpc::Channel>(const std::string& address)> make_channel;
     std::function<void(RaftId to, bool delivered)> report_snapshot;
     SendRate snapshot_rate;
+    std::function<void(RaftId by, uint64_t epoch, const std::string& message)> refused;
     std::shared_ptr<StreamCount> streams;
     uint64_t dropped = 0;
   };
@@ -61,6 +66,9 @@ class Peer : public std::enable_shared_from_this<Peer> {
   wire::Hello hello() const;
   void pump();
   void written(const ClientStream* stream, bool ok);
+  bool reopen();
+  void drop_stream();
+  void refused(uint64_t epoch, const std::string& message);
   void broken();
   void reset_if_silent();
 
@@ -72,6 +80,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   bool closing_ = false;
   std::deque<Message> queue_;
   size_t queue_bytes_ = 0;
+  std::shared_ptr<wire::Envelope> again_;      // lost with the last stream, first on the next
   std::unique_ptr<SnapshotSender> snapshots_;  // none before the first
   Instant retry_at_;
   Duration pause_;

@@ -5,13 +5,32 @@
 namespace shoal::raft {
 namespace {
 
-grpc::Status to_grpc(const Error& error) { return {code_of(error), error.message}; }
+grpc::StatusCode code_of(const Error& error) {
+  switch (error.code) {
+    case ErrorClass::kInvalidArgument:
+      return grpc::StatusCode::INVALID_ARGUMENT;
+    case ErrorClass::kUnauthenticated:
+      return grpc::StatusCode::UNAUTHENTICATED;
+    case ErrorClass::kPermissionDenied:
+      return grpc::StatusCode::PERMISSION_DENIED;
+    case ErrorClass::kUnimplemented:
+      return grpc::StatusCode::UNIMPLEMENTED;
+    case ErrorClass::kDataLoss:
+      return grpc::StatusCode::DATA_LOSS;
+    case ErrorClass::kResourceExhausted:
+      return grpc::StatusCode::RESOURCE_EXHAUSTED;
+    case ErrorClass::kUnavailable:
+      return grpc::StatusCode::UNAVAILABLE;
+    default:
+      return grpc::StatusCode::INTERNAL;
+  }
+}
 
 // A stream that is refused before it is read.
 template <typename Reactor>
 class Refusal final : public Reactor {
  public:
-  explicit Refusal(const Error& error) { this->Finish(to_grpc(error)); }
+  explicit Refusal(const grpc::Status& status) { this->Finish(status); }
   void OnDone() override { delete this; }
 };
 
@@ -27,7 +46,7 @@ class ServerStream final : public grpc::ServerReadReactor<wire::Envelope> {
     if (!ok) return Finish(grpc::Status::OK);
     const bool first = from_ == 0;
     auto message = take();
-    if (!message) return Finish(to_grpc(message.error()));
+    if (!message) return Finish(service_.refusal(message.error()));
     if (first) {
       service_.strand().post([this] {
         service_.greet(from_, envelope_.hello().address());
@@ -73,7 +92,7 @@ class ServerStream final : public grpc::ServerReadReactor<wire::Envelope> {
 grpc::ServerReadReactor<wire::Envelope>* RaftService::Stream(grpc::CallbackServerContext* context,
                                                              wire::StreamAck*) {
   auto node = admission_.identify(*context);
-  if (!node) return new Refusal<grpc::ServerReadReactor<wire::Envelope>>(node.error());
+  if (!node) return new Refusal<grpc::ServerReadReactor<wire::Envelope>>(refusal(node.error()));
   return new ServerStream(*this, std::move(*node));
 }
 
@@ -81,29 +100,12 @@ grpc::ServerBidiReactor<wire::SnapshotPiece, wire::SnapshotProgress>* RaftServic
     grpc::CallbackServerContext* context) {
   using Reactor = grpc::ServerBidiReactor<wire::SnapshotPiece, wire::SnapshotProgress>;
   auto node = admission_.identify(*context);
-  if (!node) return new Refusal<Reactor>(node.error());
+  if (!node) return new Refusal<Reactor>(refusal(node.error()));
   return make_snapshot_stream(*this, transport_.receiver_, std::move(*node));
 }
 
-grpc::StatusCode code_of(const Error& error) {
-  switch (error.code) {
-    case ErrorClass::kInvalidArgument:
-      return grpc::StatusCode::INVALID_ARGUMENT;
-    case ErrorClass::kUnauthenticated:
-      return grpc::StatusCode::UNAUTHENTICATED;
-    case ErrorClass::kPermissionDenied:
-      return grpc::StatusCode::PERMISSION_DENIED;
-    case ErrorClass::kUnimplemented:
-      return grpc::StatusCode::UNIMPLEMENTED;
-    case ErrorClass::kDataLoss:
-      return grpc::StatusCode::DATA_LOSS;
-    case ErrorClass::kResourceExhausted:
-      return grpc::StatusCode::RESOURCE_EXHAUSTED;
-    case ErrorClass::kUnavailable:
-      return grpc::StatusCode::UNAVAILABLE;
-    default:
-      return grpc::StatusCode::INTERNAL;
-  }
+grpc::Status RaftService::refusal(const Error& error) const {
+  return {code_of(error), error.message, std::to_string(config_.epoch())};
 }
 
 // Whoever has a version in common with us says nothing else to us.

@@ -10,8 +10,6 @@
 
 namespace shoal::raft {
 
-grpc::StatusCode code_of(const Error& error);
-
 class RaftService final : public wire::Raft::CallbackService {
  public:
   RaftService(GrpcTransport& transport, GrpcTransport::Config config,
@@ -31,6 +29,8 @@ class RaftService final : public wire::Raft::CallbackService {
   void greet(RaftId from, const std::string& address) { transport_.greet(from, address); }
   void deliver(Message message) { transport_.deliver(std::move(message)); }
   RaftId self() const { return config_.self; }
+  // How a call ends that is refused; says our epoch, too.
+  grpc::Status refusal(const Error& error) const;
 
  private:
   GrpcTransport& transport_;

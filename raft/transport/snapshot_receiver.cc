@@ -37,7 +37,7 @@ class SnapshotStream final
     progress_.set_received(*received);
     StartWrite(&progress_);
   }
-  void refuse(const Error& error) { Finish({code_of(error), error.message}); }
+  void refuse(const Error& error) { Finish(service_.refusal(error)); }
 
   Result<uint64_t> take_offer() {
     if (!piece_.has_offer()) return invalid_argument("a snapshot begins with an offer");

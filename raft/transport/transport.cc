@@ -19,6 +19,7 @@ GrpcTransport::GrpcTransport(Config config, Strand& strand, Clock& clock, Rng& r
               .make_channel = std::move(channels),
               .report_snapshot = nullptr,
               .snapshot_rate = SendRate(clock),
+              .refused = nullptr,
               .streams = std::make_shared<StreamCount>()},
       receiver_(config.inbox),
       service_(std::make_unique<RaftService>(*this, std::move(config), std::move(admission))) {}
@@ -32,6 +33,7 @@ GrpcTransport::~GrpcTransport() {
 void GrpcTransport::set_handlers(Handlers handlers) {
   handlers_ = std::move(handlers);
   shared_.report_snapshot = handlers_.report_snapshot;
+  shared_.refused = handlers_.refused;
 }
 
 grpc::Service& GrpcTransport::service() { return *service_; }
@@ -83,6 +85,7 @@ void GrpcTransport::deliver(Message message) {
 void GrpcTransport::stop() {
   handlers_ = {};
   shared_.report_snapshot = nullptr;
+  shared_.refused = nullptr;
   peers_.clear();
   guests_.clear();
   leaving_.clear();

@@ -51,10 +51,15 @@ class GrpcTransport final : public Transport {
     std::string cluster_id;  // streams of another cluster are refused
     std::string address;     // host:port where others reach us
     SnapshotInbox& inbox;    // outlives the transport
+    // Counts up when the group is founded anew; told to those who are refused, so that members of
+    // the former group learn that there is a later one. Asked on gRPC's threads.
+    std::function<uint64_t()> epoch = [] { return uint64_t{0}; };
   };
   struct Handlers {
     std::function<void(Message)> receive;
     std::function<void(RaftId to, bool delivered)> report_snapshot;
+    // A member refused our stream (kPermissionDenied) and is of this epoch; 0: it did not say.
+    std::function<void(RaftId by, uint64_t epoch, const std::string& message)> refused = nullptr;
   };
 
   GrpcTransport(Config config, Strand& strand, Clock& clock, Rng& rng, ChannelFactory channels,

@@ -80,7 +80,8 @@ class FullDisk(ClusterTest):
         self.assertIn("No space", self.lab.log(full, 200))
         for _ in range(5):
             self.assertTrue(self.create(others[1]))
-        self.assertTrue(self.acknowledged <= self.networks("h4"))
+        # A worker lists what its session was told, which comes a moment after.
+        wait_until(lambda: self.acknowledged <= self.networks("h4"), "h4 knows what was made")
         # Also a restart does not make it take part, and harms nothing.
         self.lab.on(full, "rm", "/var/lib/shoal/ballast")
         wait_until(lambda: not any("No space" in w for w in

@@ -51,6 +51,11 @@ ASKED_OF_A_MANAGER = [
     (NOT_FOUND, "no such endpoint: nosuch", ("endpoint", "inspect", "nosuch")),
     (NOT_FOUND, "no endpoint \"nosuch\" on network \"shop\"", ("detach", "shop", "nosuch")),
     (INVALID, "boss", ("join-token", "boss")),
+    (CONFLICT, "no unlock key is set", ("unlock-key",)),
+    (CONFLICT, "`shoal update --autolock=true`", ("unlock-key", "--rotate")),
+    (INVALID, "no key was given", ("unlock",)),
+    (INVALID, "nothing to change", ("update",)),
+    (INVALID, "autolock", ("update", "--autolock=perhaps")),
     (CONFLICT, PART_OF_ONE, ("init",)),
     (CONFLICT, PART_OF_ONE, ("join", "--token", WRONG_TOKEN, "192.0.2.1:2377")),
     (CONFLICT, "this node is a manager: demote it first", ("leave",)),
@@ -93,5 +98,6 @@ ATTACHED = [
 ASKED_OF_NOBODY = [
     (CONFLICT, "shoal init", arguments) for arguments in (
         ("network", "ls"), ("node", "ls"), (*CREATE, "x"), ("leave",),
+        ("raft", "status"), ("init", "--force-new-cluster"),
         ("attach", "shop", "--netns", "/run/netns/x", "--name", "x"), ("detach", "shop", "x"))
 ]

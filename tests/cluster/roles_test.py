@@ -1,12 +1,19 @@
 #!/usr/bin/env python3
 """Managers come and go: promotion, demotion, removal, restarts, and one that was away for long."""
 import os
+import time
 
+from crowd import Crowd
 from lab import ClusterTest, main, wait_until
 from workload import Workload
 
 # 8 MiB of log make a snapshot and let the log go. A change of 15 labels of 4,000 bytes is 60 KB.
 LABELS, LABEL_SIZE, CHANGES = 15, 4000, 160
+# Promotions and demotions during a flood of attaches, each ending as it began.
+CHANGES_OF_ROLE = [("promote", "h4", 4), ("demote", "h2", 3), ("promote", "h2", 4),
+                   ("demote", "h4", 3)]
+ENDPOINTS = 600
+AT_ONCE = 12         # on each host
 
 
 class Roles(ClusterTest):
@@ -117,6 +124,36 @@ class Roles(ClusterTest):
                                           check=False).returncode in (0, 4),
                    "a network is made with the one that came back")
         self.lab.shoal(away, "network", "rm", "quorum")
+
+
+class RolesUnderLoad(ClusterTest):
+    HOSTS = 5
+    MANAGERS = 3
+
+    def wait_for_voters(self, voters):
+        wait_until(lambda: self.lab.json("h1", "raft", "status", "--json")["Voters"] == voters,
+                   f"there are {voters} voters", deadline=60)
+
+    def test_promotion_and_demotion_cost_an_attach_nothing_but_time(self):
+        self.network("crowd", "--subnet", "10.78.0.0/22")
+        crowds = [Crowd(self, host, [f"{host}e{i}" for i in range(ENDPOINTS // 2)])
+                  for host in ("h4", "h5")]
+        floods = [crowd.attach("crowd", AT_ONCE) for crowd in crowds]
+        begun = time.monotonic()
+        changes = 0
+        while any(flood.process.poll() is None for flood in floods):
+            for verb, node, voters in CHANGES_OF_ROLE:
+                self.lab.shoal("h1", "node", verb, node)
+                self.wait_for_voters(voters)
+                changes += 1
+        took = time.monotonic() - begun
+        rows = [row for flood in floods for row in flood.finish()]   # none failed
+        print(f"{len(rows) / took:.0f} attaches a second during {changes} changes of role")
+        self.assertGreaterEqual(changes, len(CHANGES_OF_ROLE))
+        addresses = [a for crowd in crowds for a in crowd.addresses().values()]
+        self.assertEqual(len(set(addresses)), len(rows), "an address was handed out twice")
+        for flood in [crowd.detach("crowd", AT_ONCE) for crowd in crowds]:
+            flood.finish()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A workload: a network namespace on a host of the lab, attached to networks, with processes."""
 import json
-import subprocess
+import threading
 
 from lab import COMMAND_SECONDS, SOURCE, Refused, wait_until
 
@@ -129,11 +129,14 @@ class Workload:
 
 def finish(process, timeout=300):
     """The answer of a client that ends by itself."""
+    # Not communicate(): it does not see what an earlier readline() left in the buffer.
+    timer = threading.Timer(timeout, process.kill)
+    timer.start()
     try:
-        out, errors = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise
+        out, errors = process.stdout.read(), process.stderr.read()
+        process.wait()
+    finally:
+        timer.cancel()
     if process.returncode:
         raise Refused(f"exit code {process.returncode}: {out}{errors}")
     return json.loads(out.splitlines()[-1])

@@ -62,9 +62,11 @@ class FakeLogStore final : public raft::LogStore {
                if (disk_.full) return done(resource_exhausted("fake disk: full"));
                auto snapshot = std::make_shared<raft::Snapshot>(raft::Snapshot{meta, nullptr});
                if (with_data) {
-                 snapshot->data = raft::snapshot_text(*source->next(SIZE_MAX));
-               } else {
-                 (void)source->make_durable();
+                 auto text = source->next(SIZE_MAX);
+                 if (!text) return done(text.error());
+                 snapshot->data = raft::snapshot_text(std::move(*text));
+               } else if (const Status durable = source->make_durable(); !durable) {
+                 return done(durable.error());
                }
                done(std::shared_ptr<const raft::Snapshot>(std::move(snapshot)));
              });

@@ -5,11 +5,9 @@
 #include <algorithm>
 
 #include "base/codec/bytes.h"
-#include "base/codec/crc32c.h"
 #include "base/types/check.h"
 #include "raft/core/configuration.h"
 #include "raft/storage/format.h"
-#include "raft/storage/format_v1.h"
 #include "raft/transport/wire.h"
 
 namespace shoal::raft {
@@ -72,18 +70,10 @@ void as_changes(ByteView bytes) {
   }
 }
 
-// As if the checksum of format 1 had been right: of the key and what follows it.
-std::string checked(std::string_view key, ByteView body) {
-  ByteWriter out;
-  out.u32(crc32c(body, crc32c(as_bytes(key))));
-  out.raw(body);
-  return std::string(as_text(out.view()));
-}
-
 // Bodies as if their seal had opened.
 void as_records(ByteView body) {
   const std::string_view raw = as_text(body);
-  (void)format::decode_version(raw);
+  (void)format::check_version(raw);
   (void)format::parse_entry_key(raw);
   if (const auto state = format::decode_state(raw)) {
     SHOAL_CHECK(state->snapshot.members.size() <= kMaxMembers, "a bounded group");
@@ -92,13 +82,6 @@ void as_records(ByteView body) {
   if (const auto entry = format::decode_entry(7, raw)) {
     SHOAL_CHECK(format::encode(*entry) == raw, "one form");
   }
-  (void)format_v1::decode_hard_state(checked(format_v1::kHardStateKey, body));
-  (void)format_v1::decode_offset(checked(format_v1::kOffsetKey, body));
-  if (const auto record = format_v1::decode_snapshot(checked(format_v1::kSnapshotKey, body))) {
-    SHOAL_CHECK(record->meta.members.size() <= kMaxMembers, "a bounded group");
-  }
-  const std::string key = format::entry_key(7);
-  (void)format_v1::decode_entry(key, checked(key, body));
 }
 
 }  // namespace

@@ -69,6 +69,7 @@ class SessionClient::Impl : public std::enable_shared_from_this<Impl> {
   void turn();
   void turn_soon();
   void run(Session::Effect& effect);
+  void notice_quorum(const Session::Input& input);
   std::shared_ptr<grpc::Channel> channel_to(const HostPort& manager);
 
   template <typename Request, typename Response>
@@ -90,6 +91,8 @@ class SessionClient::Impl : public std::enable_shared_from_this<Impl> {
   std::shared_ptr<Stream> stream_;
   uint64_t stream_number_ = 0;
   Instant opened_;
+  std::optional<Error> quorum_lost_;  // what a manager said last, until another one serves
+  Instant quorum_lost_at_;
   std::optional<Error> refusal_;  // what the managers answered when they refused this node
   bool turning_ = false;
   bool stopped_ = false;
@@ -143,6 +146,14 @@ void SessionClient::Impl::turn() {
   });
 }
 
+void SessionClient::Impl::notice_quorum(const Session::Input& input) {
+  if (std::holds_alternative<Registered>(input)) return quorum_lost_.reset();
+  const auto* closed = std::get_if<Session::Closed>(&input);
+  if (closed == nullptr || !closed->quorum_lost) return;
+  quorum_lost_ = closed->error;
+  quorum_lost_at_ = clock_.now();
+}
+
 void SessionClient::Impl::run(Session::Effect& effect) {
   if (stopped_) return;
   if (auto* open = std::get_if<Session::OpenStream>(&effect)) {
@@ -156,6 +167,7 @@ void SessionClient::Impl::run(Session::Effect& effect) {
                            [weak = weak_from_this(), number = open->stream](Session::Input input) {
                              const auto self = weak.lock();
                              if (!self || self->stopped_) return;
+                             self->notice_quorum(input);
                              self->session_.receive(number, std::move(input), self->clock_.now());
                              self->turn_soon();
                            });
@@ -246,6 +258,11 @@ void SessionClient::Impl::attempt(const std::shared_ptr<C>& call) {
   }
   const std::optional<HostPort> leader = session_.leader();
   if (!leader || !session_.active()) {
+    if (quorum_lost_ && clock_.now() - quorum_lost_at_ < kQuorumNewsLife) {
+      waiting_.erase(call->waiting);
+      std::exchange(call->done, nullptr)(*quorum_lost_);
+      return;
+    }
     again(call, unavailable("no manager answers: this node has no session with a leader"));
     return;
   }

@@ -41,6 +41,8 @@ class SessionClient final : public ManagerCalls {
   // One try. A leader that is cut off answers nothing.
   static constexpr Duration kTryDeadline = std::chrono::seconds(4);
   static constexpr Duration kTryAgain = std::chrono::milliseconds(100);
+  // What a manager said of a lost quorum holds so long; it is asked again more often than that.
+  static constexpr Duration kQuorumNewsLife = std::chrono::seconds(10);
   // Channels kept; raft groups are smaller.
   static constexpr size_t kMaxChannels = 16;
 

@@ -46,6 +46,7 @@ class Session {
   struct Closed {
     Error error;
     std::optional<HostPort> leader;  // whom the follower named
+    bool quorum_lost = false;        // it says that there can be none now
   };
   using Input = std::variant<Registered, ClusterInfo, Assignments, HeartbeatAck, Closed>;
 

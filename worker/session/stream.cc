@@ -110,7 +110,9 @@ void Stream::OnWriteDone(bool ok) {
 
 void Stream::OnDone(const grpc::Status& status) {
   const Error error = status.ok() ? unavailable("the manager ended the session") : error_of(status);
-  deliver(Session::Closed{error, leader_of(context_)});
+  Session::Closed closed{error, leader_of(context_)};
+  closed.quorum_lost = status.error_details() == kQuorumLostDetails;
+  deliver(std::move(closed));
   self_.reset();
 }
 

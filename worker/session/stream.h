@@ -24,6 +24,10 @@ std::optional<HostPort> leader_of(const grpc::ClientContext& context);
 // are the command line's sign that its own daemon does not run.
 Error error_of(const grpc::Status& status);
 
+// Beside a manager's refusal (manager/dispatcher/server.cc): no leader can come before an operator
+// has acted, so waiting for one is in vain.
+inline constexpr char kQuorumLostDetails[] = "shoal quorum-lost";
+
 class Stream final
     : public grpc::ClientBidiReactor<dispatch::WorkerMessage, dispatch::ManagerMessage> {
  public:

@@ -1,13 +1,12 @@
-// A whole raft cluster of production cores and drivers in virtual time, over fakes.
+// A whole group of managers in virtual time: production raft core, driver, store and allocator,
+// over fakes of disk, network and clock. What happens is decided by the seed alone.
 //
-// What happens is decided by the seed alone. check() and the hooks look at the safety properties of
-// Raft (paper, figure 3) after every step:
-//   election safety       one leader per term
-//   log matching          same index and term: same entry, and the same before it
-//   state machine safety  every node applies the same command at the same index
-//   leader completeness   what a client was told is done stays done, and is done once; what it was
-//                         told did not happen does not
-//   read index            a read sees every command acknowledged before it was asked
+// safety.h says what is looked at with every step. At the end of a life also:
+//   linearizability   of what the clients saw (tests/lin)
+//   outcomes          what a client was told is done is done, once; what it was told did not happen
+//                     did not
+//   liveness          after healing commands work again, the members come to the same state, and
+//                     losing the leader stops commands for a bounded time only
 #pragma once
 
 #include <map>
@@ -17,8 +16,9 @@
 #include <string>
 #include <vector>
 
-#include "raft/driver/driver.h"
-#include "tests/fakes/raft_fakes.h"
+#include "tests/sim/raft/clients.h"
+#include "tests/sim/raft/node.h"
+#include "tests/sim/raft/safety.h"
 
 namespace shoal::sim {
 
@@ -26,65 +26,35 @@ struct Network {
   uint64_t loss_percent = 0;
   uint64_t duplicate_percent = 0;
   Duration max_delay = std::chrono::milliseconds(5);
+  uint64_t late_permille = 0;                           // that come seconds later
   std::set<std::pair<raft::RaftId, raft::RaftId>> cut;  // from, to
   bool mute_appends = false;                            // all of them are lost
+  raft::RaftId slow_to = 0;                             // who gets everything late
+  bool slow_hand_over = false;                          // the word to take over is
+
+  Duration draw_delay(Rng& rng, raft::MessageType type) const;
 };
-
-class Cluster;
-
-std::string address(raft::RaftId id);
 
 // What happened, to see that the troubles reach the code they are meant for.
 struct Totals {
   uint64_t commands_done = 0;
   uint64_t commands_unknown = 0;
   uint64_t reads_done = 0;
+  uint64_t judged = 0;  // operations of clients in histories
+  uint64_t messages = 0;
   uint64_t snapshots_installed = 0;
   uint64_t leaders = 0;
   uint64_t crashes = 0;
+  uint64_t step_crashes = 0;  // of those, inside of a call
   uint64_t storage_failures = 0;
+  uint64_t disks_damaged = 0;
+  uint64_t replaced = 0;        // members whose disk was damaged
   uint64_t joints_entered = 0;  // or several changes that needed none
   uint64_t joints_left = 0;     // when told
+  uint64_t virtual_seconds = 0;
 
   void add(const Totals& other);
-  bool all_seen() const;
-};
-
-// One node: what a crash destroys (driver, store) and what it leaves (disk, tables).
-class Node final : public raft::Transport, public raft::Observer {
- public:
-  Node(Cluster& cluster, raft::RaftId id);
-  ~Node() override;
-
-  void start(bool first);
-  void crash();
-  bool up() const { return driver_ != nullptr; }
-  raft::Driver& driver() { return *driver_; }
-  raft::RaftId id() const { return id_; }
-  fakes::FakeDisk& disk() { return disk_; }
-  const fakes::FakeTables& tables() const { return tables_; }
-  bool has(const std::string& command) const;
-
-  void send(raft::RaftId to, raft::Message message) override;
-  void set_members(const std::vector<raft::Member>& members) override;
-  void on_leader_change(raft::RaftId leader, raft::Term term, bool is_self) override;
-  void on_members(const std::vector<raft::Member>&) override {}
-
- private:
-  class Machine;
-
-  Cluster& cluster_;
-  const raft::RaftId id_;
-  fakes::FakeDisk disk_;
-  fakes::FakeTables tables_;
-  std::set<raft::RaftId> peers_;
-  std::set<raft::RaftId> guests_;  // who sent something, so that an answer finds them
-  SeededRng rng_;
-  fakes::VirtualClock clock_;
-  std::unique_ptr<fakes::VirtualTimer> timer_;
-  std::unique_ptr<fakes::FakeLogStore> store_;
-  std::unique_ptr<Machine> machine_;
-  std::unique_ptr<raft::Driver> driver_;
+  std::vector<std::pair<std::string, uint64_t>> list() const;
 };
 
 class Cluster {
@@ -96,59 +66,75 @@ class Cluster {
   // nothing.
   std::optional<std::string> run();
   const Totals& totals() const { return totals_; }
+  // Of everything that was noted, messages too: the same for the same seed and program.
+  uint64_t trace_digest() const { return trace_digest_; }
 
  private:
   friend class Node;
-
-  enum class Outcome { kPending, kDone, kRefused, kUnknown };
+  friend class Clients;
 
   void note(const std::string& what);
+  void note_message(const raft::Message& message, bool lost, Duration delay);
   void violate(const std::string& what);
   bool wait_for(Duration patience, const std::function<bool()>& condition);
+  void run_for(Duration time) { time_.run_until(time_.now() + time); }
+
+  // cluster.cc
+  void draw_bounds();
   void grow();
   void trouble();
+  void heal();
+  void lose_leader();
+  std::string propose_until_done(Duration patience, const std::function<size_t(Node&)>& propose);
+  bool commands_work(Duration patience);
+  void check_logs();
+  bool converged();
+  Node* leader();
+  Node& any();
+  raft::DriverConfig config(raft::RaftId id);
+
+  // faults.cc, more_faults.cc
   void one_fault();
+  void crash_fault();
   void membership_fault();
+  void hasty_fault();
   void joint_fault(Node& at);
   void relay_fault();
   void restart_fault();
   void transfer_fault();
-  void play(uint64_t steps, Duration longest);  // clients go on meanwhile
-  void cut_off(const Node& node);
+  void slow_answers_fault();
+  void slow_hand_over(Node& at, raft::RaftId to);
   void disk_fault();
   void cut_fault();
+  void flap_fault();
   void power_cut();
-  void heal();
-  void lose_leader();
-  void client();
-  std::string propose(Node& node);  // the command
-  void read(Node& node);
-  std::string propose_until_done(Duration patience);
-  void check_logs();
-  void check_outcomes();
-  bool converged();
-  Node* leader();
-  Node& any();
-  void applied(raft::RaftId node, raft::Index index, raft::Term term, std::string_view command);
-  raft::DriverConfig config(raft::RaftId id);
+  void clock_fault();
+  void damage_fault();
+  void storm_fault();
+  void catch_up_fault();
+  bool may_damage(const Node& victim);
+  bool replace_damaged();  // the next step of it; true when nothing is left to do
+  void play(uint64_t steps, Duration longest);  // clients go on meanwhile
+  void cut_off(const Node& node);
+  void change(Node& at, const raft::ConfChange& change);
 
   const uint64_t seed_;
   const bool trace_;
+  uint64_t trace_digest_ = 0;
   SeededRng rng_;
   fakes::VirtualTime time_;
   Network network_;
   size_t size_ = 3;
   raft::DriverConfig base_;
-  std::vector<std::unique_ptr<Node>> nodes_;
+  std::vector<std::unique_ptr<Node>> nodes_;  // by id from 1; also those that were replaced
   std::optional<std::string> violation_;
-  std::map<raft::Term, raft::RaftId> leaders_;
-  std::map<raft::Index, std::pair<raft::Term, std::string>> history_;
-  std::map<std::string, Outcome> commands_;
-  std::set<std::string> acknowledged_;
-  uint64_t next_command_ = 0;
-  bool healed_ = false;  // no more faults
   Totals totals_;
-  uint64_t messages_sent_ = 0;
+  Safety safety_;
+  Clients clients_;
+  bool healed_ = false;       // no more faults
+  raft::RaftId damaged_ = 0;  // to be replaced
+  raft::RaftId spare_ = 0;    // by this one
+  bool changing_ = false;     // the operator waits for an answer
 };
 
 }  // namespace shoal::sim

@@ -10,45 +10,67 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 void Cluster::one_fault() {
-  switch (rng_.below(11)) {
+  switch (rng_.below(22)) {
     case 0:
-    case 1: {
-      Node& node = rng_.below(3) == 0 && leader() != nullptr ? *leader() : any();
-      if (!node.up()) return;
-      note("crash of node " + std::to_string(node.id()));
-      return node.crash();
-    }
+    case 1:
+      return crash_fault();
     case 2:
-    case 3: {
+    case 3:
+    case 4: {
       Node& node = any();
       if (node.up()) return;
       note("start of node " + std::to_string(node.id()));
       return node.start(false);
     }
-    case 4:
-      return cut_fault();
     case 5:
-      return disk_fault();
+      return cut_fault();
     case 6:
-      return membership_fault();
+      return flap_fault();
     case 7:
-      return power_cut();
+      return disk_fault();
     case 8:
-      return relay_fault();
+      return membership_fault();
     case 9:
+      return power_cut();
+    case 10:
+      return relay_fault();
+    case 11:
       return restart_fault();
+    case 12:
+      return damage_fault();
+    case 13:
+      return storm_fault();
+    case 14:
+    case 15:
+      return clock_fault();
+    case 16:
+      return hasty_fault();
+    case 19:
+      return catch_up_fault();
+    case 18:
+      return slow_answers_fault();
+    case 17:
+      return membership_fault();
     default:
       return transfer_fault();
   }
 }
 
+// At once, or inside one of the next calls it makes to disk, network or state machine.
+void Cluster::crash_fault() {
+  Node& node = rng_.below(3) == 0 && leader() != nullptr ? *leader() : any();
+  if (!node.up()) return;
+  const uint64_t steps = rng_.below(3) == 0 ? 0 : 1 + rng_.below(60);
+  note("crash of node " + std::to_string(node.id()) + " after " + std::to_string(steps) + " steps");
+  if (steps == 0) return node.crash();
+  node.crash_after(steps);
+}
+
 // Everything that was not synced is lost everywhere, with answers on their way.
 void Cluster::power_cut() {
   note("power cut");
-  time_.run_until(time_.now() + milliseconds(rng_.below(20)));
-  for (auto& node : nodes_) {
-    if (node->up()) node->crash();
-  }
+  run_for(milliseconds(rng_.below(20)));
+  for (auto& node : nodes_) node->crash();
   for (auto& node : nodes_) node->start(false);
 }
 
@@ -56,7 +78,7 @@ void Cluster::cut_fault() {
   if (rng_.below(2) == 0) return network_.cut.clear();
   const RaftId one = any().id();
   const bool one_way = rng_.below(2) == 0;
-  for (RaftId other = 1; other <= size_; ++other) {
+  for (RaftId other = 1; other <= nodes_.size(); ++other) {
     if (other == one || rng_.below(3) == 0) continue;
     note("cut " + std::to_string(one) + (one_way ? " -> " : " <-> ") + std::to_string(other));
     network_.cut.insert({one, other});
@@ -71,7 +93,7 @@ void Cluster::disk_fault() {
       node.disk().full = true;
       return note("disk of node " + std::to_string(node.id()) + " is full");
     case 1:
-      node.disk().latency = milliseconds(1 + rng_.below(200));
+      node.disk().latency = milliseconds(1 + rng_.below(rng_.below(3) == 0 ? 900 : 200));
       return note("disk of node " + std::to_string(node.id()) + " is slow");
     default:
       node.disk().full = false;
@@ -82,17 +104,51 @@ void Cluster::disk_fault() {
 // A voter leaves and, later, comes back: the same id with the same disk.
 void Cluster::membership_fault() {
   Node* at = leader();
-  if (at == nullptr) return;
+  // The operator has enough to do.
+  if (at == nullptr || damaged_ != 0) return;
   const RaftId id = any().id();
   if (rng_.below(2) == 0) return joint_fault(*at);
-  if (rng_.below(3) == 0) {
-    note("remove " + std::to_string(id));
-    at->driver().remove_member(id, [](const Status&) {});
-  } else {
+  raft::ConfChangeSet set{.changes = {{raft::ConfChangeKind::kRemove, Member{.id = id}}},
+                          .single = true};
+  if (rng_.below(3) != 0) {
     const bool learner = rng_.below(2) == 0;
-    note("add " + std::to_string(id));
-    at->driver().add_member({id, address(id), learner}, [](const Status&) {});
+    const auto kind = learner ? raft::ConfChangeKind::kAddLearner : raft::ConfChangeKind::kAddVoter;
+    set.changes = {{kind, {id, address(id), learner}}};
   }
+  note("change " + std::to_string(static_cast<int>(set.changes[0].kind)) + " of " +
+       std::to_string(id));
+  at->enter([&] { at->driver().change_members(set, [](const Status&) {}); });
+  // To one that may have gone by the time it could take over.
+  if (rng_.below(4) != 0 || !at->up()) return;
+  at->enter([&] { (void)at->driver().transfer(id); });
+}
+
+// An operator who does not wait: one member after the other is to go, or come back, at once; and
+// then nobody hears the leader.
+void Cluster::hasty_fault() {
+  Node* at = leader();
+  if (at == nullptr || damaged_ != 0) return;
+  const auto kind =
+      rng_.below(3) == 0 ? raft::ConfChangeKind::kAddVoter : raft::ConfChangeKind::kRemove;
+  note("many changes at once: " + std::to_string(static_cast<int>(kind)));
+  // One that will know of them long before it has them.
+  Node& slow = any();
+  if (&slow != at && rng_.below(2) == 0) slow.disk().latency = milliseconds(1500);
+  for (RaftId id = 1; id <= nodes_.size() && at->up(); ++id) {
+    if (id == at->id() || nodes_[id - 1]->damaged()) continue;
+    const raft::ConfChangeSet set{.changes = {{kind, {id, address(id), false}}}, .single = true};
+    at->enter([&] { at->driver().change_members(set, [](const Status&) {}); });
+  }
+  // Until it committed them, or before.
+  const Index last = at->up() && at->core() != nullptr ? at->core()->log().last_index() : 0;
+  const bool wait = rng_.below(3) != 0;
+  for (int ms = 0; ms < 200 && at->core() != nullptr && !violation_; ++ms) {
+    if (!wait || at->core()->log().committed() >= last) break;
+    run_for(milliseconds(1));
+  }
+  cut_off(*at);
+  play(20, milliseconds(150));
+  network_.cut.clear();
 }
 
 // Several change at once; one that is left only when told may stay so for a while. Now and then the
@@ -114,12 +170,13 @@ void Cluster::joint_fault(Node& at) {
     add(any().id(), static_cast<raft::ConfChangeKind>(1 + rng_.below(3)));
   }
   note("change together" + what);
-  at.driver().change_members(set,
-                             [this, alone, &at, leaves = set.leaves_joint()](const Status& status) {
-                               if (!status) return;
-                               ++(leaves ? totals_.joints_left : totals_.joints_entered);
-                               if (alone && !healed_) cut_off(at);
-                             });
+  const auto done = [this, alone, &at, leaves = set.leaves_joint()](const Status& status) {
+    if (!status) return;
+    ++(leaves ? totals_.joints_left : totals_.joints_entered);
+    if (alone && !healed_) cut_off(at);
+  };
+  at.enter([&] { at.driver().change_members(set, done); });
+  if (!at.up()) return;
   if (!alone && rng_.below(2) == 0) return;
   play(2, milliseconds(30));
   cut_off(at);
@@ -129,15 +186,14 @@ void Cluster::joint_fault(Node& at) {
 
 void Cluster::play(uint64_t steps, Duration longest) {
   for (uint64_t i = 0; i < steps && !violation_; ++i) {
-    time_.run_until(time_.now() +
-                    Duration(static_cast<int64_t>(rng_.below(uint64_t(longest.count())))));
-    client();
+    run_for(Duration(static_cast<int64_t>(rng_.below(uint64_t(longest.count())))));
+    clients_.some();
   }
 }
 
 void Cluster::cut_off(const Node& node) {
   note("cut off node " + std::to_string(node.id()));
-  for (RaftId other = 1; other <= size_; ++other) {
+  for (RaftId other = 1; other <= nodes_.size(); ++other) {
     network_.cut.insert({node.id(), other});
     network_.cut.insert({other, node.id()});
   }
@@ -151,12 +207,12 @@ void Cluster::relay_fault() {
     network_.mute_appends = leg < 2;
     if (!wait_for(seconds(3), [&] { return leader() != nullptr; })) break;
     Node& at = *leader();
-    const Index committed = at.driver().status().commit;
-    if (leg < 2) propose(at);
+    const Index committed = at.core()->log().committed();
+    if (leg < 2) clients_.propose(at);
     // Long enough for a save, or until it commits.
-    for (int ms = 0; ms < 100 && at.up() && !violation_; ++ms) {
-      time_.run_until(time_.now() + milliseconds(1));
-      if (leg == 2 && at.driver().status().commit > committed) break;
+    for (int ms = 0; ms < 100 && at.core() != nullptr && !violation_; ++ms) {
+      run_for(milliseconds(1));
+      if (leg == 2 && at.core() != nullptr && at.core()->log().committed() > committed) break;
     }
     if (!at.up() || &at == gone) break;
     note("crash of the leader " + std::to_string(at.id()));
@@ -179,7 +235,7 @@ void Cluster::restart_fault() {
   network_.cut.insert({at->id(), stray.id()});
   network_.cut.insert({stray.id(), at->id()});
   // No writes: its log must stay good enough to be elected by.
-  time_.run_until(time_.now() + milliseconds(700 + rng_.below(800)));
+  run_for(milliseconds(700 + rng_.below(800)));
   if (violation_ || leader() != at) return network_.cut.clear();
   for (auto& node : nodes_) {
     if (node.get() == at || node.get() == &stray || !node->up()) continue;
@@ -191,12 +247,26 @@ void Cluster::restart_fault() {
   network_.cut.clear();
 }
 
+// The word to take over comes when its receiver has given its leader up.
+void Cluster::slow_hand_over(Node& at, RaftId to) {
+  network_.slow_hand_over = true;
+  at.enter([&] { (void)at.driver().transfer(to); });
+  run_for(milliseconds(50));
+  network_.slow_hand_over = false;
+  network_.cut.insert({at.id(), to});
+  play(20, milliseconds(250));
+  network_.cut.clear();
+}
+
 void Cluster::transfer_fault() {
   Node* at = leader();
   if (at == nullptr) return;
-  (void)at->driver().transfer(any().id());
+  const RaftId to = any().id();
+  note("hand over from " + std::to_string(at->id()) + " to " + std::to_string(to));
+  if (rng_.below(5) == 0) return slow_hand_over(*at, to);
+  at->enter([&] { (void)at->driver().transfer(to); });
   if (rng_.below(2) == 0) return;
-  time_.run_until(time_.now() + milliseconds(rng_.below(10)));
+  run_for(milliseconds(rng_.below(10)));
   cut_off(*at);
   play(20, milliseconds(30));
   network_.cut.clear();

@@ -1,10 +1,18 @@
-// raft_sim [--seeds=FIRST-LAST [--until-failure] | --seed=N [--trace]]: runs one cluster per seed.
+// raft_sim [--seeds=FIRST-LAST [--until-failure] | --seed=N] [--trace] [--digests]
+//          [--marks] [--require-marks]: runs one cluster per seed.
+//
+//   --trace          everything that happens, messages too
+//   --digests        one line for each seed: a digest of what --trace would print
+//   --marks          how often each mark in raft (base/types/mark.h) was reached
+//   --require-marks  fails when one was not
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <string>
 
+#include "base/types/mark.h"
 #include "tests/sim/raft/cluster.h"
 
 namespace {
@@ -18,60 +26,99 @@ void name_seed(int) {
                static_cast<unsigned long long>(running_seed));
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  std::signal(SIGABRT, name_seed);
+struct Options {
   uint64_t first = 1;
   uint64_t last = 200;
   bool trace = false;
   bool until_failure = false;
+  bool digests = false;
+  bool marks = false;
+  bool require_marks = false;
+};
+
+bool parse(int argc, char** argv, Options& options) {
   for (int i = 1; i < argc; ++i) {
     char* rest = nullptr;
-    if (std::strncmp(argv[i], "--seeds=", 8) == 0) {
-      first = std::strtoull(argv[i] + 8, &rest, 10);
-      last = *rest == '-' ? std::strtoull(rest + 1, nullptr, 10) : first;
-    } else if (std::strncmp(argv[i], "--seed=", 7) == 0) {
-      first = last = std::strtoull(argv[i] + 7, nullptr, 10);
-    } else if (std::strcmp(argv[i], "--trace") == 0) {
-      trace = true;
-    } else if (std::strcmp(argv[i], "--until-failure") == 0) {
-      until_failure = true;
+    const std::string argument = argv[i];
+    if (argument.starts_with("--seeds=")) {
+      options.first = std::strtoull(argv[i] + 8, &rest, 10);
+      options.last = *rest == '-' ? std::strtoull(rest + 1, nullptr, 10) : options.first;
+    } else if (argument.starts_with("--seed=")) {
+      options.first = options.last = std::strtoull(argv[i] + 7, nullptr, 10);
+    } else if (argument == "--trace") {
+      options.trace = true;
+    } else if (argument == "--until-failure") {
+      options.until_failure = true;
+    } else if (argument == "--digests") {
+      options.digests = true;
+    } else if (argument == "--marks") {
+      options.marks = true;
+    } else if (argument == "--require-marks") {
+      options.require_marks = true;
     } else {
-      std::fprintf(stderr,
-                   "usage: %s [--seeds=FIRST-LAST | --seed=N] [--until-failure] [--trace]\n",
-                   argv[0]);
-      return 2;
+      return false;
     }
+  }
+  return true;
+}
+
+// False when one was never reached. A mark in code that was compiled for several types is one.
+bool print_marks() {
+  std::map<std::string, uint64_t> counts;
+  for (const shoal::Mark* mark = shoal_marks_begin; mark != shoal_marks_end; ++mark) {
+    counts[mark->name] += mark->count;
+  }
+  size_t missed = 0;
+  for (const auto& [name, count] : counts) {
+    std::printf("%12llu %s%s\n", static_cast<unsigned long long>(count), name.c_str(),
+                count == 0 ? "   NEVER REACHED" : "");
+    missed += count == 0 ? 1 : 0;
+  }
+  std::printf("%zu marks, %zu never reached\n", counts.size(), missed);
+  return missed == 0 && !counts.empty();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGABRT, name_seed);
+  Options options;
+  if (!parse(argc, argv, options)) {
+    std::fprintf(stderr,
+                 "usage: %s [--seeds=FIRST-LAST | --seed=N] [--until-failure] [--trace] "
+                 "[--digests] [--marks] [--require-marks]\n",
+                 argv[0]);
+    return 2;
   }
   int failed = 0;
   shoal::sim::Totals totals;
-  for (uint64_t seed = first; seed <= last; ++seed) {
+  for (uint64_t seed = options.first; seed <= options.last; ++seed) {
     running_seed = seed;
-    shoal::sim::Cluster cluster(seed, trace);
+    shoal::sim::Cluster cluster(seed, options.trace);
     const auto violation = cluster.run();
     totals.add(cluster.totals());
+    if (options.digests) {
+      std::printf("seed %llu digest %016llx\n", static_cast<unsigned long long>(seed),
+                  static_cast<unsigned long long>(cluster.trace_digest()));
+    }
     if (!violation) continue;
     ++failed;
     std::printf("seed %llu: %s\n  replay: %s --seed=%llu --trace\n",
                 static_cast<unsigned long long>(seed), violation->c_str(), argv[0],
                 static_cast<unsigned long long>(seed));
-    if (until_failure) break;
+    std::fflush(stdout);
+    if (options.until_failure) break;
   }
-  std::printf("%llu seeds, %d failed\n", static_cast<unsigned long long>(last - first + 1), failed);
-  std::printf(
-      "%llu commands done, %llu unknown, %llu reads, %llu snapshots installed, %llu leaders, "
-      "%llu crashes, %llu storage failures, %llu joint changes, %llu ended by order\n",
-      static_cast<unsigned long long>(totals.commands_done),
-      static_cast<unsigned long long>(totals.commands_unknown),
-      static_cast<unsigned long long>(totals.reads_done),
-      static_cast<unsigned long long>(totals.snapshots_installed),
-      static_cast<unsigned long long>(totals.leaders),
-      static_cast<unsigned long long>(totals.crashes),
-      static_cast<unsigned long long>(totals.storage_failures),
-      static_cast<unsigned long long>(totals.joints_entered),
-      static_cast<unsigned long long>(totals.joints_left));
+  std::printf("%llu seeds, %d failed\n",
+              static_cast<unsigned long long>(options.last - options.first + 1), failed);
+  bool all_seen = true;
+  for (const auto& [what, count] : totals.list()) {
+    std::printf("%12llu %s\n", static_cast<unsigned long long>(count), what.c_str());
+    all_seen = all_seen && count != 0;
+  }
+  const bool all_reached = !(options.marks || options.require_marks) || print_marks();
+  if (options.require_marks && !all_reached) return 1;
   // A hundred lives that never met one of these no longer test what they are for.
-  if (last - first >= 99 && !totals.all_seen()) return 1;
+  if (options.last - options.first >= 99 && !all_seen) return 1;
   return failed == 0 ? 0 : 1;
 }
