@@ -20,6 +20,11 @@ class Snapshots(ClusterTest):
                               "{{.Hostname}} {{.ManagerStatus}}").stdout.splitlines()
         return dict(row.split() for row in rows)
 
+    def member(self, host):
+        """As that host tells it of itself."""
+        members = self.lab.json(host, "raft", "status", "--json")["Members"]
+        return next(member for member in members if member["Hostname"] == host)
+
     def setUp(self):
         """One manager is away until the others have let go of what it needs."""
         wait_until(lambda: sorted(self.managers("h1").values()) ==
@@ -33,6 +38,7 @@ class Snapshots(ClusterTest):
             labels = [word for i in range(LABELS)
                       for word in ("--label", f"k{i}={change:04}".ljust(LABEL_SIZE, "x"))]
             self.network(f"{self._testMethodName[:20]}{change}", *labels, host=self.leader)
+        self.committed = self.member(self.leader)["CommitIndex"]
         for host in (self.leader, self.third):
             self.lab.on(host, "tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", RATE,
                         "burst", "64kb", "limit", "128kb")
@@ -52,8 +58,7 @@ class Snapshots(ClusterTest):
     def caught_up(self):
         """The manager that was away has the state, from a snapshot, and counts again."""
         last = f"{self._testMethodName[:20]}{CHANGES - 1}"
-        wait_until(lambda: self.managers(self.away).get(self.away) == "Reachable" and
-                   last in self.lab.shoal(self.away, "network", "ls").stdout,
+        wait_until(lambda: self.member(self.away).get("AppliedIndex", 0) >= self.committed,
                    f"{self.away} has caught up", deadline=CATCH_UP_SECONDS)
         snapshots = list(self.directory().glob("snapshot-*"))
         self.assertEqual(len(snapshots), 1, "it caught up without a snapshot")
@@ -81,8 +86,9 @@ class Snapshots(ClusterTest):
         self.lab("start", self.away)
         file = self.arriving()
         begun = file.stat().st_ino
-        self.lab.on(self.leader, "ss", "--kill", "dst", self.lab.env(self.away)["ADDRESS"],
-                    "dport", "=", "2377")
+        killed = self.lab.on(self.leader, "ss", "--kill", "--no-header", "dst",
+                             self.lab.env(self.away)["ADDRESS"], "dport", "=", "2377").stdout
+        self.assertIn(":2377", killed)
         self.assertTrue(file.exists(), "it had arrived before the connection broke")
         # The same file to the end: what had arrived was not sent again.
         self.assertEqual(self.caught_up().stat().st_ino, begun)
