@@ -168,7 +168,7 @@ void Node::on_leader_change(RaftId leader, Term term, bool is_self) {
   if (leader == 0 && core == nullptr && driver_) ++cluster_.totals_.storage_failures;
   if (is_self && core != nullptr) {
     ++cluster_.totals_.leaders;
-    cluster_.safety_.leads(id_, *core);
+    cluster_.safety_.leads(id_, *core, disk_.state);
   }
 }
 

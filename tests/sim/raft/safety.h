@@ -6,8 +6,8 @@
 //   commit                 never goes back, and all agree what is committed at an index
 //   state machine safety   the same command at the same index, with the same outcome; the same
 //                          bytes of the whole store at the same index
-//   durable, then said     an append is acknowledged, a vote given and an entry applied when it is
-//                          on the disk
+//   durable, then said     an append is acknowledged, a vote given, an own one counted and an entry
+//                          applied when it is on the disk
 //   allocation             no address, MAC or VNI has two owners
 //
 // It is told in the order of virtual time; the first violation is what a run ends with.
@@ -29,7 +29,7 @@ class Safety {
   using Violate = std::function<void(const std::string&)>;
   explicit Safety(Violate violate) : violate_(std::move(violate)) {}
 
-  void leads(raft::RaftId id, const raft::Core& core);
+  void leads(raft::RaftId id, const raft::Core& core, const raft::LogStore::Loaded& durable);
   void saves(raft::RaftId id, const raft::LogStore::Batch& batch);
   // After anything happened at a member; `known` is its commit index of the last time.
   void stepped(raft::RaftId id, const raft::Core& core, raft::Index& known);
