@@ -75,6 +75,12 @@ using Operation = std::variant<InitCluster, CreateNetwork, RemoveNetwork, Attach
                                DetachEndpoint, CreateNode, UpdateNode, RemoveNode, RotateJoinToken,
                                RotateGossipKey, SetUnlockKey>;
 
+// An operation is of the version that brought it; one whose effect changes is a new operation.
+// Nothing is proposed that a manager cannot apply.
+uint32_t version_of(const Operation& operation);
+// That of the newest operations that this program can apply.
+uint32_t state_version();
+
 struct Command {
   WallTime proposed_at;
   uint64_t seed = 0;

@@ -96,7 +96,10 @@ Cluster::~Cluster() {
 void Cluster::draw_bounds() {
   base_.snapshot_entries = 5 + rng_.below(60);
   base_.keep_entries = rng_.below(10);
-  if (rng_.below(4) == 0) base_.snapshot_log_bytes = 2000 + rng_.below(4000);
+  base_.hold_log_bytes = rng_.below(2) == 0 ? 0 : 2000;
+  // Now and then the tables are the state's only copy.
+  if (rng_.below(3) == 0) base_.max_copied_state = 0;
+  if (rng_.below(4) == 0) base_.snapshot_log_bytes = 500 + rng_.below(5500);
   // One entry a message now and then: what a leader sends then arrives piece by piece.
   base_.core.max_append_bytes = rng_.below(3) == 0 ? 1 : 64 + rng_.below(2000);
   base_.core.max_inflight = 1 + rng_.below(16);

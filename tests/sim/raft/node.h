@@ -79,7 +79,8 @@ class Node final : public raft::Transport, public raft::Observer, public Machine
   void applied(raft::Index index, raft::Term term, std::string_view command,
                const manager::Outcome& outcome, const manager::Store& store) override;
   void made_snapshot(raft::Index index, std::string_view data) override;
-  void later(std::function<void()> work) override;
+  // Runs it at a time of its own, from outside the driver; never, when the member ends before.
+  void later(std::function<void()> work);
   bool tables_behind() override { return rng_.below(20) == 0; }
   void restored(raft::Index index, std::string_view data) override;
 

@@ -45,7 +45,11 @@ uint64_t digest(std::string_view bytes, uint64_t seed) {
   return hash;
 }
 
-void Safety::leads(RaftId id, const raft::Core& core) {
+void Safety::leads(RaftId id, const raft::Core& core, const raft::LogStore::Loaded& durable) {
+  if (durable.hard_state.term != core.term() || durable.hard_state.vote != id) {
+    violate_(node(id) + " leads in term " + std::to_string(core.term()) +
+             ", its disk does not know that it voted for itself");
+  }
   const auto [known, first] = leaders_.emplace(core.term(), id);
   if (!first && known->second != id) {
     violate_("two leaders in term " + std::to_string(core.term()) + ": " +

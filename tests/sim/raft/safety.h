@@ -6,8 +6,9 @@
 //   commit                 never goes back, and all agree what is committed at an index
 //   state machine safety   the same command at the same index, with the same outcome; the same
 //                          bytes of the whole store at the same index
-//   durable, then said     an append is acknowledged, a vote given and an entry applied when it is
-//                          on the disk; what a member takes for durable is on its disk, as it is
+//   durable, then said     an append is acknowledged, a vote given, an own one counted and an entry
+//                          applied when it is on the disk; what a member takes for durable is on
+//                          its disk, as it is
 //   exactly once           no request takes effect twice
 //   allocation             no address, MAC or VNI has two owners
 //
@@ -30,7 +31,7 @@ class Safety {
   using Violate = std::function<void(const std::string&)>;
   explicit Safety(Violate violate) : violate_(std::move(violate)) {}
 
-  void leads(raft::RaftId id, const raft::Core& core);
+  void leads(raft::RaftId id, const raft::Core& core, const raft::LogStore::Loaded& durable);
   void saves(raft::RaftId id, const raft::LogStore::Batch& batch);
   // After anything happened at a member; `known` is its commit index of the last time.
   void stepped(raft::RaftId id, const raft::Core& core, raft::Index& known,
