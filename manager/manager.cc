@@ -60,14 +60,30 @@ Result<DataKey> open_key(const std::string& path, const std::string& unlock_key)
   return DataKey::make(path);
 }
 
-// The tables follow from the raft log: damaged, they are made anew.
-Result<std::unique_ptr<StateMachine>> open_machine(const std::string& path,
-                                                   const crypto::Key& key) {
+// Of a large state the log has no copy of what it has let go of.
+Status check_state_in_log(raft::RocksLogStore& log) {
+  const auto loaded = SHOAL_TRY(log.load());
+  if (loaded.snapshot.index == 0) return ok_status();
+  SHOAL_TRY(log.load_snapshot());
+  return ok_status();
+}
+
+// The tables follow from the raft log: damaged, they are made anew, if it holds the whole state.
+Result<std::unique_ptr<StateMachine>> open_machine(const std::string& state_dir,
+                                                   const crypto::Key& key,
+                                                   raft::RocksLogStore& log) {
+  const std::string path = tables_path(state_dir);
   const auto open = [&]() -> Result<std::unique_ptr<StateMachine>> {
     return StateMachine::open(SHOAL_TRY(Tables::open(path, key)));
   };
   auto machine = open();
   if (machine || machine.error().code != ErrorClass::kDataLoss) return machine;
+  if (!check_state_in_log(log)) {
+    return data_loss(machine.error().message +
+                     ", and the raft log holds no copy of what is in them. Remove this manager "
+                     "from the cluster, delete " +
+                     state_dir + " and join it again, or restore a backup");
+  }
   log::warn("manager", "{}: they are made anew from the raft log", machine.error().message);
   std::error_code error;
   std::filesystem::remove_all(path, error);
@@ -103,7 +119,7 @@ Result<std::unique_ptr<Manager>> Manager::open(ManagerConfig config, Strand& str
   config.unlock_key.clear();  // the data key has it now, and follows the cluster's
   auto log = SHOAL_TRY(
       raft::RocksLogStore::open(raft_path(config.state_dir), key.for_store(kRaftKey), strand));
-  auto machine = SHOAL_TRY(open_machine(tables_path(config.state_dir), key.for_store(kTablesKey)));
+  auto machine = SHOAL_TRY(open_machine(config.state_dir, key.for_store(kTablesKey), *log));
   return std::unique_ptr<Manager>(std::make_unique<ManagerImpl>(
       std::move(config), strand, clock, rng, std::move(key), std::move(log), std::move(machine)));
 }

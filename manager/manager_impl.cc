@@ -50,8 +50,7 @@ ManagerImpl::ManagerImpl(ManagerConfig config, Strand& strand, Clock& clock, Rng
              follow_unlock_key();
              dispatcher_->store_replaced();
            },
-       .failed = [](const Error& error) { log::error("manager", "{}", error.message); },
-       .post = [this](std::function<void()> work) { strand_.post(std::move(work)); }});
+       .failed = [](const Error& error) { log::error("manager", "{}", error.message); }});
 }
 
 ManagerImpl::~ManagerImpl() {
@@ -92,7 +91,7 @@ void ManagerImpl::make_driver(uint64_t raft_id, std::vector<raft::Member> peers)
   raft_id_ = raft_id;
   transport_ = std::make_unique<raft::GrpcTransport>(
       raft::GrpcTransport::Config{raft_id, config_.cluster.str(), config_.control_address.str(),
-                                  [this] { return guard_.generation(); }},
+                                  log_->inbox(), [this] { return guard_.generation(); }},
       strand_, clock_, rng_,
       [identity = config_.identity](const std::string& address) {
         return manager_channel(identity, address);

@@ -10,7 +10,13 @@ namespace shoal::manager {
 
 void ManagerImpl::propose(Command command, AnswerDone done) {
   if (!driver_ || stopped_) return done(unavailable("raft is not running on this manager"));
-  driver_->propose(wire::encode_command(command),
+  if (const Status known = store().check_version(version_of(command.operation)); !known) {
+    return done(known.error());
+  }
+  std::string bytes = wire::encode_command(command);
+  // A command that cannot be read would stop every manager.
+  if (const auto readable = wire::decode_command(bytes); !readable) return done(readable.error());
+  driver_->propose(std::move(bytes),
                    [this, done = std::move(done)](const Result<std::string>& result) {
                      // Called right after apply: the last answer is this command's.
                      done(result ? machine_->last_answer() : Result<Answer>(result.error()));

@@ -55,7 +55,7 @@ Result<ManagerImpl::NewGroup> ManagerImpl::plan_refound(std::optional<Restoratio
   const raft::Member self{how.raft_id, config_.control_address.str(), false};
   out.member.members = {self};
   out.batch = raft::new_group(self, end, wire::encode_snapshot(objects));
-  if (out.batch.snapshot->data.size() > raft::kMaxSnapshotBytes) {
+  if (out.batch.snapshot->data->size() > raft::kMaxSnapshotBytes) {
     return resource_exhausted("the cluster's state is larger than a snapshot may be");
   }
   return out;

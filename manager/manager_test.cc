@@ -4,11 +4,16 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <future>
 #include <set>
 
 #include "manager/manager_test_fixture.h"
+#include "manager/security/data_key.h"
 #include "manager/security/token.h"
+#include "manager/state_layout.h"
+#include "manager/tables/tables.h"
 #include "proto/raft.grpc.pb.h"
+#include "raft/storage/store.h"
 
 namespace shoal::manager {
 namespace {
@@ -254,6 +259,52 @@ TEST_F(ManagerTest, AMemberWhoseKeyOrLogIsLostIsRefused) {
   }
   a.open();
   EXPECT_TRUE(a.wait_for([&](Manager::Done done) { done(a.manager->resume()); }).ok());
+}
+
+// Of a large state the log keeps no copy: its tables are not thrown away when they are damaged.
+TEST_F(ManagerTest, DamagedTablesThatAreTheOnlyCopyAreRefusedAndLeft) {
+  Host& a = *hosts_[0];
+  ASSERT_TRUE(create_network(a, "web").ok());
+  a.stop();
+  const std::string dir = a.dir + "/manager";
+  const auto key = DataKey::load(key_path(dir), "").value();
+  Strand strand;
+  strand.start("manager");
+  const auto open = [&] {
+    return Manager::open({dir, a.id, a.cluster, a.port.address(), a.files}, strand, a.clock, a.rng);
+  };
+  {
+    const auto tables = Tables::open(tables_path(dir), key.for_store(kTablesKey)).value();
+    const auto log = raft::RocksLogStore::open(raft_path(dir), key.for_store(kRaftKey), strand);
+    const auto loaded = (*log)->load().value();
+    const raft::Entry& last = loaded.entries.back();
+    raft::LogStore::Batch batch;
+    batch.snapshot = std::make_shared<raft::Snapshot>(
+        raft::Snapshot{{last.index, last.term, {{1, a.port.address().str(), false}}}, nullptr});
+    std::promise<Status> saved;
+    strand.call([&] { (*log)->save(batch, [&](const Status& s) { saved.set_value(s); }); });
+    ASSERT_TRUE(saved.get_future().get().ok());
+    ASSERT_TRUE(tables->sync(last.index).ok());
+    // What a crash in the midst of replacing them leaves.
+    const auto broken = [&](const Tables::Visit& visit) -> Status {
+      for (int i = 0; i < 100; ++i) {
+        Network network;
+        network.id = NetworkId(std::to_string(i) + std::string(kIdLength - 3, 'n'));
+        network.spec.labels["large"] = std::string(60'000, 'x');
+        visit(network);
+      }
+      return unavailable("a crash");
+    };
+    ASSERT_FALSE(tables->replace(broken, last.index + 1, false).ok());
+  }
+  for (int again = 0; again < 2; ++again) {
+    const auto opened = open();
+    ASSERT_FALSE(opened.ok());
+    EXPECT_EQ(opened.error().code, ErrorClass::kDataLoss);
+    EXPECT_THAT(opened.error().message, HasSubstr(tables_path(dir)));
+    EXPECT_THAT(opened.error().message, HasSubstr("restore a backup"));
+  }
+  strand.stop();
 }
 
 TEST_F(ManagerTest, RandomBytesAtThePortHarmNobody) {

@@ -10,6 +10,9 @@ namespace shoal::manager {
 
 class RaftGate final : public raft::wire::Raft::CallbackService {
  public:
+  using SnapshotReactor =
+      grpc::ServerBidiReactor<raft::wire::SnapshotPiece, raft::wire::SnapshotProgress>;
+
   // The transport outlives the gRPC server.
   void open(raft::GrpcTransport& transport) {
     service_ = static_cast<raft::RaftService*>(&transport.service());
@@ -18,14 +21,20 @@ class RaftGate final : public raft::wire::Raft::CallbackService {
   grpc::ServerReadReactor<raft::wire::Envelope>* Stream(grpc::CallbackServerContext* context,
                                                         raft::wire::StreamAck* ack) override {
     if (raft::RaftService* service = service_) return service->Stream(context, ack);
-    return new Refusal;
+    return new Refusal<grpc::ServerReadReactor<raft::wire::Envelope>>;
+  }
+  SnapshotReactor* Snapshot(grpc::CallbackServerContext* context) override {
+    if (raft::RaftService* service = service_) return service->Snapshot(context);
+    return new Refusal<SnapshotReactor>;
   }
 
  private:
-  class Refusal final : public grpc::ServerReadReactor<raft::wire::Envelope> {
+  template <typename Reactor>
+  class Refusal final : public Reactor {
    public:
     Refusal() {
-      Finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, "this manager has not joined raft yet"));
+      this->Finish(
+          grpc::Status(grpc::StatusCode::UNAVAILABLE, "this manager has not joined raft yet"));
     }
     void OnDone() override { delete this; }
   };

@@ -13,6 +13,7 @@ std::string raft_member_path(const std::string& state_dir) { return state_dir + 
 
 namespace {
 
+constexpr int kVersion = 2;
 constexpr std::string_view kChecksum = "crc32c ";
 
 std::string checksum_line(std::string_view text) {
@@ -31,7 +32,7 @@ std::string checked(const std::string& file) {
 }  // namespace
 
 Status write_raft_member(const std::string& state_dir, const RaftMemberFile& file) {
-  std::string text = "2\n" + std::to_string(file.raft_id) + "\n";
+  std::string text = std::to_string(kVersion) + "\n" + std::to_string(file.raft_id) + "\n";
   for (const raft::Member& member : file.members) {
     text += std::to_string(member.id) + " " + member.address + "\n";
   }
@@ -45,12 +46,17 @@ Result<RaftMemberFile> read_raft_member(const std::string& state_dir) {
   RaftMemberFile file;
   int version = 0;
   in >> version >> file.raft_id;
+  if (version > kVersion) {
+    return unimplemented("the file " + path + " has version " + std::to_string(version) +
+                         ", which is newer than this program (" + std::to_string(kVersion) +
+                         "): upgrade it");
+  }
   raft::Member member;
   while (in >> member.id >> member.address) {
     if (!HostPort::parse(member.address)) break;
     file.members.push_back(member);
   }
-  if (version != 2 || file.raft_id == 0 || !in.eof()) {
+  if (version != kVersion || file.raft_id == 0 || !in.eof()) {
     return data_loss("the file " + path +
                      " is damaged: remove this manager's state and join the cluster again");
   }

@@ -21,7 +21,7 @@ struct RaftMemberFile {
 
 std::string raft_member_path(const std::string& state_dir);
 Status write_raft_member(const std::string& state_dir, const RaftMemberFile& file);
-// kNotFound when absent; kDataLoss when it cannot be read.
+// kNotFound when absent; kDataLoss when it cannot be read; kUnimplemented when of a newer version.
 Result<RaftMemberFile> read_raft_member(const std::string& state_dir);
 
 }  // namespace shoal::manager

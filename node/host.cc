@@ -14,6 +14,8 @@
 #include <cstring>
 #include <memory>
 
+#include "manager/model/command.h"
+
 namespace shoal::node {
 namespace {
 
@@ -122,6 +124,7 @@ manager::NodeDescription describe_host(const std::vector<std::string>& missing) 
   }
   out.os = "linux";
   out.version = SHOAL_VERSION;
+  out.state_version = manager::state_version();
   for (const char* feature : kFeatures) {
     if (std::find(missing.begin(), missing.end(), feature) == missing.end()) {
       out.features.emplace_back(feature);

@@ -25,6 +25,8 @@
 namespace shoal::node {
 namespace {
 
+constexpr size_t kSnapshotPiece = 1U << 20;
+
 // Shared, so that two may look at once; a daemon holds it alone.
 class SharedLock {
  public:
@@ -253,14 +255,13 @@ class Inspector {
          std::to_string(report->hard_state.commit));
     const raft::SnapshotMeta& meta = report->snapshot;
     if (meta.index != 0) {
+      const auto& data = report->snapshot_data;
       line("raft snapshot: index " + std::to_string(meta.index) + ", term " +
-           std::to_string(meta.term) + ", " + std::to_string(report->snapshot_data.size()) + " B");
+           std::to_string(meta.term) + ", " +
+           (data ? std::to_string(data->size()) + " B" : "the tables hold it"));
       for (const raft::Member& member : meta.members) line("  member " + member_text(member));
-      if (!report->snapshot_data.empty()) {
-        auto objects = manager::wire::decode_snapshot(report->snapshot_data);
-        if (!objects) problem("the raft snapshot: " + objects.error().message);
-        if (objects) check_objects(std::move(*objects), meta.index, "the raft snapshot");
-      }
+      if (data) check_snapshot(*data, meta.index);
+      if (!data) needed_ = meta.index;
     } else {
       line("raft snapshot: none");
     }
@@ -272,11 +273,18 @@ class Inspector {
     last_ = std::max(report->last, meta.index);
   }
 
-  void check_objects(std::vector<manager::Object> objects, uint64_t index, const char* what) {
+  void check_snapshot(const raft::SnapshotData& data, uint64_t index) {
+    uint64_t offset = 0;
+    const auto next = [&]() -> Result<std::string> {
+      auto piece = data.read(offset, kSnapshotPiece);
+      if (piece) offset += piece->size();
+      return piece;
+    };
     manager::Store store;
-    for (manager::Object& object : objects) store.load(std::move(object));
-    const Status whole = store.finish_load(index);
-    if (!whole) problem(std::string(what) + ": " + whole.error().message);
+    Status whole = manager::wire::decode_snapshot(
+        next, [&store](manager::Object object) { store.load(std::move(object)); });
+    if (whole) whole = store.finish_load(index);
+    if (!whole) problem("the raft snapshot: " + whole.error().message);
   }
 
   void tables(const crypto::Key& key) {
@@ -299,7 +307,14 @@ class Inspector {
       problem("the tables hold entry " + std::to_string(content->applied_index) +
               " and the raft log ends at " + std::to_string(*last_));
     }
-    check_objects(std::move(content->objects), content->applied_index, "the tables");
+    if (content->applied_index < needed_) {
+      problem("the tables hold entry " + std::to_string(content->applied_index) +
+              " and the raft log has let go of what was before " + std::to_string(needed_));
+    }
+    manager::Store store;
+    for (manager::Object& object : content->objects) store.load(std::move(object));
+    const Status whole = store.finish_load(content->applied_index);
+    if (!whole) problem("the tables: " + whole.error().message);
   }
 
   const Paths paths_;
@@ -307,6 +322,7 @@ class Inspector {
   const AskKey& ask_;
   Inspection out_;
   std::optional<uint64_t> last_;
+  uint64_t needed_ = 0;  // of the tables: no file holds what was applied up to here
 };
 
 }  // namespace

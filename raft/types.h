@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "raft/snapshot_data.h"
+
 namespace shoal::raft {
 
 using RaftId = uint64_t;  // 0: none
@@ -18,8 +20,9 @@ using Term = uint64_t;    // 0: before the first election
 
 // One proposal. A bigger one would delay heartbeats on a slow link and fill the bounded queues.
 inline constexpr size_t kMaxEntryBytes = 3U << 19;  // 1.5 MiB
-// A whole serialised state. Beyond it a snapshot is refused by sender and receiver.
-inline constexpr size_t kMaxSnapshotBytes = 256U << 20;
+// A whole serialised state: several million objects. Beyond it a snapshot is refused by sender and
+// receiver, so that a hostile one cannot fill a disk.
+inline constexpr uint64_t kMaxSnapshotBytes = uint64_t{2} << 30;
 // Members of one group. Raft groups above nine are slow; the bound stops hostile configurations.
 inline constexpr size_t kMaxMembers = 64;
 inline constexpr size_t kMaxAddressBytes = 256;
@@ -78,7 +81,7 @@ struct SnapshotMeta {
 
 struct Snapshot {
   SnapshotMeta meta;
-  std::string data;
+  std::shared_ptr<const SnapshotData> data;  // none: the state machine holds it, durably
 };
 
 enum class MessageType : uint8_t {

@@ -56,6 +56,30 @@ Sha256 sha256(ByteView bytes) {
   return digest;
 }
 
+namespace {
+
+crypto_hash_sha256_state& hash_state(std::array<uint8_t, 128>& bytes) {
+  static_assert(sizeof(crypto_hash_sha256_state) <= 128);
+  return *reinterpret_cast<crypto_hash_sha256_state*>(bytes.data());
+}
+
+}  // namespace
+
+Sha256Hasher::Sha256Hasher() {
+  ensure_initialised();
+  crypto_hash_sha256_init(&hash_state(state_));
+}
+
+void Sha256Hasher::add(ByteView bytes) {
+  crypto_hash_sha256_update(&hash_state(state_), bytes.data(), bytes.size());
+}
+
+Sha256 Sha256Hasher::finish() {
+  Sha256 digest{};
+  crypto_hash_sha256_final(&hash_state(state_), digest.data());
+  return digest;
+}
+
 SecretKey derive_key(ByteView secret, std::string_view label) {
   ensure_initialised();
   SecretKey key;

@@ -44,6 +44,17 @@ bool open_into(std::span<uint8_t> out, const Key& key, const Nonce& nonce, ByteV
                ByteView sealed);
 
 Sha256 sha256(ByteView bytes);
+
+// The same of bytes that come one after the other.
+class Sha256Hasher {
+ public:
+  Sha256Hasher();
+  void add(ByteView bytes);
+  Sha256 finish();  // once, and nothing after it
+
+ private:
+  alignas(64) std::array<uint8_t, 128> state_{};  // libsodium's
+};
 // BLAKE2b-256 keyed by `key`: derives independent keys from one secret and a label.
 SecretKey derive_key(ByteView secret, std::string_view label);
 

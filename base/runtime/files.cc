@@ -33,6 +33,8 @@ Status write_all(int fd, std::string_view content, const std::string& path) {
   return ok_status();
 }
 
+}  // namespace
+
 Status sync_directory_of(const std::string& path) {
   const size_t slash = path.rfind('/');
   const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
@@ -42,8 +44,6 @@ Status sync_directory_of(const std::string& path) {
   close(fd);
   return code == 0 ? ok_status() : Status(system_error("cannot sync", directory));
 }
-
-}  // namespace
 
 Result<std::string> read_file(const std::string& path, size_t max_size) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);

@@ -22,6 +22,9 @@ Status write_file_atomic(const std::string& path, std::string_view content, unsi
 // mkdir -p with mode 0700 for what is made.
 Status make_directories(const std::string& path);
 
+// Makes the names in the directory of `path` outlive the power.
+Status sync_directory_of(const std::string& path);
+
 // Removes a file if it exists.
 Status remove_file(const std::string& path);
 

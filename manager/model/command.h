@@ -75,13 +75,19 @@ using Operation = std::variant<InitCluster, CreateNetwork, RemoveNetwork, Attach
                                DetachEndpoint, CreateNode, UpdateNode, RemoveNode, RotateJoinToken,
                                RotateGossipKey, SetUnlockKey>;
 
+// An operation is of the version that brought it; one whose effect changes is a new operation.
+// Nothing is proposed that a manager cannot apply.
+uint32_t version_of(const Operation& operation);
+// That of the newest operations that this program can apply.
+uint32_t state_version();
+
 struct Command {
   WallTime proposed_at;
   uint64_t seed = 0;
   Operation operation;
-  // Of CreateNetwork (the network's id) and RemoveNetwork: whose wish it is. However often a request
-  // is tried, it takes effect once, and each try is answered as the one that did. Empty: nobody
-  // tries again.
+  // Of CreateNetwork (the network's id) and RemoveNetwork: whose wish it is. However often a
+  // request is tried, it takes effect once, and each try is answered as the one that did. Empty:
+  // nobody tries again.
   std::string request;
   // Of a request that was tried before: an index that was applied before the first try. 0: the
   // first try.

@@ -2,7 +2,8 @@
 // and workers.
 //
 // *Spec is what users write, the rest what the system writes; the two never mix. Every object
-// carries the raft index of its last change as `version`. Protobuf mirrors of these are in
+// carries the raft index of its last change as `version`, and what a newer version added to it as
+// `unknown`. Protobuf mirrors of these are in
 // proto/common.proto and proto/store.proto, translated only in manager/wire.
 #pragma once
 
@@ -14,6 +15,7 @@
 #include "base/types/id.h"
 #include "base/types/ip.h"
 #include "base/types/time.h"
+#include "manager/model/unknown.h"
 
 namespace shoal::manager {
 
@@ -30,6 +32,7 @@ struct SubnetSpec {
   std::optional<Ip> gateway;
   std::optional<Prefix> ip_range;
   std::map<std::string, Ip> aux_addresses;
+  Unknown unknown;
 
   friend bool operator==(const SubnetSpec&, const SubnetSpec&) = default;
 };
@@ -40,6 +43,7 @@ struct Subnet {
   Ip gateway;
   std::optional<Prefix> ip_range;
   std::map<std::string, Ip> aux_addresses;
+  Unknown unknown;
 
   friend bool operator==(const Subnet&, const Subnet&) = default;
 };
@@ -54,6 +58,7 @@ struct NetworkSpec {
   std::vector<SubnetSpec> subnets;
   std::map<std::string, std::string> options;
   Labels labels;
+  Unknown unknown;
 
   friend bool operator==(const NetworkSpec&, const NetworkSpec&) = default;
 };
@@ -66,6 +71,7 @@ struct Network {
   WallTime created_at;
   WallTime updated_at;
   uint64_t version = 0;
+  Unknown unknown;
 
   friend bool operator==(const Network&, const Network&) = default;
 };
@@ -74,6 +80,7 @@ struct EndpointSpec {
   std::string name;  // unique in its network, whatever the case of its letters
   std::vector<std::string> aliases;
   std::vector<Ip> addresses;  // asked for; at most one of each family
+  Unknown unknown;
 
   friend bool operator==(const EndpointSpec&, const EndpointSpec&) = default;
 };
@@ -87,6 +94,7 @@ struct Endpoint {
   Mac mac;
   WallTime created_at;
   uint64_t version = 0;
+  Unknown unknown;
 
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
@@ -95,6 +103,7 @@ struct NodeSpec {
   Role role = Role::kWorker;
   Availability availability = Availability::kActive;
   Labels labels;
+  Unknown unknown;
 
   friend bool operator==(const NodeSpec&, const NodeSpec&) = default;
 };
@@ -110,6 +119,8 @@ struct NodeDescription {
   std::string kernel;
   std::vector<std::string> features;
   std::vector<Prefix> host_routes;  // what its own networking uses; no overlay may overlap it
+  uint32_t state_version = 0;  // the newest commands it can apply as a manager; 0: of version 1
+  Unknown unknown;
 
   friend bool operator==(const NodeDescription&, const NodeDescription&) = default;
 };
@@ -118,6 +129,7 @@ struct NodeAddresses {
   std::optional<HostPort> control;
   std::optional<HostPort> gossip;
   std::optional<Ip> data_path;
+  Unknown unknown;
 
   friend bool operator==(const NodeAddresses&, const NodeAddresses&) = default;
 };
@@ -125,6 +137,7 @@ struct NodeAddresses {
 struct NodeStatus {
   NodeState state = NodeState::kUnknown;
   std::string message;
+  Unknown unknown;
 
   friend bool operator==(const NodeStatus&, const NodeStatus&) = default;
 };
@@ -139,6 +152,7 @@ struct Node {
   Role certified_role = Role::kWorker;
   WallTime created_at;
   uint64_t version = 0;
+  Unknown unknown;
 
   friend bool operator==(const Node&, const Node&) = default;
 };
@@ -153,6 +167,7 @@ struct GossipKey {
 struct GossipKeyRing {
   std::vector<GossipKey> keys;  // at most 3, oldest first
   size_t primary = 0;  // the one that seals: the second oldest, so that all hold it already
+  Unknown unknown;
 
   friend bool operator==(const GossipKeyRing&, const GossipKeyRing&) = default;
 };
@@ -186,6 +201,7 @@ struct Cluster {
   // How often the cluster was founded anew from one manager's state.
   uint64_t generation = 0;
   uint64_t version = 0;
+  Unknown unknown;
 
   friend bool operator==(const Cluster&, const Cluster&) = default;
 };
@@ -213,7 +229,7 @@ struct AddressCursor {
 // that network does a second time what was done. (The request that makes a network gives it its id:
 // while the network is there, it tells of itself.)
 struct HandledRequest {
-  std::string id;      // as the first manager drew it
+  std::string id;      // as the first manager drew it; the network's when nobody tries again
   NetworkId network;   // that it removed
   uint64_t index = 0;  // of the raft entry that did it
 

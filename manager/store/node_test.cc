@@ -212,5 +212,30 @@ TEST_F(StoreTest, AShortRingSealsWithWhatAllHave) {
   EXPECT_EQ(store_.cluster()->gossip_keys.primary, 1U);
 }
 
+TEST_F(StoreTest, NothingIsProposedThatAManagerCannotApply) {
+  ASSERT_EQ(refusal(with_role("h2", Role::kManager)), "");
+  ASSERT_EQ(refusal(with_raft_id("h2", 77)), "");
+  EXPECT_TRUE(store_.check_version(1).ok()) << "who says nothing is of version 1";
+  const auto knows = [&](const NodeId& id, uint32_t version) {
+    UpdateNode op;
+    op.id = id;
+    op.description = store_.node(op.id)->description;
+    op.description->state_version = version;
+    return refusal(op);
+  };
+  const NodeId h2 = id_of<NodeId>("h2");
+  std::vector<NodeId> others;
+  for (const Node* node : store_.nodes()) {
+    if (node->id != h2) others.push_back(node->id);
+  }
+  for (const NodeId& id : others) ASSERT_EQ(knows(id, 2), "");
+  const Status refused = store_.check_version(2);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorClass::kUnimplemented);
+  EXPECT_THAT(refused.error().message, HasSubstr("manager h2 is of an older one: upgrade it"));
+  ASSERT_EQ(knows(h2, 3), "");
+  EXPECT_TRUE(store_.check_version(2).ok());
+}
+
 }  // namespace
 }  // namespace shoal::manager

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "manager/store/rules.h"
 #include "manager/store/store.h"
 
@@ -165,6 +167,16 @@ std::vector<const Node*> Store::nodes() const {
   std::vector<const Node*> result;
   for (const auto& [id, node] : nodes_) result.push_back(&node);
   return result;
+}
+
+Status Store::check_version(uint32_t version) const {
+  for (const auto& [raft_id, id] : raft_ids_) {
+    const uint32_t can = std::max(nodes_.at(id).description.state_version, uint32_t{1});
+    if (can >= version) continue;
+    return unimplemented("this needs managers of a newer shoald, and manager " + node_name(id) +
+                         " is of an older one: upgrade it first");
+  }
+  return ok_status();
 }
 
 std::string Store::node_name(const NodeId& id) const {

@@ -45,9 +45,14 @@ Store::Plan Store::plan_again(const HandledRequest& handled, const Operation& op
 
 void Store::remember_removal(const std::string& request, const NetworkId& id, uint64_t index,
                              std::vector<Change>& changes) const {
-  if (request.empty()) return;
-  if (handled_.size() >= kHandledRequests) changes.push_back({handled_.begin()->second, true});
-  changes.push_back({HandledRequest{request, id, index}, false});
+  const std::string& name = request.empty() ? id.str() : request;
+  const auto same = handled_by_id_.find(name);
+  if (same != handled_by_id_.end()) {
+    changes.push_back({handled_.at(same->second), true});
+  } else if (handled_.size() >= kHandledRequests) {
+    changes.push_back({handled_.begin()->second, true});
+  }
+  changes.push_back({HandledRequest{name, id, index}, false});
 }
 
 void Store::put(const HandledRequest& handled) {

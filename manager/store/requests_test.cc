@@ -34,6 +34,16 @@ TEST_F(RequestsTest, ANetworkMadeAndRemovedIsNotMadeAgain) {
   EXPECT_FALSE(store_.find_network("web").ok());
 }
 
+TEST_F(RequestsTest, ARemovalThatNobodyTriesAgainIsRemembered) {
+  const uint64_t since = now_index();
+  request("a", create("a", "web"));
+  EXPECT_TRUE(
+      run(RemoveNetwork{id_of<NetworkId>("a")}).changes.back().object ==
+      Object(HandledRequest{id_of<NetworkId>("a").str(), id_of<NetworkId>("a"), now_index()}));
+  EXPECT_TRUE(request("a", create("a", "web"), since).answer.ok());
+  EXPECT_FALSE(store_.find_network("web").ok()) << "it was made, and removed";
+}
+
 TEST_F(RequestsTest, ANetworkMadeIsAnsweredAlsoWhenItsNameIsAnothersByNow) {
   const uint64_t since = now_index();
   request("a", create("a", "web"));

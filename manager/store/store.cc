@@ -61,7 +61,13 @@ std::optional<Cluster> Store::without_expired_nodes(WallTime now) const {
   return after;
 }
 
-void Store::load(Object object) { loading_.push_back(std::move(object)); }
+void Store::load(Object object) {
+  if (auto* endpoint = std::get_if<Endpoint>(&object)) {
+    loading_endpoints_.push_back(std::move(*endpoint));
+  } else {
+    loading_.push_back(std::move(object));
+  }
+}
 
 Status Store::finish_load(uint64_t applied_index) {
   SHOAL_CHECK(!cluster_ && nodes_.empty() && networks_.empty(), "only an empty store is filled");
@@ -86,6 +92,12 @@ Status Store::finish_load(uint64_t applied_index) {
     }
   }
   loading_ = {};
+  // What is taken in is let go of, so that no endpoint is there twice for long.
+  for (; !loading_endpoints_.empty(); loading_endpoints_.pop_front()) {
+    const Change change{std::move(loading_endpoints_.front()), false};
+    SHOAL_TRY(check_loaded(change.object));
+    commit(change);
+  }
   applied_index_ = applied_index;
   return ok_status();
 }

@@ -11,6 +11,7 @@
 // assignment. One thread owns a store.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -80,12 +81,19 @@ class Store {
   std::vector<const Endpoint*> endpoints_of(const NetworkId& id) const;    // by name
   std::vector<const Endpoint*> endpoints_of_node(const NodeId& id) const;  // by id
   size_t endpoint_count() const { return endpoints_.size(); }
+  // Of all kinds, about.
+  size_t object_count() const {
+    return endpoints_.size() + nodes_.size() + networks_.size() + resting_.size() +
+           handled_.size() + 1;
+  }
 
   const Node* node(const NodeId& id) const;
   // By id, then unique hostname, then unique prefix of an id. kNotFound, kConflict (ambiguous).
   Result<const Node*> find_node(std::string_view text) const;
   std::vector<const Node*> nodes() const;  // by id
   size_t manager_count() const { return managers_; }
+  // Refuses (kUnimplemented, naming a node) what not all managers of the raft group can apply.
+  Status check_version(uint32_t version) const;
   // What became of a request that is tried (again: `since` is not 0; see Command). Nothing: it was
   // not carried out so far. kDeadlineExceeded: it was tried so long ago that it is not known.
   Result<std::optional<HandledRequest>> handled(const std::string& request, uint64_t since) const;
@@ -167,7 +175,9 @@ class Store {
   std::map<EndpointId, Endpoint> endpoints_;
   std::map<NodeId, Node> nodes_;
   std::map<uint64_t, HandledRequest> handled_;  // by index
-  std::vector<Object> loading_;
+  // Endpoints are most of what there is, and far smaller than the largest kind of object.
+  std::deque<Endpoint> loading_endpoints_;
+  std::vector<Object> loading_;  // the others
 
   std::map<std::string, NetworkId> network_names_;
   SubnetIndex subnets_;

@@ -1,10 +1,10 @@
 // StateMachine: the store as raft sees it: entries in, tables and listeners informed.
 //
 // Applies an entry to the store in memory and leaves writing its changes to a thread of the tables
-// (tables_writer.h); an entry that cannot be decoded changes nothing (alike on every manager of one
-// version). When the disk refuses, the store in memory goes on and the tables are written whole as
-// soon as it takes them again: until then a restart replays more of the log, which is kept until a
-// snapshot is durable.
+// (tables_writer.h). An entry that cannot be decoded is not applied and ends the member's part:
+// managers of another version may well apply it. When the disk refuses, the store in memory goes on
+// and the tables are written whole as soon as it takes them again: until then a restart replays
+// more of the log, which is kept until a snapshot is durable.
 //
 // Thread rule: raft's strand.
 #pragma once
@@ -24,7 +24,6 @@ class StateMachine final : public raft::StateMachine {
     std::function<void(const std::vector<Change>&)> applied;  // not called for empty changes
     std::function<void()> replaced;                           // the whole store, by a snapshot
     std::function<void(const Error&)> failed;                 // the disk, for the log
-    std::function<void(std::function<void()>)> post;          // onto raft's strand, from any thread
   };
 
   // Loads `tables` into the store. kDataLoss.
@@ -35,22 +34,23 @@ class StateMachine final : public raft::StateMachine {
   // Of the entry applied last: valid in the callback of its proposal.
   const Result<Answer>& last_answer() const { return last_answer_; }
   // Why the tables are behind the store; empty when they are not.
-  std::string disk_error() const { return writer_.error(); }
+  std::string disk_error() const { return writer_->error(); }
   // Waits for the tables.
-  void drain() { writer_.drain(); }
+  void drain() { writer_->drain(); }
 
-  std::string apply(raft::Index index, raft::Term term, std::string_view command) override;
-  std::string snapshot() override;
-  // From the tables, on their thread.
-  void snapshot_later(std::function<void(std::optional<std::string>)> done) override;
-  Status restore(raft::Index index, std::string_view data) override;
+  Result<std::string> apply(raft::Index index, raft::Term term, std::string_view command) override;
+  // Read from the tables, as of what was applied last.
+  std::unique_ptr<raft::SnapshotSource> snapshot(raft::Index index) override;
+  Status restore(raft::Index index, const std::shared_ptr<const raft::SnapshotData>& data) override;
   raft::Index applied_index() const override { return applied_index_; }
 
  private:
-  explicit StateMachine(std::unique_ptr<Tables> tables) : writer_(std::move(tables)) {}
+  explicit StateMachine(std::unique_ptr<Tables> tables)
+      : writer_(std::make_shared<TablesWriter>(std::move(tables))) {}
   void save(std::vector<Change> changes);
+  void write_whole();
 
-  TablesWriter writer_;
+  const std::shared_ptr<TablesWriter> writer_;  // a snapshot may outlive this
   Store store_;
   raft::Index applied_index_ = 0;
   std::string told_error_;  // of the disk, to the listener

@@ -4,6 +4,7 @@
 #include <rocksdb/options.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <type_traits>
@@ -21,7 +22,8 @@ constexpr char kFormatKey[] = "m/format";
 constexpr char kAppliedKey[] = "m/applied";
 constexpr char kFormat[] = "2";
 constexpr char kObjects[] = "o/";
-constexpr char kAfterObjects[] = "o0";  // '0' follows '/'
+constexpr char kAfterObjects[] = "o0";      // '0' follows '/'
+constexpr size_t kReplaceBytes = 4U << 20;  // of one write batch
 
 std::string name_of(const Object& object) {
   return std::visit(
@@ -63,7 +65,7 @@ Error disk_error(const std::string& path, const rocksdb::Status& status) {
 
 }  // namespace
 
-Tables::Tables(std::string path, const crypto::Key& key, std::unique_ptr<rocksdb::DB> db)
+Tables::Tables(std::string path, const crypto::Key& key, std::shared_ptr<rocksdb::DB> db)
     : path_(std::move(path)), db_(std::move(db)), sealer_(key, random_run()) {}
 
 Error Tables::damaged(const std::string& what) const {
@@ -130,7 +132,14 @@ Result<uint64_t> Tables::load_applied() const {
 
 Result<Tables::Content> Tables::load() const {
   Content content;
-  content.applied_index = SHOAL_TRY(load_applied());
+  content.applied_index =
+      SHOAL_TRY(load([&content](Object object) { content.objects.push_back(std::move(object)); }));
+  return content;
+}
+
+Result<uint64_t> Tables::load(const Visit& visit) const {
+  const uint64_t applied_index = SHOAL_TRY(load_applied());
+  bool empty = true;
   rocksdb::ReadOptions options;
   options.fill_cache = false;  // read once
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(options));
@@ -140,28 +149,12 @@ Result<Tables::Content> Tables::load() const {
     auto object = wire::decode_object(*record);
     if (!object) return damaged(object.error().message);
     if (it->key() != row_of(*object)) return damaged("a record lies under another's key");
-    content.objects.push_back(std::move(*object));
+    visit(std::move(*object));
+    empty = false;
   }
   if (!it->status().ok()) return disk_error(path_, it->status());
-  if (content.applied_index == 0 && !content.objects.empty()) {
-    return damaged("the applied index is missing");
-  }
-  return content;
-}
-
-Result<std::string> Tables::snapshot() const {
-  if (!db_) return disk_error(path_, rocksdb::Status::IOError("not open"));
-  std::string out = wire::snapshot_head();
-  rocksdb::ReadOptions options;
-  options.fill_cache = false;
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(options));
-  for (it->Seek(kObjects); it->Valid() && it->key().compare(kAfterObjects) < 0; it->Next()) {
-    const auto record = sealer_.open(it->key().ToStringView(), it->value().ToStringView());
-    if (!record) return damaged(record.error().message);
-    wire::add_to_snapshot(*record, out);
-  }
-  if (!it->status().ok()) return disk_error(path_, it->status());
-  return out;
+  if (applied_index == 0 && !empty) return damaged("the applied index is missing");
+  return applied_index;
 }
 
 std::string Tables::row_of(const Object& object) const {
@@ -185,11 +178,64 @@ Status Tables::write(const std::vector<Change>& changes, uint64_t applied_index)
   return commit(batch, applied_index);
 }
 
-Status Tables::replace(const std::vector<Object>& objects, uint64_t applied_index) {
+// A write batch of all of a large state would hold it once more in memory; so it goes in several,
+// and while they do there is no applied index: tables without are damaged, and made anew.
+Status Tables::replace(const Objects& objects, uint64_t applied_index, bool at_once) {
+  if (failed_) SHOAL_TRY(reopen());
   rocksdb::WriteBatch batch;
   batch.DeleteRange(kObjects, kAfterObjects);
-  for (const Object& object : objects) put(object, batch);
-  return commit(batch, applied_index);
+  Status status = ok_status();
+  bool parted = false;
+  const Status visited = objects([&](const Object& object) {
+    if (!status) return;
+    put(object, batch);
+    if (at_once || batch.GetDataSize() < kReplaceBytes) return;
+    if (!std::exchange(parted, true)) batch.Delete(kAppliedKey);
+    status = write_batch(batch, false);
+    batch.Clear();
+  });
+  if (!visited) return visited;
+  return status ? commit(batch, applied_index) : status;
+}
+
+// More may have been written meanwhile than what is asked for: the index never goes back.
+Status Tables::sync(uint64_t applied_index) {
+  if (failed_) SHOAL_TRY(reopen());
+  rocksdb::WriteBatch batch;
+  return commit(batch, std::max(applied_index, SHOAL_TRY(load_applied())), true);
+}
+
+Result<std::unique_ptr<Tables::Reader>> Tables::reader() {
+  if (failed_) SHOAL_TRY(reopen());
+  return std::make_unique<Reader>(path_, db_, sealer_);
+}
+
+Tables::Reader::Reader(std::string path, std::shared_ptr<rocksdb::DB> db,
+                       const crypto::Sealer& sealer)
+    : path_(std::move(path)), db_(std::move(db)), sealer_(sealer), snapshot_(db_->GetSnapshot()) {
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;  // read once
+  options.snapshot = snapshot_;
+  it_.reset(db_->NewIterator(options));
+  it_->Seek(kObjects);
+}
+
+Tables::Reader::~Reader() {
+  it_.reset();
+  db_->ReleaseSnapshot(snapshot_);
+}
+
+Result<std::optional<std::string>> Tables::Reader::next() {
+  if (!it_->Valid() || it_->key().compare(kAfterObjects) >= 0) {
+    if (!it_->status().ok()) return disk_error(path_, it_->status());
+    return std::optional<std::string>();
+  }
+  auto record = sealer_.open(it_->key().ToStringView(), it_->value().ToStringView());
+  if (!record) {
+    return data_loss("the tables in " + path_ + " are damaged (" + record.error().message + ")");
+  }
+  it_->Next();
+  return std::optional<std::string>(std::move(*record));
 }
 
 // Not by RocksDB's Resume(): it writes to the file that failed, which ends the process.
@@ -203,10 +249,16 @@ Status Tables::reopen() {
   return ok_status();
 }
 
-Status Tables::commit(rocksdb::WriteBatch& batch, uint64_t applied_index) {
+Status Tables::commit(rocksdb::WriteBatch& batch, uint64_t applied_index, bool synced) {
   if (failed_) SHOAL_TRY(reopen());
   batch.Put(kAppliedKey, sealer_.seal(kAppliedKey, std::to_string(applied_index)));
-  const rocksdb::Status status = db_->Write({}, &batch);
+  return write_batch(batch, synced);
+}
+
+Status Tables::write_batch(rocksdb::WriteBatch& batch, bool synced) {
+  rocksdb::WriteOptions options;
+  options.sync = synced;
+  const rocksdb::Status status = db_->Write(options, &batch);
   if (status.ok()) return ok_status();
   failed_ = true;
   return disk_error(path_, status);

@@ -18,7 +18,9 @@
 
 #include <rocksdb/db.h>
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,26 +46,55 @@ class Tables {
   static Result<std::unique_ptr<Tables>> open_read_only(const std::string& path,
                                                         const crypto::Key& key);
 
+  using Visit = std::function<void(Object)>;
+  // Calls the visitor with each of some objects.
+  using Objects = std::function<Status(const Visit&)>;
+
   Result<Content> load() const;
-  // All objects, as wire::encode_snapshot() gives them but for their order.
-  Result<std::string> snapshot() const;
+  // The same, object by object. The applied index.
+  Result<uint64_t> load(const Visit& visit) const;
   // Refused by the disk (kResourceExhausted, kInternal, kDataLoss): the tables are as before.
   Status write(const std::vector<Change>& changes, uint64_t applied_index);
-  // In one step: everything old goes, `objects` are all there is.
-  Status replace(const std::vector<Object>& objects, uint64_t applied_index);
+  // Makes what was written so far outlive a loss of power; it holds up to `applied_index` at least.
+  Status sync(uint64_t applied_index);
+  // Everything old goes, what `objects` visits is all there is. Not `at_once`: in several steps
+  // when they are many, and what a crash leaves is damaged tables; only for what lies elsewhere,
+  // too. At once: held in memory meanwhile.
+  Status replace(const Objects& objects, uint64_t applied_index, bool at_once);
+
+  // The objects as they are now, serialised, one after the other; from any thread, whatever is
+  // written meanwhile.
+  class Reader {
+   public:
+    Reader(std::string path, std::shared_ptr<rocksdb::DB> db, const crypto::Sealer& sealer);
+    ~Reader();
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+    // Nothing at the end.
+    Result<std::optional<std::string>> next();
+
+   private:
+    const std::string path_;
+    const std::shared_ptr<rocksdb::DB> db_;
+    const crypto::Sealer sealer_;  // opens only
+    const rocksdb::Snapshot* snapshot_;
+    std::unique_ptr<rocksdb::Iterator> it_;
+  };
+  Result<std::unique_ptr<Reader>> reader();
 
  private:
-  Tables(std::string path, const crypto::Key& key, std::unique_ptr<rocksdb::DB> db);
+  Tables(std::string path, const crypto::Key& key, std::shared_ptr<rocksdb::DB> db);
   Status check_format();
   Status reopen();
   Result<uint64_t> load_applied() const;
   void put(const Object& object, rocksdb::WriteBatch& batch);
   std::string row_of(const Object& object) const;
-  Status commit(rocksdb::WriteBatch& batch, uint64_t applied_index);
+  Status write_batch(rocksdb::WriteBatch& batch, bool synced);
+  Status commit(rocksdb::WriteBatch& batch, uint64_t applied_index, bool synced = false);
   Error damaged(const std::string& what) const;
 
   std::string path_;
-  std::unique_ptr<rocksdb::DB> db_;  // none while it cannot be opened again
+  std::shared_ptr<rocksdb::DB> db_;  // none while it cannot be opened again
   bool failed_ = false;              // a write did: RocksDB takes no others
   crypto::Sealer sealer_;
 };

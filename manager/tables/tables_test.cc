@@ -59,7 +59,7 @@ class TablesTest : public ::testing::Test {
   }
   void apply(StateMachine& machine, const Result<Command>& command) {
     ASSERT_TRUE(command.ok()) << command.error().message;
-    machine.apply(machine.applied_index() + 1, 1, wire::encode_command(*command));
+    ASSERT_TRUE(machine.apply(machine.applied_index() + 1, 1, wire::encode_command(*command)));
     ASSERT_TRUE(machine.last_answer().ok()) << machine.last_answer().error().message;
   }
 
@@ -84,8 +84,20 @@ TEST_F(TablesTest, EverythingIsThereAfterReopening) {
 TEST_F(TablesTest, ASnapshotReplacesEverything) {
   auto source = open();
   fill(*source, 10);
-  const std::string snapshot = source->snapshot();
-  const auto objects = source->store().objects();
+  auto reading = source->snapshot(source->applied_index());
+  // What is applied later is not in it.
+  const auto before = source->store().objects();
+  fill(*source, 7);
+  std::string snapshot;
+  while (true) {
+    const auto piece = reading->next(1000);
+    ASSERT_TRUE(piece) << piece.error().message;
+    if (piece->empty()) break;
+    EXPECT_LT(piece->size(), 5000U);
+    snapshot += *piece;
+  }
+  reading.reset();
+  const auto objects = before;
   source.reset();
   path_ += "/other";
   std::filesystem::create_directory(path_);
@@ -93,7 +105,7 @@ TEST_F(TablesTest, ASnapshotReplacesEverything) {
   fill(*machine, 20);
   bool replaced = false;
   machine->listen({{}, [&] { replaced = true; }, {}});
-  ASSERT_TRUE(machine->restore(1000, snapshot).ok());
+  ASSERT_TRUE(machine->restore(1000, raft::snapshot_text(snapshot)).ok());
   EXPECT_TRUE(replaced);
   EXPECT_TRUE(machine->store().objects() == objects);
   machine.reset();
@@ -103,38 +115,87 @@ TEST_F(TablesTest, ASnapshotReplacesEverything) {
   path_ = std::filesystem::path(path_).parent_path();
 }
 
-TEST_F(TablesTest, ASnapshotTakenLaterIsOfTheMomentItWasAskedFor) {
+TEST_F(TablesTest, WhatWasMadeDurableCountsWhereItWas) {
   auto machine = open();
-  StateMachine::Listener listener;
-  listener.post = [](const std::function<void()>& work) { work(); };
-  machine->listen(listener);
-  fill(*machine, 50);
+  fill(*machine, 3);
+  // Entries that change nothing are not in the tables, until they are made durable.
+  const auto refused = machine->apply(
+      machine->applied_index() + 1, 1,
+      wire::encode_command({{5}, 1, RemoveNode{NodeId(std::string(kIdLength, 'x')), false}}));
+  ASSERT_TRUE(refused);
+  // Nor is an entry that is no command.
+  const auto applied = machine->applied_index() + 1;
+  auto state = machine->snapshot(applied);
+  EXPECT_GT(state->size_hint(), 0U);
+  ASSERT_TRUE(state->make_durable());
+  state.reset();  // it holds the tables
+  machine.reset();
+  machine = open();
+  EXPECT_EQ(machine->applied_index(), applied);
+}
+
+TEST_F(TablesTest, WhatIsMadeDurableLateTakesNothingBack) {
+  auto machine = open();
+  fill(*machine, 3);
+  auto state = machine->snapshot(machine->applied_index());
+  fill(*machine, 4);
+  const auto applied = machine->applied_index();
   const auto objects = machine->store().objects();
-  std::promise<std::optional<std::string>> taken;
-  machine->snapshot_later(
-      [&](std::optional<std::string> data) { taken.set_value(std::move(data)); });
-  fill(*machine, 200);
-  const auto data = taken.get_future().get();
-  ASSERT_TRUE(data.has_value());
   machine->drain();
-  ASSERT_TRUE(machine->restore(machine->applied_index() + 1, *data).ok());
+  ASSERT_TRUE(state->make_durable());
+  state.reset();
+  machine.reset();
+  machine = open();
+  EXPECT_EQ(machine->applied_index(), applied);
   EXPECT_TRUE(machine->store().objects() == objects);
+}
+
+TEST_F(TablesTest, WhatLiesNowhereElseIsReplacedInOneStep) {
+  {
+    auto machine = open();
+    fill(*machine, 3);
+  }
+  // It breaks off after more than one write batch's worth.
+  const auto broken = [](const Tables::Visit& visit) -> Status {
+    for (int i = 0; i < 100; ++i) {
+      Network network;
+      network.id = NetworkId(std::to_string(i) + std::string(kIdLength - 3, 'n'));
+      network.spec.labels["large"] = std::string(60'000, 'x');
+      visit(network);
+    }
+    return resource_exhausted("the disk");
+  };
+  auto tables = Tables::open(path_ + "/tables", kKey);
+  ASSERT_TRUE(tables.ok());
+  const auto before = (*tables)->load();
+  ASSERT_TRUE(before.ok());
+  EXPECT_FALSE((*tables)->replace(broken, 1000, true).ok());
+  const auto after = (*tables)->load();
+  ASSERT_TRUE(after.ok()) << after.error().message;
+  EXPECT_EQ(after->applied_index, before->applied_index);
+  EXPECT_TRUE(after->objects == before->objects);
+  EXPECT_FALSE((*tables)->replace(broken, 1000, false).ok());
+  EXPECT_EQ((*tables)->load().error().code, ErrorClass::kDataLoss);
 }
 
 TEST_F(TablesTest, ABadSnapshotChangesNothing) {
   auto machine = open();
   fill(*machine, 3);
   const auto objects = machine->store().objects();
-  EXPECT_EQ(machine->restore(1000, "nonsense").error().code, ErrorClass::kDataLoss);
+  EXPECT_EQ(machine->restore(1000, raft::snapshot_text("nonsense")).error().code,
+            ErrorClass::kDataLoss);
   EXPECT_TRUE(machine->store().objects() == objects);
 }
 
-TEST_F(TablesTest, AnUnreadableEntryChangesNothingAndIsAnswered) {
+TEST_F(TablesTest, AnUnreadableEntryIsNotApplied) {
   auto machine = open();
   fill(*machine, 1);
   const auto objects = machine->store().objects();
-  machine->apply(machine->applied_index() + 1, 1, "nonsense");
-  EXPECT_EQ(machine->last_answer().error().code, ErrorClass::kDataLoss);
+  const auto applied = machine->applied_index();
+  const auto result = machine->apply(applied + 1, 1, "nonsense");
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorClass::kDataLoss);
+  EXPECT_EQ(machine->applied_index(), applied);
   EXPECT_TRUE(machine->store().objects() == objects);
 }
 

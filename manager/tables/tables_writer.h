@@ -11,6 +11,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -36,10 +37,14 @@ class TablesWriter {
       : tables_(std::move(tables)), thread_("tables") {}
 
   void write(std::vector<Change> changes, uint64_t applied_index);
-  void replace(std::vector<Object> objects, uint64_t applied_index);
-  // The state after all that was given before, as a snapshot (manager/wire); from the thread of the
-  // tables. Nothing when they are behind.
-  void snapshot(std::function<void(std::optional<std::string>)> done);
+  // As Tables::replace(); `objects` is called on the thread.
+  void replace(Tables::Objects objects, uint64_t applied_index, bool at_once);
+  // The objects as of everything given so far; waits for that, and is for another thread than the
+  // caller's. kUnavailable: the tables are behind.
+  std::future<Result<std::unique_ptr<Tables::Reader>>> reader();
+  // Everything given so far, and that nothing is missing up to `applied_index`, outlives a loss of
+  // power.
+  std::future<Status> sync(uint64_t applied_index);
 
   // Whether replace() is due: what was given to write() was dropped.
   bool behind() const;
@@ -50,16 +55,20 @@ class TablesWriter {
 
  private:
   struct Job {
-    std::optional<std::vector<Object>> objects;  // replace
+    Tables::Objects objects;  // replace
+    bool at_once = false;
     std::vector<Change> changes;
     uint64_t applied_index = 0;
-    std::function<void(std::optional<std::string>)> snapshot;  // nothing to write: one to be taken
+    std::function<void(bool reached)> mark;  // instead: called in its turn, on the thread
   };
 
+  template <typename T>
+  std::future<Result<T>> after_all(std::function<Result<T>()> work);
+  void fall_behind();
   void schedule(bool at_once);
   void run();
+  bool run_to_mark();
   Status perform(std::span<Job> jobs);
-  void give_up(std::vector<Job> jobs);
 
   const std::unique_ptr<Tables> tables_;
   mutable std::mutex mutex_;  // guards what follows

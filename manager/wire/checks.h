@@ -2,7 +2,9 @@
 #pragma once
 
 #include <google/protobuf/map.h>
+#include <google/protobuf/message.h>
 #include <google/protobuf/repeated_field.h>
+#include <google/protobuf/unknown_field_set.h>
 
 #include <map>
 #include <optional>
@@ -11,6 +13,7 @@
 
 #include "base/types/id.h"
 #include "base/types/result.h"
+#include "manager/model/unknown.h"
 
 namespace shoal::manager::wire {
 
@@ -50,6 +53,25 @@ Result<std::optional<T>> optionally_parsed(const std::string& value, const char*
   auto result = T::parse(value);
   if (!result) return result.error().wrap(field);
   return std::optional<T>(std::move(*result));
+}
+
+// Above what any version adds; keeps a stranger from filling memory with what nobody reads.
+inline constexpr size_t kMaxUnknown = 16U << 10;
+
+inline Result<Unknown> unknown_of(const google::protobuf::Message& message) {
+  const auto& fields = message.GetReflection()->GetUnknownFields(message);
+  if (fields.empty()) return Unknown();
+  std::string bytes;
+  fields.SerializeToString(&bytes);
+  if (bytes.size() > kMaxUnknown) return invalid_argument("too many fields of a newer version");
+  return Unknown(std::move(bytes));
+}
+
+inline void put_unknown(const Unknown& unknown, google::protobuf::Message& message) {
+  if (unknown.fields().empty()) return;
+  google::protobuf::UnknownFieldSet fields;
+  fields.ParseFromArray(unknown.fields().data(), static_cast<int>(unknown.fields().size()));
+  message.GetReflection()->MutableUnknownFields(&message)->MergeFrom(fields);
 }
 
 // Each element through `translate`, bounded.

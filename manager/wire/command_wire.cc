@@ -168,7 +168,7 @@ Result<Operation> operation_from_wire(const store::Command& message) {
     case store::Command::OP_NOT_SET:
       break;
   }
-  return invalid_argument("its operation is not known to this version of shoald");
+  return unimplemented("its operation is not known to this version of shoald: upgrade it");
 }
 
 }  // namespace shoal::manager::wire

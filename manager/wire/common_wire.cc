@@ -49,6 +49,7 @@ common::EndpointSpec to_wire(const EndpointSpec& spec) {
   out.set_name(spec.name);
   for (const std::string& alias : spec.aliases) out.add_aliases(alias);
   for (const Ip& address : spec.addresses) out.add_addresses(address.str());
+  put_unknown(spec.unknown, out);
   return out;
 }
 
@@ -60,6 +61,7 @@ Result<EndpointSpec> from_wire(const common::EndpointSpec& spec) {
       [](const std::string& alias) { return text(alias, "an alias", kMaxText); }));
   out.addresses = SHOAL_TRY(list<Ip>(spec.addresses(), "addresses", kMaxList,
                                      [](const std::string& ip) { return Ip::parse(ip); }));
+  out.unknown = SHOAL_TRY(unknown_of(spec));
   return out;
 }
 
@@ -73,6 +75,7 @@ common::Endpoint to_wire(const Endpoint& endpoint) {
   out.set_mac(endpoint.mac.str());
   out.set_created_at(endpoint.created_at.nanoseconds);
   out.set_version(endpoint.version);
+  put_unknown(endpoint.unknown, out);
   return out;
 }
 
@@ -88,6 +91,7 @@ Result<Endpoint> from_wire(const common::Endpoint& endpoint) {
   out.mac = SHOAL_TRY(parsed<Mac>(endpoint.mac(), "the endpoint's MAC"));
   out.created_at = {endpoint.created_at()};
   out.version = endpoint.version();
+  out.unknown = SHOAL_TRY(unknown_of(endpoint));
   return out;
 }
 
@@ -99,6 +103,7 @@ common::GossipKeyRing to_wire(const GossipKeyRing& ring) {
     item->set_key(key.key);
   }
   out.set_primary(static_cast<uint32_t>(ring.primary));
+  put_unknown(ring.unknown, out);
   return out;
 }
 
@@ -117,6 +122,7 @@ Result<GossipKeyRing> from_wire(const common::GossipKeyRing& ring) {
   if (!out.keys.empty() && out.primary >= out.keys.size()) {
     return invalid_argument("the gossip key ring's primary is not one of its keys");
   }
+  out.unknown = SHOAL_TRY(unknown_of(ring));
   return out;
 }
 

@@ -30,6 +30,7 @@ common::Subnet to_wire(const SubnetSpec& subnet) {
   if (subnet.subnet) out.set_subnet(subnet.subnet->str());
   if (subnet.gateway) out.set_gateway(subnet.gateway->str());
   put_common(out, subnet.ip_range, subnet.aux_addresses);
+  put_unknown(subnet.unknown, out);
   return out;
 }
 
@@ -39,6 +40,7 @@ Result<SubnetSpec> spec_from_wire(const common::Subnet& subnet) {
   out.gateway = SHOAL_TRY(optionally_parsed<Ip>(subnet.gateway(), "the gateway"));
   out.ip_range = SHOAL_TRY(optionally_parsed<Prefix>(subnet.ip_range(), "the IP range"));
   out.aux_addresses = SHOAL_TRY(auxiliary(subnet.aux_addresses()));
+  out.unknown = SHOAL_TRY(unknown_of(subnet));
   return out;
 }
 
@@ -47,6 +49,7 @@ common::Subnet to_wire(const Subnet& subnet) {
   out.set_subnet(subnet.prefix.str());
   out.set_gateway(subnet.gateway.str());
   put_common(out, subnet.ip_range, subnet.aux_addresses);
+  put_unknown(subnet.unknown, out);
   return out;
 }
 
@@ -56,6 +59,7 @@ Result<Subnet> from_wire(const common::Subnet& subnet) {
   out.gateway = SHOAL_TRY(parsed<Ip>(subnet.gateway(), "the gateway"));
   out.ip_range = SHOAL_TRY(optionally_parsed<Prefix>(subnet.ip_range(), "the IP range"));
   out.aux_addresses = SHOAL_TRY(auxiliary(subnet.aux_addresses()));
+  out.unknown = SHOAL_TRY(unknown_of(subnet));
   return out;
 }
 
@@ -70,6 +74,7 @@ common::NetworkSpec to_wire(const NetworkSpec& spec) {
   for (const SubnetSpec& subnet : spec.subnets) *out.add_subnets() = to_wire(subnet);
   out.mutable_options()->insert(spec.options.begin(), spec.options.end());
   out.mutable_labels()->insert(spec.labels.begin(), spec.labels.end());
+  put_unknown(spec.unknown, out);
   return out;
 }
 
@@ -87,6 +92,7 @@ Result<NetworkSpec> from_wire(const common::NetworkSpec& spec) {
                        [](const common::Subnet& subnet) { return spec_from_wire(subnet); }));
   out.options = SHOAL_TRY(labels(spec.options(), "options"));
   out.labels = SHOAL_TRY(labels(spec.labels(), "labels"));
+  out.unknown = SHOAL_TRY(unknown_of(spec));
   return out;
 }
 
@@ -99,6 +105,7 @@ common::Network to_wire(const Network& network) {
   out.set_created_at(network.created_at.nanoseconds);
   out.set_updated_at(network.updated_at.nanoseconds);
   out.set_version(network.version);
+  put_unknown(network.unknown, out);
   return out;
 }
 
@@ -116,6 +123,7 @@ Result<Network> from_wire(const common::Network& network) {
   out.created_at = {network.created_at()};
   out.updated_at = {network.updated_at()};
   out.version = network.version();
+  out.unknown = SHOAL_TRY(unknown_of(network));
   return out;
 }
 

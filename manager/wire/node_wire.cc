@@ -27,6 +27,7 @@ common::NodeSpec to_wire(const NodeSpec& spec) {
   out.set_role(to_wire(spec.role));
   out.set_availability(to_wire(spec.availability));
   out.mutable_labels()->insert(spec.labels.begin(), spec.labels.end());
+  put_unknown(spec.unknown, out);
   return out;
 }
 
@@ -35,6 +36,7 @@ Result<NodeSpec> from_wire(const common::NodeSpec& spec) {
   out.role = SHOAL_TRY(from_wire(spec.role()));
   out.availability = SHOAL_TRY(from_wire(spec.availability()));
   out.labels = SHOAL_TRY(labels(spec.labels(), "labels"));
+  out.unknown = SHOAL_TRY(unknown_of(spec));
   return out;
 }
 
@@ -47,6 +49,8 @@ common::NodeDescription to_wire(const NodeDescription& description) {
   out.set_kernel(description.kernel);
   for (const std::string& feature : description.features) out.add_features(feature);
   for (const Prefix& route : description.host_routes) out.add_host_routes(route.str());
+  out.set_state_version(description.state_version);
+  put_unknown(description.unknown, out);
   return out;
 }
 
@@ -63,6 +67,8 @@ Result<NodeDescription> from_wire(const common::NodeDescription& description) {
   out.host_routes =
       SHOAL_TRY(list<Prefix>(description.host_routes(), "host routes", kMaxList,
                              [](const std::string& route) { return Prefix::parse(route); }));
+  out.state_version = description.state_version();
+  out.unknown = SHOAL_TRY(unknown_of(description));
   return out;
 }
 
@@ -71,6 +77,7 @@ common::NodeAddresses to_wire(const NodeAddresses& addresses) {
   if (addresses.control) out.set_control(addresses.control->str());
   if (addresses.gossip) out.set_gossip(addresses.gossip->str());
   if (addresses.data_path) out.set_data_path(addresses.data_path->str());
+  put_unknown(addresses.unknown, out);
   return out;
 }
 
@@ -86,6 +93,7 @@ Result<NodeAddresses> from_wire(const common::NodeAddresses& addresses) {
   out.control = SHOAL_TRY(address(addresses.control(), "the control address"));
   out.gossip = SHOAL_TRY(address(addresses.gossip(), "the gossip address"));
   out.data_path = SHOAL_TRY(optionally_parsed<Ip>(addresses.data_path(), "the data path address"));
+  out.unknown = SHOAL_TRY(unknown_of(addresses));
   return out;
 }
 
@@ -93,6 +101,7 @@ common::NodeStatus to_wire(const NodeStatus& status) {
   common::NodeStatus out;
   out.set_state(to_wire(status.state));
   out.set_message(status.message);
+  put_unknown(status.unknown, out);
   return out;
 }
 
@@ -100,6 +109,7 @@ Result<NodeStatus> from_wire(const common::NodeStatus& status) {
   NodeStatus out;
   out.state = SHOAL_TRY(from_wire(status.state()));
   out.message = SHOAL_TRY(text(status.message(), "the status message", kMaxText));
+  out.unknown = SHOAL_TRY(unknown_of(status));
   return out;
 }
 
@@ -114,6 +124,7 @@ common::Node to_wire(const Node& node) {
   out.set_created_at(node.created_at.nanoseconds);
   out.set_version(node.version);
   out.set_certified_role(to_wire(node.certified_role));
+  put_unknown(node.unknown, out);
   return out;
 }
 
@@ -128,6 +139,7 @@ Result<Node> from_wire(const common::Node& node) {
   out.created_at = {node.created_at()};
   out.version = node.version();
   out.certified_role = SHOAL_TRY(from_wire(node.certified_role()));
+  out.unknown = SHOAL_TRY(unknown_of(node));
   return out;
 }
 

@@ -107,6 +107,7 @@ store::Cluster to_wire(const Cluster& cluster) {
     out.add_removed_nodes_expire_at(node.expires_at.nanoseconds);
   }
   out.set_next_vni(cluster.next_vni.value);
+  put_unknown(cluster.unknown, out);
   return out;
 }
 
@@ -154,6 +155,7 @@ Result<Cluster> from_wire(const store::Cluster& cluster) {
     return invalid_argument("the next VNI does not fit 24 bits");
   }
   out.next_vni = Vni{cluster.next_vni()};
+  out.unknown = SHOAL_TRY(unknown_of(cluster));
   return out;
 }
 
@@ -197,7 +199,7 @@ Result<Object> from_wire(const store::Object& object) {
     case store::Object::OBJECT_NOT_SET:
       break;
   }
-  return invalid_argument("its kind is not known to this version of shoald");
+  return unimplemented("its kind is not known to this version of shoald: upgrade it");
 }
 
 }  // namespace shoal::manager::wire

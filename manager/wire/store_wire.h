@@ -6,6 +6,7 @@
 // (map entries in order): equal objects give equal bytes. Thread-safe: no state.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,8 +16,9 @@
 
 namespace shoal::manager::wire {
 
-// Written in every command and snapshot; a higher one is refused (a newer manager wrote it).
-inline constexpr uint32_t kFormatVersion = 1;
+// Of the form of a snapshot; a command has the version of its operation. A higher one than is known
+// is refused (a newer manager wrote it). A new kind of object needs no new form.
+inline constexpr uint32_t kSnapshotVersion = 1;
 inline constexpr size_t kMaxPem = 64U << 10;  // a certificate or key, bytes
 inline constexpr size_t kSecretSize = 16;
 inline constexpr size_t kMaxPools = 256;
@@ -30,9 +32,14 @@ std::string encode_object(const Object& object);
 Result<Object> decode_object(std::string_view bytes);
 
 std::string encode_snapshot(const std::vector<Object>& objects);
-// The same piece by piece: the head, then each object as encode_object() gave it.
+// The same piece by piece, for a state that is not to be held twice: the head, then each object as
+// encode_object() gave it.
 std::string snapshot_head();
 void add_to_snapshot(std::string_view object, std::string& snapshot);
 Result<std::vector<Object>> decode_snapshot(std::string_view bytes);
+
+// Calls `visit` with each object. `next` gives the bytes piece by piece, empty at their end.
+Status decode_snapshot(const std::function<Result<std::string>()>& next,
+                       const std::function<void(Object)>& visit);
 
 }  // namespace shoal::manager::wire

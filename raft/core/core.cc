@@ -202,16 +202,20 @@ Effects Core::take_effects() {
   if (log_.has_next_committed()) {
     effects.committed = log_.next_committed(config_.max_apply_bytes);
     log_.applied_to(effects.committed.back().index);
+    bool changed = false;
     for (const Entry& entry : effects.committed) {
-      if (entry.type == EntryType::kConfChange) apply_conf_entry(entry);
+      if (entry.type == EntryType::kConfChange) {
+        apply_conf_entry(entry);
+        changed = true;
+      }
       if (role_ == Role::kLeader) {
         uncommitted_bytes_ -= std::min(uncommitted_bytes_, entry_bytes(entry));
       }
     }
+    follow_changes(changed);
   }
-  if (!effects.committed.empty()) maybe_leave_joint();
   if (config_.on_removal == OnRemoval::kHandOver && role_ == Role::kLeader && !self_is_voter() &&
-      committed_in_term()) {
+      committed_in_term() && log_.applied() >= confirmation_) {
     SHOAL_MARK("membership: a removed leader retires");
     retire();
   }

@@ -63,6 +63,9 @@ struct CoreConfig {
   // (it delays their first vote after a start). Needs check_quorum.
   bool lease_reads = false;
   OnRemoval on_removal = OnRemoval::kHandOver;
+  // A leader appends an entry of its own after every change of members it applies; see
+  // Core::confirmation(). Published scenarios know no such entry.
+  bool confirm_changes = true;
 };
 
 enum class Role : uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };
@@ -176,6 +179,11 @@ class Core {
   const Configuration& configuration() const { return configuration_; }
   const std::map<RaftId, Progress>& progress() const { return progress_; }  // leader only
   const CoreCounters& counters() const { return counters_; }
+  // Of a leader: the entry that confirms the changes of members applied so far. The commit index is
+  // saved lazily, so a committed change may be forgotten when all restart, and then the quorum it
+  // replaced is needed again. Whoever has this entry saved has saved that the changes before it are
+  // committed; when it is committed, a quorum of the new voters can do without anybody else.
+  Position confirmation() const;
   // Whether a leader heard from this member within an election timeout.
   bool recently_heard(RaftId id) const;
 
@@ -229,7 +237,8 @@ class Core {
   void apply_conf_entry(const Entry& entry);
   Result<Position> append_change(const ConfChangeSet& set);
   bool lags(RaftId id) const;
-  void maybe_leave_joint();
+  bool maybe_leave_joint();
+  void follow_changes(bool changed);
   void adopt(Configuration next);
   void members_changed();
   void retire();
@@ -301,6 +310,7 @@ class Core {
   Instant heartbeat_deadline_;
   Instant notice_deadline_ = Instant::max();  // when followers are told of commits at the latest
   Index pending_conf_index_ = 0;              // no new change before this one is applied
+  Index confirmation_ = 0;
   RaftId transferee_ = 0;
   Instant transfer_deadline_;
   uint64_t read_round_ = 0;                         // never goes back

@@ -37,6 +37,7 @@ class CoreTest : public ::testing::Test {
       for (auto& entry : effects.committed) committed_.push_back(entry);
       for (auto& read : effects.reads) reads_.push_back(read);
       for (const RaftId to : effects.snapshot_requests) wanted_.push_back(to);
+      if (effects.hard_state) hard_state_ = *effects.hard_state;
       if (effects.persist_seq != 0 && saving_) core_->persisted(effects.persist_seq, now_);
       last_seq_ = std::max(last_seq_, effects.persist_seq);
     }
@@ -77,6 +78,7 @@ class CoreTest : public ::testing::Test {
   std::unique_ptr<Core> core_;
   bool saving_ = true;
   uint64_t last_seq_ = 0;
+  HardState hard_state_;
   std::vector<Entry> committed_;
   std::vector<ReadState> reads_;
   std::vector<RaftId> wanted_;
@@ -120,6 +122,27 @@ TEST_F(CoreTest, OwnCopyCountsWhenDurable) {
   EXPECT_EQ(core_->log().committed(), 2U) << "one durable copy of three";
   core_->persisted(last_seq_, now_);
   EXPECT_EQ(core_->log().committed(), 3U);
+}
+
+// The disk has that entry, until the save of what had replaced it overwrites it.
+TEST_F(CoreTest, ASaveOfAnEarlierTermDoesNotCountForWhatWasWrittenAgain) {
+  start(3);
+  saving_ = false;
+  const auto append = [&](RaftId leader, Term term, std::vector<Entry> entries) {
+    Message message = from(leader, MessageType::kAppend, term);
+    message.index = message.log_term = 1;
+    message.entries = std::move(entries);
+    receive(message);
+    return last_seq_;
+  };
+  const Entry first{.term = 2, .index = 2, .data = "a"};
+  const uint64_t old_save = append(2, 2, {first});
+  append(3, 3, {{.term = 3, .index = 2, .data = "b"}});
+  const uint64_t new_save = append(2, 4, {first, {.term = 4, .index = 3, .data = "c"}});
+  core_->persisted(old_save, now_);
+  EXPECT_EQ(core_->log().stable(), 1U);
+  core_->persisted(new_save, now_);
+  EXPECT_EQ(core_->log().stable(), 3U);
 }
 
 TEST_F(CoreTest, PreVoteDoesNotRaiseTheTerm) {
@@ -276,9 +299,32 @@ TEST_F(CoreTest, RemovedLeaderHandsOver) {
   ack(3, 2);
   ASSERT_TRUE(core_->propose_conf_change({ConfChangeKind::kRemove, {.id = 1}}, now_));
   pump();
-  const auto sent = ack(2, 3);
+  ack(2, 3);
+  EXPECT_FALSE(core_->configuration().contains(1));
+  ack(2, 4);
+  EXPECT_EQ(core_->role(), Role::kLeader) << "until its removal is confirmed by those who stay";
+  const auto sent = ack(3, 4);
   EXPECT_EQ(core_->role(), Role::kFollower);
   EXPECT_EQ(count(sent, MessageType::kTimeoutNow), 1U);
+}
+
+// Who restarts with the entry after a change knows that the change is committed.
+TEST_F(CoreTest, AChangeIsConfirmedByAnEntryOfTheNewQuorum) {
+  start(3);
+  lead();
+  ack(2, 2);
+  ASSERT_TRUE(core_->propose_conf_change({ConfChangeKind::kRemove, {.id = 3}}, now_));
+  pump();
+  EXPECT_LT(hard_state_.commit, 3U);
+  const auto sent = ack(3, 3);
+  EXPECT_EQ(core_->confirmation().index, 4U);
+  EXPECT_EQ(hard_state_.commit, 3U) << "saved with the confirmation";
+  ASSERT_FALSE(sent.empty());
+  EXPECT_EQ(sent.back().entries.at(0).index, 4U);
+  EXPECT_EQ(sent.back().commit, 3U) << "and by who receives it";
+  EXPECT_EQ(core_->log().committed(), 3U);
+  ack(2, 4);
+  EXPECT_EQ(core_->log().committed(), 4U);
 }
 
 TEST_F(CoreTest, ReadsWaitForAQuorumAfterTheQuestion) {

@@ -170,6 +170,7 @@ void Core::become_leader() {
   lease_broken_ = false;
   beats_.clear();
   append_own(EntryType::kNoop, "");
+  confirmation_ = config_.confirm_changes ? log_.last_index() : 0;
   heartbeat_deadline_ = now_ + config_.heartbeat_interval;
   broadcast_append();
 }

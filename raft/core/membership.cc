@@ -61,15 +61,32 @@ Result<Position> Core::append_change(const ConfChangeSet& set) {
 
 // A joint configuration that is to end by itself ends as soon as it is in effect here; after a
 // change of leaders, when the new one has applied what it found.
-void Core::maybe_leave_joint() {
-  if (role_ == Role::kLeader && configuration_.leaves_joint_itself() &&
-      pending_conf_index_ <= log_.applied()) {
-    SHOAL_MARK("membership: the joint configuration is left");
-    if (log_.term(pending_conf_index_) != term_) {
-      SHOAL_MARK("membership: the joint configuration is left by another leader");
-    }
-    (void)append_change({});
+bool Core::maybe_leave_joint() {
+  if (role_ != Role::kLeader || !configuration_.leaves_joint_itself() ||
+      pending_conf_index_ > log_.applied()) {
+    return false;
   }
+  SHOAL_MARK("membership: the joint configuration is left");
+  if (log_.term(pending_conf_index_) != term_) {
+    SHOAL_MARK("membership: the joint configuration is left by another leader");
+  }
+  (void)append_change({});
+  return true;
+}
+
+// Whatever is appended now goes with a commit index that covers what was applied.
+void Core::follow_changes(bool changed) {
+  const bool left = maybe_leave_joint();
+  if (!changed || role_ != Role::kLeader || !config_.confirm_changes) return;
+  if (!left) {
+    append_own(EntryType::kNoop, "");
+    broadcast_append();
+  }
+  confirmation_ = log_.last_index();
+}
+
+Position Core::confirmation() const {
+  return role_ == Role::kLeader ? Position{confirmation_, term_} : Position{};
 }
 
 Progress Core::make_progress(Index next) const {
@@ -123,8 +140,8 @@ void Core::members_changed() {
   }
 }
 
-// A leader that is no longer a member has done its last duty when its term has a committed entry:
-// it tells the others, and lets the best of them go on at once.
+// A leader that is no longer a member has done its last duty when its term has a committed entry
+// and its removal is confirmed: it tells the others, and lets the best of them go on at once.
 void Core::retire() {
   broadcast_append();
   RaftId best = 0;

@@ -1,7 +1,6 @@
-// The driver's other half: proposals and reads, applying, snapshots of the own state.
+// Proposals and reads, applying what is committed.
 #include <algorithm>
 
-#include "base/types/check.h"
 #include "base/types/mark.h"
 #include "raft/driver/driver.h"
 
@@ -98,16 +97,27 @@ void Driver::ask_reads() {
 void Driver::apply(const std::vector<Entry>& entries) {
   const auto run = run_;
   for (const Entry& entry : entries) {
-    std::string result;
-    if (entry.type == EntryType::kCommand) {
-      result = machine_.apply(entry.index, entry.term, entry.data);
-    } else if (entry.type == EntryType::kConfChange) {
-      if (const auto set = decode_conf_changes(entry.data)) configuration_.apply(*set);
-      machine_.on_applied_conf(entry.index, configuration_.list());
+    auto result = apply_one(entry);
+    if (!result) {
+      return fail("raft entry " + std::to_string(entry.index) + " cannot be applied here",
+                  result.error(), kNever);
     }
-    settle(entry.index, entry.term, std::move(result));
+    bytes_since_snapshot_ += entry_bytes(entry);
+    if (entry.type == EntryType::kConfChange) await_confirmation(entry);
+    settle(entry.index, entry.term, std::move(*result));
     if (run != run_) return;
   }
+}
+
+Result<std::string> Driver::apply_one(const Entry& entry) {
+  if (entry.type == EntryType::kCommand) {
+    return machine_.apply(entry.index, entry.term, entry.data);
+  }
+  if (entry.type == EntryType::kConfChange) {
+    configuration_.apply(SHOAL_TRY(decode_conf_changes(entry.data)));
+    machine_.on_applied_conf(entry.index, configuration_.list());
+  }
+  return std::string();
 }
 
 // The entry at `index` is decided: its proposer gets the result, and proposals that had hoped for
@@ -126,10 +136,31 @@ void Driver::settle(Index index, Term term, std::string result) {
   }
 }
 
+// Who proposed a change hears of it when it is confirmed; or, when that is not for us to see, that
+// it is not known.
+void Driver::await_confirmation(const Entry& entry) {
+  const auto found = proposals_.find({entry.index, entry.term});
+  if (found == proposals_.end() || !core_) return;
+  const Proposal asked = std::move(found->second);
+  proposals_.erase(found);
+  const Error unsure = deadline_exceeded(
+      "leadership changed before the change of members was confirmed: look at them, and try again");
+  const Position by = core_->confirmation();
+  if (by.index <= entry.index) {
+    SHOAL_MARK("membership: a change is confirmed by another leader");
+    return asked.done(unsure);
+  }
+  proposals_[{by.index, by.term}] = {
+      asked.deadline, [done = asked.done, unsure](const Result<std::string>& result) {
+        done(result ? result : Result<std::string>(unsure));
+      }};
+}
+
 Status Driver::install(const Snapshot& snapshot) {
-  const Status restored = machine_.restore(snapshot.meta.index, snapshot.data);
-  if (!restored) return restored;
+  SHOAL_TRY(machine_.restore(snapshot.meta.index, snapshot.data));
   snapshot_index_ = snapshot.meta.index;
+  bytes_since_snapshot_ = 0;
+  sendable_.reset();
   configuration_ = Configuration(snapshot.meta.members);
   machine_.on_applied_conf(snapshot.meta.index, snapshot.meta.members);
   while (!proposals_.empty() && proposals_.begin()->first.first <= snapshot_index_) {
@@ -221,104 +252,8 @@ void Driver::told(const SoftState& soft) {
           "this node was removed while it led; the change may or may not have happened"));
     }
   }
+  forget_sendable();
   observer_.on_leader_change(soft.leader, soft.term, self);
-}
-
-std::shared_ptr<const Snapshot> Driver::make_snapshot() {
-  // A leader's own vote is durable, and so is what it received before.
-  SHOAL_CHECK(!installing(), "a snapshot of a state that is not there yet");
-  const Index index = core_->log().applied();
-  auto snapshot = std::make_shared<Snapshot>();
-  snapshot->meta = {index, *core_->log().term(index), configuration_.list()};
-  snapshot->data = machine_.snapshot();
-  if (snapshot->data.size() > kMaxSnapshotBytes) return nullptr;
-  return snapshot;
-}
-
-// Entries up to here may go: all but a tail, of which no more is kept than a quarter of the bound.
-Index Driver::compaction_point() const {
-  const Log& log = core_->log();
-  Index point = log.applied();
-  size_t bytes = 0;
-  while (point >= log.first_index() && log.applied() - point < config_.keep_entries) {
-    bytes += entry_bytes(log.at(point));
-    if (bytes > config_.snapshot_log_bytes / 4) {
-      SHOAL_MARK("compaction: the tail is bounded by bytes");
-      break;
-    }
-    --point;
-  }
-  return point;
-}
-
-// The log stands at a received snapshot that the state machine has not yet taken in.
-bool Driver::installing() const {
-  return std::any_of(saving_.begin(), saving_.end(),
-                     [](const Saving& saving) { return saving.snapshot != nullptr; });
-}
-
-bool Driver::snapshot_due() const {
-  const Log& log = core_->log();
-  const Index last = std::max(snapshot_index_, snapshot_tried_);
-  if (snapshotting_ || installing() || log.applied() <= last) return false;
-  const bool many = log.applied() - last >= config_.snapshot_entries;
-  if (!many && log.bytes() < config_.snapshot_log_bytes) return false;
-  if (log.bytes() < snapshot_bytes_ / config_.snapshot_log_part) {
-    SHOAL_MARK("compaction: the log is small beside the state");
-    return false;
-  }
-  if (!many) SHOAL_MARK("compaction: the log is large");
-  return true;
-}
-
-void Driver::maybe_snapshot() {
-  if (!snapshot_due()) return;
-  const Log& log = core_->log();
-  const Index index = log.applied();
-  const Index to = compaction_point();
-  const Term to_term = log.term(to).value_or(0);
-  auto snapshot = std::make_shared<Snapshot>();
-  snapshot->meta = {index, *log.term(index), configuration_.list()};
-  snapshotting_ = true;
-  snapshot_tried_ = index;
-  machine_.snapshot_later(
-      [this, run = std::weak_ptr(run_), snapshot, to, to_term](std::optional<std::string> data) {
-        if (run.expired()) return;
-        if (!data) {
-          SHOAL_MARK("snapshot: the own state cannot be had now");
-          snapshotting_ = false;
-          return;
-        }
-        snapshot_bytes_ = data->size();
-        snapshot->data = std::move(*data);
-        save_snapshot(snapshot, to, to_term);
-      });
-}
-
-void Driver::save_snapshot(std::shared_ptr<const Snapshot> snapshot, Index to, Term to_term) {
-  // A newer one may have been received meanwhile.
-  const bool newer = installing() || snapshot->meta.index <= snapshot_index_;
-  if (newer) SHOAL_MARK("snapshot: an own one, overtaken by one received");
-  if (newer || snapshot->data.size() > kMaxSnapshotBytes) {
-    snapshotting_ = false;
-    return;
-  }
-  LogStore::Batch batch;
-  batch.compact_to = to;
-  batch.compact_term = to_term;
-  const Index index = snapshot->meta.index;
-  batch.snapshot = std::move(snapshot);
-  store_.save(std::move(batch), [this, run = std::weak_ptr(run_), index, to](const Status& status) {
-    if (run.expired()) return;
-    snapshotting_ = false;
-    if (!status) {
-      SHOAL_MARK("storage: saving a snapshot failed");
-      return fail(status.error());
-    }
-    snapshot_index_ = index;
-    core_->compact(to);
-    pump();
-  });
 }
 
 }  // namespace shoal::raft

@@ -52,9 +52,8 @@ Result<InitialState> Driver::load() {
     // A crash between the save of a received snapshot and its installation, or tables that lost
     // their unsynced tail.
     SHOAL_MARK("start: the tables are behind the snapshot");
-    const std::string data = SHOAL_TRY(store_.load_snapshot());
-    const Status restored = machine_.restore(snapshot_index_, data);
-    if (!restored) return restored.error();
+    const auto data = SHOAL_TRY(store_.load_snapshot());
+    SHOAL_TRY(machine_.restore(snapshot_index_, data));
     machine_.on_applied_conf(snapshot_index_, loaded.snapshot.members);
   }
   InitialState initial;
@@ -81,7 +80,7 @@ Status Driver::bootstrap(const Member& self) {
   store_.save(std::move(batch), [this, run = std::weak_ptr(run_)](const Status& status) {
     if (run.expired()) return;
     const Status started = status ? load_and_run() : status;
-    if (!started) fail(started.error());
+    if (!started) storage_failed(started.error());
   });
   return ok_status();
 }
@@ -107,6 +106,7 @@ void Driver::receive(Message message) {
 void Driver::report_snapshot(RaftId to, bool delivered) {
   if (!core_) return;
   core_->report_snapshot(to, delivered, clock_.now());
+  forget_sendable();
   pump();
 }
 
@@ -151,9 +151,8 @@ void Driver::round(Effects effects) {
   const auto run = run_;
   apply(effects.committed);
   if (run != run_) return;  // the state machine's owner stopped us
-  for (const RaftId to : effects.snapshot_requests) {
-    if (auto snapshot = make_snapshot()) core_->provide_snapshot(to, snapshot, clock_.now());
-  }
+  snapshot_wanted_.insert(effects.snapshot_requests.begin(), effects.snapshot_requests.end());
+  serve_snapshots();
   for (const ReadState& read : effects.reads) {
     const auto found = reads_.find(read.context);
     if (found != reads_.end()) found->second.index = read.index;
@@ -193,14 +192,14 @@ void Driver::persist(Effects& effects) {
 void Driver::saved(uint64_t seq, const Status& status) {
   if (!status) {
     SHOAL_MARK("storage: a save failed");
-    return fail(status.error());
+    return storage_failed(status.error());
   }
   SHOAL_CHECK(!saving_.empty() && saving_.front().seq == seq, "saves finished out of order");
   Saving done = std::move(saving_.front());
   saving_.pop_front();
   if (done.snapshot) {
     const Status installed = install(*done.snapshot);
-    if (!installed) return fail(installed.error());
+    if (!installed) return storage_failed(installed.error());
   }
   for (Message& message : done.messages) {
     const RaftId to = message.to;
@@ -218,14 +217,22 @@ void Driver::forget_run() {
   core_.reset();
   saving_.clear();
   snapshotting_ = false;
+  snapshot_tried_ = 0;
+  bytes_since_snapshot_ = 0;
+  sendable_.reset();
+  snapshot_wanted_.clear();
   run_ = std::make_shared<int>();
 }
 
-void Driver::fail(const Error& error) {
+void Driver::storage_failed(const Error& error) {
+  fail("the raft storage of this node failed", error, config_.storage_retry);
+}
+
+void Driver::fail(const std::string& what, const Error& error, Duration retry_after) {
   forget_run();
-  error_ = error.message;
-  retry_at_ = clock_.now() + config_.storage_retry;
-  const std::string why = "the raft storage of this node failed (" + error.message + ")";
+  error_ = what + ": " + error.message;
+  retry_at_ = retry_after == kNever ? Instant::max() : clock_.now() + retry_after;
+  const std::string why = what + " (" + error.message + ")";
   fail_all(deadline_exceeded(why + "; the change may or may not happen"), unavailable(why));
   if (told_leader_ != 0) {
     told_leader_ = 0;
@@ -245,7 +252,7 @@ void Driver::wake() {
     const Status started = load_and_run();
     if (!started) {
       SHOAL_MARK("storage: still failing");
-      return fail(started.error());
+      return storage_failed(started.error());
     }
     SHOAL_MARK("storage: works again");
   }

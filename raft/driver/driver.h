@@ -5,7 +5,9 @@
 // so a slow disk delays acknowledgements, not heartbeats.
 //
 // When storage fails, the driver stops taking part (no acknowledgement, no vote, no leadership),
-// says so in status(), and starts over from what is on disk every few seconds.
+// says so in status(), and starts over from what is on disk every few seconds. The same when an
+// entry cannot be applied (a newer version wrote it, and to skip it would be to diverge), but then
+// for good: only another program could go on.
 //
 // Thread rule: everything on one strand; callbacks are called there, also from inside the call that
 // took them (a refusal). They may call the driver again.
@@ -14,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,14 +30,21 @@ struct DriverConfig {
   CoreConfig core;
   // Members to talk to before the log says who they are: what a joining node was told.
   std::vector<Member> initial_peers;
-  // A snapshot is taken after this many entries or bytes; then the log keeps a tail so that a
-  // follower a little behind needs no snapshot.
+  // The state is made durable after this many applied entries or bytes, and the log before it goes,
+  // for it is held in memory. A tail of it is kept, so that a follower a little behind needs no
+  // snapshot: a short restart's worth, and no more than half of the bytes.
   Index snapshot_entries = 10000;
-  size_t snapshot_log_bytes = 8U << 20;  // the log is held in memory
-  // ... but not before the log has this part of the last snapshot's size: taking one costs as much
-  // as the state is large, and so stays in proportion to what was written.
+  size_t snapshot_log_bytes = 8U << 20;
+  Index keep_entries = 5000;
+  // Entries that a follower which answers still needs, or who is being sent a snapshot, are kept
+  // until they are so many bytes: else a snapshot would be old before it has arrived.
+  size_t hold_log_bytes = 32U << 20;
+  // A state up to this size is copied whole beside the log, and damaged tables are made anew from
+  // it. A larger copy would cost more writing than the log itself.
+  size_t max_copied_state = 8U << 20;
+  // ... nor is one made before so many bytes were applied as this part of the last one's: what is
+  // written stays in proportion to what was asked for.
   size_t snapshot_log_part = 2;
-  Index keep_entries = 500;
   // Longer than any election: an answer after it is not known to be one.
   Duration proposal_timeout = std::chrono::seconds(10);
   Duration read_timeout = std::chrono::seconds(3);
@@ -98,15 +108,16 @@ class Driver {
   //   kInvalidArgument, kResourceExhausted, kUnavailable: it did not and will not happen; or
   //   kDeadlineExceeded: leadership was lost and it may or may not happen.
   void propose(std::string command, ProposeCallback done);
-  // Adds a learner, adds or promotes a voter, or changes an address; done when in effect here. Also
-  // kConflict (another change is under way) and kUnavailable (the learner is still far behind).
-  // Adding a voter to a group of one makes both needed for progress: add a learner first, then
-  // promote.
+  // Adds a learner, adds or promotes a voter, or changes an address; done when in effect here and
+  // confirmed (Core::confirmation): from then on a quorum of the new voters is enough, whatever
+  // crashes. Also kConflict (another change is under way) and kUnavailable (the learner is still
+  // far behind). Adding a voter to a group of one makes both needed for progress, and for the
+  // answer: add a learner first, then promote.
   void add_member(const Member& member, StatusCallback done);
   // kNotFound, kConflict (the last voter). A leader may remove itself.
   void remove_member(RaftId id, StatusCallback done);
-  // Several at once, through a joint configuration; done when that is in effect here. It is left
-  // without further calls but for kJointExplicit, which an empty set ends.
+  // Several at once, through a joint configuration; done when that is in effect and confirmed. It
+  // is left without further calls but for kJointExplicit, which an empty set ends.
   void change_members(const ConfChangeSet& set, StatusCallback done);
   // On any member: done when a read of the state machine here sees everything acknowledged before
   // the call. kUnavailable: try again.
@@ -139,6 +150,8 @@ class Driver {
     std::vector<Message> messages;
   };
 
+  static constexpr Duration kNever = Duration::max();
+
   // driver.cc
   Status load_and_run();
   Result<InitialState> load();
@@ -146,7 +159,8 @@ class Driver {
   void round(Effects effects);
   void persist(Effects& effects);
   void saved(uint64_t seq, const Status& status);
-  void fail(const Error& error);
+  void fail(const std::string& what, const Error& error, Duration retry_after);
+  void storage_failed(const Error& error);
   void forget_run();
   void wake();
   void arm();
@@ -155,7 +169,9 @@ class Driver {
 
   // apply.cc
   void apply(const std::vector<Entry>& entries);
+  Result<std::string> apply_one(const Entry& entry);
   void settle(Index index, Term term, std::string result);
+  void await_confirmation(const Entry& entry);
   Status install(const Snapshot& snapshot);
   void finish_reads();
   void ask_reads();
@@ -163,13 +179,19 @@ class Driver {
   size_t pending_reads() const;
   void expire();
   void fail_all(const Error& proposals, const Error& reads);
+  void told(const SoftState& soft);
+
+  // snapshots.cc
   void maybe_snapshot();
   bool snapshot_due() const;
-  void save_snapshot(std::shared_ptr<const Snapshot> snapshot, Index to, Term to_term);
+  void serve_snapshots();
+  void write_out(std::unique_ptr<SnapshotSource> source, bool compacts, bool with_data);
+  void written_out(const Result<std::shared_ptr<const Snapshot>>& result, bool compacts);
+  void save_and_compact(const std::shared_ptr<const Snapshot>& snapshot);
+  void forget_sendable();
   bool installing() const;
-  Index compaction_point() const;
-  std::shared_ptr<const Snapshot> make_snapshot();
-  void told(const SoftState& soft);
+  Index compaction_point(Index snapshot) const;
+  Index needed_by_followers() const;
 
   const DriverConfig config_;
   LogStore& store_;
@@ -187,9 +209,13 @@ class Driver {
   bool pumping_ = false;
   std::deque<Saving> saving_;
   Index snapshot_index_ = 0;
+  // One snapshot at a time is written out, and then perhaps saved.
   bool snapshotting_ = false;
-  Index snapshot_tried_ = 0;   // what the last own one, kept or not, was taken at
-  size_t snapshot_bytes_ = 0;  // of the last own one
+  Index snapshot_tried_ = 0;                  // where it was begun last, to let go of the log
+  size_t bytes_since_snapshot_ = 0;           // of entries applied since
+  uint64_t copied_bytes_ = 0;                 // the copy made last, to let go of the log
+  std::shared_ptr<const Snapshot> sendable_;  // the newest of this run that has data
+  std::set<RaftId> snapshot_wanted_;          // by whom
   std::map<std::pair<Index, Term>, Proposal> proposals_;
   std::map<uint64_t, Read> reads_;  // by context
   uint64_t next_read_ = 0;

@@ -21,17 +21,17 @@ namespace shoal::raft {
 class StateMachine {
  public:
   virtual ~StateMachine() = default;
-  // The result goes to the callback of the proposer, on the node that proposed.
-  virtual std::string apply(Index index, Term term, std::string_view command) = 0;
-  // The whole state as of the last applied entry; at most kMaxSnapshotBytes.
-  virtual std::string snapshot() = 0;
-  // The same without holding up the strand: `done` gets, on the strand, the state as it was at this
-  // call, though it is called later. Perhaps from inside. Nothing: not now.
-  virtual void snapshot_later(std::function<void(std::optional<std::string>)> done) {
-    done(snapshot());
-  }
-  // Replaces the whole state; applied_index() is `index` afterwards. An error stops the driver.
-  virtual Status restore(Index index, std::string_view data) = 0;
+  // The result goes to the callback of the proposer, on the node that proposed. An error: this
+  // member cannot carry out what the others may; nothing has changed and the driver stops taking
+  // part, for to go on would be to diverge.
+  virtual Result<std::string> apply(Index index, Term term, std::string_view command) = 0;
+  // The state as of now, to be read on another thread while more is applied. Cheap, whatever the
+  // size. `index` is the last entry applied, which need not be a command: made durable, the state
+  // counts as applied up to there.
+  virtual std::unique_ptr<SnapshotSource> snapshot(Index index) = 0;
+  // Replaces the whole state; applied_index() is `index` afterwards. After an error the old state
+  // is there, and the driver stops.
+  virtual Status restore(Index index, const std::shared_ptr<const SnapshotData>& data) = 0;
   // The last applied command, 0 at first.
   virtual Index applied_index() const = 0;
   // The members after the entry at `index`; called in order with apply().
@@ -44,6 +44,8 @@ class StateMachine {
 // Log, hard state and one snapshot, durable.
 class LogStore {
  public:
+  using SnapshotCallback = std::function<void(Result<std::shared_ptr<const Snapshot>>)>;
+
   struct Loaded {
     HardState hard_state;
     SnapshotMeta snapshot;  // index 0: none
@@ -59,7 +61,7 @@ class LogStore {
   struct Batch {
     std::optional<HardState> hard_state;
     std::vector<Entry> entries;                // replace everything from entries[0].index on
-    std::shared_ptr<const Snapshot> snapshot;  // replaces the stored one
+    std::shared_ptr<const Snapshot> snapshot;  // replaces the stored one; see write_out()
     bool snapshot_replaces_log = false;        // received: all entries go, the log begins after it
     Index compact_to = 0;                      // entries up to here go; their snapshot is durable
     Term compact_term = 0;                     // the term of the entry at compact_to
@@ -69,12 +71,32 @@ class LogStore {
   // Everything stored; blocks. kDataLoss names the file and says what to do. Also ends the refusal
   // after a failed save.
   virtual Result<Loaded> load() = 0;
-  // The stored snapshot's data; blocks.
-  virtual Result<std::string> load_snapshot() = 0;
+  // The stored snapshot's data; blocks. kNotFound when it was saved without.
+  virtual Result<std::shared_ptr<const SnapshotData>> load_snapshot() = 0;
+  // How a snapshot of the own state comes to be: reads `source` to its end on another thread, while
+  // saves go on, and posts the snapshot to the strand, its data durable. It can be sent, also later
+  // on, and saved. Without `with_data` the state machine's own copy is made durable instead.
+  virtual void write_out(SnapshotMeta meta, std::unique_ptr<SnapshotSource> source, bool with_data,
+                         SnapshotCallback done) = 0;
   // Writes the batch as one; `done` is posted to the strand when it is durable, never called from
   // inside. Saves are done in order. After a failed one all later ones fail, until load(): a log
   // with a hole in it must never be written.
   virtual void save(Batch batch, std::function<void(Status)> done) = 0;
+};
+
+// Where a snapshot that another member sends in pieces is put together. It outlasts the connection
+// that brings it: what was begun is gone on with. One at a time.
+class SnapshotInbox {
+ public:
+  virtual ~SnapshotInbox() = default;
+  // How much of this snapshot is here already. Begins anew, and forgets what it had, when it is not
+  // the one begun last. All functions block for the disk; on one thread.
+  virtual Result<uint64_t> begin(const SnapshotMeta& meta, uint64_t size,
+                                 const crypto::Sha256& digest) = 0;
+  // kInvalidArgument: does not begin where the last ended, or goes beyond the size.
+  virtual Status add(uint64_t offset, std::string_view piece) = 0;
+  // All of it is here. kDataLoss when it has another digest: it is forgotten.
+  virtual Result<std::shared_ptr<const Snapshot>> finish() = 0;
 };
 
 class Transport {

@@ -19,7 +19,8 @@ struct LogEnd {
 };
 
 // Brings the machine to the end of what is stored, applying what was not yet. Blocks for the disk.
-// The store's errors; kDataLoss when the machine is ahead of the log.
+// The store's errors; the machine's for an entry it cannot carry out; kDataLoss when it is ahead of
+// the log.
 Result<LogEnd> replay_to_end(LogStore& store, StateMachine& machine);
 
 // What makes `store` the log of a group whose only member is `self`, holding `state`. A single

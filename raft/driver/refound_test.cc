@@ -53,7 +53,7 @@ TEST_F(RefoundTest, TheNewGroupLeadsItselfAndTakesProposals) {
   const auto end = replay_to_end(store_, machine_);
   ASSERT_TRUE(end.ok());
   bool saved = false;
-  store_.save(new_group({1, "n1", false}, *end, machine_.snapshot()),
+  store_.save(new_group({1, "n1", false}, *end, *machine_.snapshot(end->index)->next(SIZE_MAX)),
               [&](const Status& status) { saved = status.ok(); });
   time_.run_until(time_.now() + milliseconds(20));
   ASSERT_TRUE(saved);
@@ -79,7 +79,7 @@ TEST_F(RefoundTest, TablesBehindTheSnapshotAreRestored) {
   fakes::FakeTables ahead;
   ahead.commands = {{1, "a"}, {2, "b"}, {4, "c"}};
   fakes::FakeStateMachine other(ahead);
-  disk_.snapshot = other.snapshot();
+  disk_.snapshot = snapshot_text(*other.snapshot(5)->next(SIZE_MAX));
   disk_.state.snapshot = {5, 3, {{1, "n1", false}, {2, "n2", false}}};
   disk_.state.entries.clear();
   disk_.state.offset = 5;
@@ -88,6 +88,14 @@ TEST_F(RefoundTest, TablesBehindTheSnapshotAreRestored) {
   ASSERT_TRUE(end.ok());
   EXPECT_EQ(end->index, 5U);
   EXPECT_EQ(tables_.commands, ahead.commands);
+}
+
+TEST_F(RefoundTest, AnEntryThatIsNotKnownIsNotLeftOut) {
+  machine_.refuse = "c";
+  const auto end = replay_to_end(store_, machine_);
+  ASSERT_FALSE(end.ok());
+  EXPECT_EQ(end.error().code, ErrorClass::kUnimplemented);
+  EXPECT_NE(end.error().message.find("entry 4"), std::string::npos);
 }
 
 TEST_F(RefoundTest, TablesAheadOfTheLogAreRefused) {

@@ -14,16 +14,6 @@ crypto::Tag get_tag(ByteReader& in) {
   return tag;
 }
 
-std::string snapshot_place(Index index, Term term, uint64_t number, bool last) {
-  ByteWriter out;
-  out.raw(as_bytes("snapshot"));
-  out.u64(index);
-  out.u64(term);
-  out.u64(number);
-  out.u8(last ? 1 : 0);
-  return text_of(out);
-}
-
 std::vector<Member> get_members(ByteReader& in) {
   std::vector<Member> out;
   const uint64_t count = in.varint();
@@ -63,6 +53,16 @@ std::string entry_place(Index index, const crypto::Tag& previous) {
   out.raw(as_bytes("entry"));
   out.u64(index);
   out.raw(previous);
+  return text_of(out);
+}
+
+std::string snapshot_place(Index index, Term term, uint64_t number, bool last) {
+  ByteWriter out;
+  out.raw(as_bytes("snapshot"));
+  out.u64(index);
+  out.u64(term);
+  out.u64(number);
+  out.u8(last ? 1 : 0);
   return text_of(out);
 }
 
@@ -149,35 +149,6 @@ Result<Entry> decode_entry(Index index, std::string_view record) {
   }
   out.type = static_cast<EntryType>(type);
   out.data = as_text(in.raw(in.remaining()));
-  return out;
-}
-
-std::string seal_snapshot(crypto::Sealer& sealer, Index index, Term term, std::string_view data) {
-  std::string out;
-  out.reserve(data.size() + (data.size() / kSnapshotPart + 1) * crypto::kSealOverhead);
-  uint64_t number = 0;
-  bool last = false;
-  while (!last) {
-    const std::string_view part = data.substr(0, kSnapshotPart);
-    data.remove_prefix(part.size());
-    last = data.empty();
-    out += sealer.seal(snapshot_place(index, term, number++, last), part);
-  }
-  return out;
-}
-
-Result<std::string> open_snapshot(const crypto::Sealer& sealer, Index index, Term term,
-                                  std::string_view file) {
-  std::string out;
-  out.reserve(file.size());
-  uint64_t number = 0;
-  bool last = false;
-  while (!last) {
-    const std::string_view part = file.substr(0, kSnapshotPart + crypto::kSealOverhead);
-    file.remove_prefix(part.size());
-    last = file.empty();
-    out += SHOAL_TRY(sealer.open(snapshot_place(index, term, number++, last), part));
-  }
   return out;
 }
 

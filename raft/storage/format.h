@@ -20,7 +20,7 @@
 //
 // snapshot-<index> is the snapshot's data in parts of 1 MiB, each sealed, in the place "snapshot" |
 // index u64 | term u64 | number u64 | last u8. It is written and synced before the record that
-// names it.
+// names it. A large state has no such file: the state machine's tables, synced up to there, are it.
 #pragma once
 
 #include <optional>
@@ -40,6 +40,8 @@ inline constexpr std::string_view kStateKey = "t";
 inline constexpr std::string_view kStatePlace = "state";
 inline constexpr char kEntryPrefix = 'e';
 inline constexpr std::string_view kSnapshotFile = "snapshot-";
+// Begun and not yet a snapshot of this store; of no use to the next run.
+inline constexpr std::string_view kUnfinishedFile = "unfinished-";
 inline constexpr size_t kSnapshotPart = 1U << 20;
 
 // All that is small, written whole with every batch.
@@ -70,11 +72,7 @@ Status check_version(std::string_view value);
 Result<State> decode_state(std::string_view record);
 Result<Entry> decode_entry(Index index, std::string_view record);
 
-std::string seal_snapshot(crypto::Sealer& sealer, Index index, Term term, std::string_view data);
-Result<std::string> open_snapshot(const crypto::Sealer& sealer, Index index, Term term,
-                                  std::string_view file);
-// The most a snapshot file can have.
-inline constexpr size_t kMaxSnapshotFile =
-    kMaxSnapshotBytes + (kMaxSnapshotBytes / kSnapshotPart + 1) * crypto::kSealOverhead;
+// The place of a part of snapshot-<index>.
+std::string snapshot_place(Index index, Term term, uint64_t number, bool last);
 
 }  // namespace shoal::raft::format

@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <memory>
 
-#include "base/runtime/files.h"
 #include "raft/storage/rocksdb_options.h"
+#include "raft/storage/state_file.h"
 #include "raft/storage/table_sums.h"
 #include "raft/storage/witness.h"
 
@@ -19,7 +19,7 @@ class Inspection {
  public:
   // Nothing is sealed here, so the sealer needs no run of its own.
   Inspection(rocksdb::DB& database, const std::string& directory, const crypto::Key& key)
-      : database_(database), directory_(directory), sealer_(key, {}) {}
+      : database_(database), directory_(directory), key_(key), sealer_(key, {}) {}
 
   LogReport run(const std::function<void(const Entry&)>& visit) {
     if (!read_state()) return std::move(report_);  // without it nothing else can be told
@@ -101,11 +101,21 @@ class Inspection {
     if (meta.index == 0) return;
     const std::string path =
         directory_ + "/" + std::string(format::kSnapshotFile) + std::to_string(meta.index);
-    const auto file = read_file(path, format::kMaxSnapshotFile);
-    if (!file) return problem("the snapshot", file.error());
-    auto data = format::open_snapshot(sealer_, meta.index, meta.term, *file);
-    if (!data) return problem("the snapshot " + path, data.error());
-    report_.snapshot_data = std::move(*data);
+    auto file = StateFile::open(path, key_, meta.index, meta.term);
+    if (!file && file.error().code == ErrorClass::kNotFound) return;
+    const Status whole = file ? read_through(**file) : Status(file.error());
+    if (!whole) return problem("the snapshot", whole.error());
+    report_.snapshot_data = std::move(*file);
+  }
+
+  static Status read_through(const SnapshotData& data) {
+    uint64_t offset = 0;
+    do {
+      const std::string part = SHOAL_TRY(data.read(offset, format::kSnapshotPart));
+      offset += part.size();
+      if (part.empty()) break;
+    } while (offset < data.size());
+    return ok_status();
   }
 
   void cross_check() {
@@ -129,6 +139,7 @@ class Inspection {
 
   rocksdb::DB& database_;
   const std::string& directory_;
+  const crypto::Key& key_;
   const crypto::Sealer sealer_;
   format::State state_;
   Term term_ = 0;

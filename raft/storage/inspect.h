@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,12 +14,13 @@ namespace shoal::raft {
 
 struct LogReport {
   HardState hard_state;
-  SnapshotMeta snapshot;              // index 0: none
-  Index offset = 0;                   // the log begins after it
-  Index last = 0;                     // its last entry; the offset when there are none
-  size_t entries = 0;                 // that can be read
-  size_t bytes = 0;                   // of their data
-  std::string snapshot_data;          // empty when absent or damaged
+  SnapshotMeta snapshot;  // index 0: none
+  Index offset = 0;       // the log begins after it
+  Index last = 0;         // its last entry; the offset when there are none
+  size_t entries = 0;     // that can be read
+  size_t bytes = 0;       // of their data
+  // None when it has no file (the tables are the state's only copy), or a damaged one.
+  std::shared_ptr<const SnapshotData> snapshot_data;
   std::vector<std::string> problems;  // sentences
 };
 

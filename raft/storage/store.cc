@@ -24,6 +24,16 @@ auto run_on(WorkThread& thread, F work) -> decltype(work()) {
   return promise.get_future().get();
 }
 
+// What a crash left of snapshots that were being written or received.
+void remove_unfinished(const std::string& directory) {
+  std::error_code ignored;  // tried again at the next start
+  for (const auto& file : std::filesystem::directory_iterator(directory, ignored)) {
+    if (file.path().filename().string().starts_with(format::kUnfinishedFile)) {
+      std::filesystem::remove(file.path(), ignored);
+    }
+  }
+}
+
 std::array<uint8_t, 16> random_run() {
   std::array<uint8_t, 16> run{};
   SystemRng().fill(run);
@@ -35,7 +45,10 @@ std::array<uint8_t, 16> random_run() {
 RocksLogStore::RocksLogStore(std::string directory, const crypto::Key& key, Strand& strand)
     : directory_(std::move(directory)),
       strand_(strand),
+      key_(key),
+      inbox_(directory_, key),
       sealer_(key, random_run()),
+      writer_("raft-snapshot"),
       thread_("raft-log") {}
 
 RocksLogStore::~RocksLogStore() = default;
@@ -43,6 +56,7 @@ RocksLogStore::~RocksLogStore() = default;
 Result<std::unique_ptr<RocksLogStore>> RocksLogStore::open(const std::string& directory,
                                                            const crypto::Key& key, Strand& strand) {
   SHOAL_TRY(make_directories(directory));
+  remove_unfinished(directory);
   std::unique_ptr<RocksLogStore> store(new RocksLogStore(directory, key, strand));
   SHOAL_TRY(run_on(store->thread_, [&] { return store->open_database(); }));
   return store;
@@ -85,8 +99,8 @@ Result<LogStore::Loaded> RocksLogStore::load() {
   return run_on(thread_, [this] { return read_all(); });
 }
 
-Result<std::string> RocksLogStore::load_snapshot() {
-  return run_on(thread_, [this] { return read_snapshot(); });
+Result<std::shared_ptr<const SnapshotData>> RocksLogStore::load_snapshot() {
+  return run_on(thread_, [this] { return open_snapshot(); });
 }
 
 Result<LogStore::Loaded> RocksLogStore::read_all() {
@@ -155,15 +169,16 @@ std::string RocksLogStore::snapshot_path(Index index) const {
   return directory_ + "/" + std::string(format::kSnapshotFile) + std::to_string(index);
 }
 
-Result<std::string> RocksLogStore::read_snapshot() {
+Result<std::shared_ptr<const SnapshotData>> RocksLogStore::open_snapshot() {
   const SnapshotMeta& meta = state_.snapshot;
   if (meta.index == 0) return not_found("there is no raft snapshot in " + directory_);
-  const std::string path = snapshot_path(meta.index);
-  const auto file = read_file(path, format::kMaxSnapshotFile);
-  if (!file) return bad_record(data_loss(file.error().message), "file " + path);
-  auto data = format::open_snapshot(sealer_, meta.index, meta.term, *file);
-  if (!data) return bad_record(data.error(), "file " + path);
-  return data;
+  auto file = StateFile::open(snapshot_path(meta.index), key_, meta.index, meta.term);
+  if (file) return std::shared_ptr<const SnapshotData>(std::move(*file));
+  if (file.error().code != ErrorClass::kNotFound) return file.error();
+  return bad_record(
+      data_loss("the tables do not have what was applied up to entry " +
+                std::to_string(meta.index) + ", and neither does " + snapshot_path(meta.index)),
+      "the state");
 }
 
 // Files that no record names: older ones, and one whose record was not written before a crash.

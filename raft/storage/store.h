@@ -2,6 +2,7 @@
 //
 // Layout on disk: raft/storage/format.h; all of it sealed under `key`. Saves are queued to one work
 // thread; whatever is queued when the thread is free is written as one synced batch (group commit).
+// Another thread writes snapshots out, so that no save waits for one.
 //
 // What it loads is what it last acknowledged, or more (a write under way at a crash); damaged or
 // missing records are kDataLoss, never something else.
@@ -22,6 +23,7 @@
 #include "base/runtime/strand.h"
 #include "raft/driver/ports.h"
 #include "raft/storage/format.h"
+#include "raft/storage/inbox.h"
 #include "raft/storage/witness.h"
 
 namespace shoal::raft {
@@ -47,7 +49,11 @@ class RocksLogStore final : public LogStore {
   ~RocksLogStore() override;  // finishes the saves under way
 
   Result<Loaded> load() override;
-  Result<std::string> load_snapshot() override;
+  Result<std::shared_ptr<const SnapshotData>> load_snapshot() override;
+  void write_out(SnapshotMeta meta, std::unique_ptr<SnapshotSource> source, bool with_data,
+                 SnapshotCallback done) override;
+  // What arrives there can be saved here.
+  SnapshotInbox& inbox() { return inbox_; }
   void save(Batch batch, std::function<void(Status)> done) override;
   // From any thread.
   SyncTimes sync_times() const;
@@ -64,7 +70,7 @@ class RocksLogStore final : public LogStore {
   Status open_database();
   Result<Loaded> read_all();
   Status read_entries(Loaded& loaded);
-  Result<std::string> read_snapshot();
+  Result<std::shared_ptr<const SnapshotData>> open_snapshot();
   Result<std::string> get(std::string_view key);  // empty when absent
   void remove_old_snapshots();
   std::string snapshot_path(Index index) const;
@@ -76,12 +82,17 @@ class RocksLogStore final : public LogStore {
   Status write_synced(rocksdb::WriteBatch& batch);
   void record_sync(std::chrono::steady_clock::duration took);
   Status add(const Batch& batch, rocksdb::WriteBatch& out);
+  Result<std::shared_ptr<const Snapshot>> write_state(const SnapshotMeta& meta,
+                                                      SnapshotSource& source);
+  Status keep_state(const Snapshot& snapshot);
   Status add_snapshot(const Batch& batch, rocksdb::WriteBatch& out);
   void add_entries(const std::vector<Entry>& entries, rocksdb::WriteBatch& out);
   crypto::Tag tag_at(Index index) const;
 
   const std::string directory_;
   Strand& strand_;
+  const crypto::SecretKey key_;
+  FileInbox inbox_;
   std::unique_ptr<rocksdb::DB> database_;  // none while it cannot be opened again; failed_ says why
 
   mutable std::mutex mutex_;  // guards queue_ and sync_us_
@@ -95,6 +106,7 @@ class RocksLogStore final : public LogStore {
   std::deque<crypto::Tag> tags_;  // of the entries after state_.offset
   Status failed_;
 
+  WorkThread writer_;  // of snapshots, beside the saves
   WorkThread thread_;  // last: its jobs use what is above
 };
 

@@ -52,6 +52,7 @@ class StoreTest : public ::testing::Test {
     store_->save(std::move(batch), [&](Status status) { done.set_value(std::move(status)); });
     return done.get_future().get();
   }
+  Result<std::string> stored() { return read_all(*SHOAL_TRY(store_->load_snapshot())); }
   void save_entries(std::vector<Entry> entries) {
     LogStore::Batch batch;
     batch.entries = std::move(entries);
@@ -116,7 +117,7 @@ TEST_F(StoreTest, OwnSnapshotCompactsAndKeepsTheTail) {
   save_entries({command(1, 1, "a"), command(2, 1, "b"), command(3, 2, "c"), command(4, 2, "d")});
   LogStore::Batch batch;
   batch.snapshot = std::make_shared<Snapshot>(
-      Snapshot{{3, 2, {{1, "a:1", false}, {2, "b:1", true}}}, "state at 3"});
+      Snapshot{{3, 2, {{1, "a:1", false}, {2, "b:1", true}}}, snapshot_text("state at 3")});
   batch.compact_to = 2;
   batch.compact_term = 1;
   ASSERT_TRUE(save(batch));
@@ -126,7 +127,7 @@ TEST_F(StoreTest, OwnSnapshotCompactsAndKeepsTheTail) {
   EXPECT_EQ(loaded.offset_term, 1U);
   EXPECT_EQ(loaded.snapshot, batch.snapshot->meta);
   EXPECT_EQ(loaded.entries, (std::vector<Entry>{command(3, 2, "c"), command(4, 2, "d")}));
-  const auto data = store_->load_snapshot();
+  const auto data = stored();
   ASSERT_TRUE(data);
   EXPECT_EQ(*data, "state at 3");
 }
@@ -135,11 +136,13 @@ TEST_F(StoreTest, ReceivedSnapshotReplacesTheLog) {
   load();
   save_entries({command(1, 1, "a"), command(2, 1, "b")});
   LogStore::Batch batch;
-  batch.snapshot = std::make_shared<Snapshot>(Snapshot{{10, 4, {{1, "a:1", false}}}, "ten"});
+  batch.snapshot =
+      std::make_shared<Snapshot>(Snapshot{{10, 4, {{1, "a:1", false}}}, snapshot_text("ten")});
   batch.snapshot_replaces_log = true;
   batch.entries = {command(11, 4, "k")};
   ASSERT_TRUE(save(batch));
-  batch.snapshot = std::make_shared<Snapshot>(Snapshot{{20, 4, {{1, "a:1", false}}}, "twenty"});
+  batch.snapshot =
+      std::make_shared<Snapshot>(Snapshot{{20, 4, {{1, "a:1", false}}}, snapshot_text("twenty")});
   batch.entries.clear();
   ASSERT_TRUE(save(batch));
   reopen();
@@ -147,7 +150,7 @@ TEST_F(StoreTest, ReceivedSnapshotReplacesTheLog) {
   EXPECT_EQ(loaded.offset, 20U);
   EXPECT_EQ(loaded.offset_term, 4U);
   EXPECT_TRUE(loaded.entries.empty());
-  EXPECT_EQ(*store_->load_snapshot(), "twenty");
+  EXPECT_EQ(*stored(), "twenty");
   EXPECT_FALSE(fs::exists(path() + "/snapshot-10"));
 }
 
@@ -186,7 +189,7 @@ TEST_F(StoreTest, AFullDiskIsSurvivedAndNothingAcknowledgedIsLost) {
     // Still full: whatever this gives, it does not end the process, also not again and again.
     const NoRoom less(1000);
     for (int i = 0; i < 3; ++i) EXPECT_FALSE(store_->load());
-    EXPECT_FALSE(store_->load_snapshot());
+    EXPECT_FALSE(stored());
     EXPECT_FALSE(save({.hard_state = HardState{.term = 2}}));
   }
   EXPECT_GE(load().entries.size(), acknowledged);
@@ -267,7 +270,8 @@ TEST_F(StoreTest, NothingLiesOpenOnTheDisk) {
   const std::string secret = "the-private-key-of-the-cluster";
   save_entries({command(1, 1, secret), command(2, 1, "x")});
   LogStore::Batch batch;
-  batch.snapshot = std::make_shared<Snapshot>(Snapshot{{1, 1, {{1, "a:1", false}}}, secret});
+  batch.snapshot =
+      std::make_shared<Snapshot>(Snapshot{{1, 1, {{1, "a:1", false}}}, snapshot_text(secret)});
   ASSERT_TRUE(save(batch));
   reopen();  // also into a table file
   store_.reset();
@@ -278,7 +282,7 @@ TEST_F(StoreTest, NothingLiesOpenOnTheDisk) {
   }
   reopen();
   EXPECT_EQ(load().entries.size(), 2U);
-  EXPECT_EQ(*store_->load_snapshot(), secret);
+  EXPECT_EQ(*stored(), secret);
 }
 
 TEST_F(StoreTest, AnotherNodesKeyOpensNothing) {
@@ -293,14 +297,15 @@ TEST_F(StoreTest, AnotherNodesKeyOpensNothing) {
 TEST_F(StoreTest, FlippedByteOfTheSnapshotIsFound) {
   load();
   LogStore::Batch batch;
-  batch.snapshot = std::make_shared<Snapshot>(Snapshot{{10, 4, {{1, "a:1", false}}}, "ten"});
+  batch.snapshot =
+      std::make_shared<Snapshot>(Snapshot{{10, 4, {{1, "a:1", false}}}, snapshot_text("ten")});
   batch.snapshot_replaces_log = true;
   ASSERT_TRUE(save(batch));
   {
     std::fstream file(path() + "/snapshot-10", std::ios::in | std::ios::out | std::ios::binary);
     file.put('T');
   }
-  const auto data = store_->load_snapshot();
+  const auto data = stored();
   ASSERT_FALSE(data);
   EXPECT_EQ(data.error().code, ErrorClass::kDataLoss);
   EXPECT_NE(data.error().message.find("snapshot-10"), std::string::npos);
@@ -311,15 +316,16 @@ TEST_F(StoreTest, ASnapshotOfManyPartsIsReadWhole) {
   std::string data(5 * format::kSnapshotPart / 2, 's');
   data[format::kSnapshotPart] = 'x';
   LogStore::Batch batch;
-  batch.snapshot = std::make_shared<Snapshot>(Snapshot{{10, 4, {{1, "a:1", false}}}, data});
+  batch.snapshot =
+      std::make_shared<Snapshot>(Snapshot{{10, 4, {{1, "a:1", false}}}, snapshot_text(data)});
   batch.snapshot_replaces_log = true;
   ASSERT_TRUE(save(batch));
-  EXPECT_EQ(*store_->load_snapshot(), data);
+  EXPECT_EQ(*stored(), data);
   const auto size = fs::file_size(path() + "/snapshot-10");
   const auto part = format::kSnapshotPart + crypto::kSealOverhead;
   for (const size_t shorter : {size - 1, 2 * part, part}) {
     fs::resize_file(path() + "/snapshot-10", shorter);
-    EXPECT_EQ(store_->load_snapshot().error().code, ErrorClass::kDataLoss) << shorter;
+    EXPECT_EQ(stored().error().code, ErrorClass::kDataLoss) << shorter;
   }
 }
 

@@ -95,12 +95,68 @@ Status RocksLogStore::add(const Batch& batch, rocksdb::WriteBatch& out) {
   return ok_status();
 }
 
+void RocksLogStore::write_out(SnapshotMeta meta, std::unique_ptr<SnapshotSource> source,
+                              bool with_data, SnapshotCallback done) {
+  writer_.post([this, meta = std::move(meta), with_data, done = std::move(done),
+                source = std::shared_ptr<SnapshotSource>(std::move(source))]() mutable {
+    Result<std::shared_ptr<const Snapshot>> result =
+        std::make_shared<const Snapshot>(Snapshot{meta, nullptr});
+    if (with_data) {
+      result = write_state(meta, *source);
+    } else if (const Status durable = source->make_durable(); !durable) {
+      result = durable.error();
+    }
+    source.reset();  // it may hold files of the tables
+    strand_.post([done = std::move(done), result = std::move(result)] { done(result); });
+  });
+}
+
+Result<std::shared_ptr<const Snapshot>> RocksLogStore::write_state(const SnapshotMeta& meta,
+                                                                   SnapshotSource& source) {
+  const auto writer = SHOAL_TRY(StateFileWriter::create(directory_, key_, meta.index, meta.term));
+  while (true) {
+    const std::string piece = SHOAL_TRY(source.next(format::kSnapshotPart));
+    if (piece.empty()) break;
+    SHOAL_TRY(writer->add(piece));
+    if (writer->size() > kMaxSnapshotBytes) {
+      return resource_exhausted("the state is too large for a raft snapshot");
+    }
+  }
+  auto data = SHOAL_TRY(writer->finish());
+  return std::make_shared<const Snapshot>(Snapshot{meta, std::move(data)});
+}
+
+// The data gets the name by which it is found again.
+Status RocksLogStore::keep_state(const Snapshot& snapshot) {
+  const auto file = std::dynamic_pointer_cast<const StateFile>(snapshot.data);
+  if (!file) {  // it lies elsewhere
+    class Reader final : public SnapshotSource {
+     public:
+      explicit Reader(const SnapshotData& data) : data_(data) {}
+      uint64_t size_hint() const override { return data_.size(); }
+      Result<std::string> next(size_t most) override {
+        auto piece = data_.read(offset_, most);
+        if (piece) offset_ += piece->size();
+        return piece;
+      }
+      Status make_durable() override { return ok_status(); }
+
+     private:
+      const SnapshotData& data_;
+      uint64_t offset_ = 0;
+    };
+    Reader reader(*snapshot.data);
+    return keep_state(*SHOAL_TRY(write_state(snapshot.meta, reader)));
+  }
+  const std::string path = snapshot_path(snapshot.meta.index);
+  SHOAL_TRY(file->keep_as(path));
+  return sync_directory_of(path);
+}
+
 Status RocksLogStore::add_snapshot(const Batch& batch, rocksdb::WriteBatch& out) {
   const Snapshot& snapshot = *batch.snapshot;
-  const Status file = write_file_atomic(
-      snapshot_path(snapshot.meta.index),
-      format::seal_snapshot(sealer_, snapshot.meta.index, snapshot.meta.term, snapshot.data));
-  if (!file) return file.error().wrap("the raft snapshot");
+  const Status kept = snapshot.data ? keep_state(snapshot) : ok_status();
+  if (!kept) return kept.error().wrap("the raft snapshot");
   state_.snapshot = snapshot.meta;
   if (batch.snapshot_replaces_log) {
     if (state_.last > state_.offset) {

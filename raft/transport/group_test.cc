@@ -45,8 +45,11 @@ class Daemon final : public Observer {
 
   // Listens on `port`, or on one the kernel gives (0), which is returned. `peers` as a join tells.
   int start(bool first, int port, const std::vector<Member>& peers) {
+    auto store = RocksLogStore::open(directory_, crypto::Key{1}, strand_);
+    SHOAL_CHECK(store.ok(), "store does not open");
+    store_ = std::move(*store);
     transport_ = std::make_unique<GrpcTransport>(
-        GrpcTransport::Config{id_, "c", ""}, strand_, clock_, rng_,
+        GrpcTransport::Config{id_, "c", "", store_->inbox()}, strand_, clock_, rng_,
         [](const std::string& address) {
           return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
                                            raft_channel_arguments());
@@ -59,9 +62,6 @@ class Daemon final : public Observer {
     builder.RegisterService(&transport_->service());
     server_ = builder.BuildAndStart();
     EXPECT_NE(server_, nullptr);
-    auto store = RocksLogStore::open(directory_, crypto::Key{1}, strand_);
-    SHOAL_CHECK(store.ok(), "store does not open");
-    store_ = std::move(*store);
     DriverConfig config;
     config.core.id = id_;
     config.initial_peers = peers;
@@ -84,7 +84,7 @@ class Daemon final : public Observer {
     return strand_.call([this] { return driver_->is_leader(); });
   }
   size_t commands() {
-    return strand_.call([this] { return machine_.snapshot().size(); });
+    return strand_.call([this] { return machine_.snapshot(0)->size_hint(); });
   }
   Status add(const Member& member) {
     return wait<Status>([&](auto done) { driver_->add_member(member, done); });

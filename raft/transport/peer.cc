@@ -114,35 +114,50 @@ Peer::~Peer() {
 bool Peer::connected() const { return stream_ || (finishing_ && !finishing_->done()); }
 
 void Peer::send(Message message) {
+  if (message.type == MessageType::kSnapshot) return send_snapshot(std::move(message));
   reset_if_silent();
   if (!stream_) connect();
   const size_t bytes = bytes_of(message);
   const bool full = queue_.size() >= kMaxQueued || queue_bytes_ + bytes > kMaxQueuedBytes;
   if (!stream_ || closing_ || (full && !queue_.empty())) {
     ++shared_.dropped;
-    if (message.type == MessageType::kSnapshot) {
-      shared_.strand.post([report = shared_.report_snapshot, to = member_.id] {
-        if (report) report(to, false);
-      });
-    }
     return;
   }
-  if (message.type == MessageType::kSnapshot) {
-    snapshot_ = std::make_shared<const Message>(std::move(message));
-    snapshot_offset_ = 0;
-    snapshot_written_ = false;
-  } else {
-    queue_bytes_ += bytes;
-    queue_.push_back(std::move(message));
-  }
+  queue_bytes_ += bytes;
+  queue_.push_back(std::move(message));
   pump();
+}
+
+void Peer::send_snapshot(Message message) {
+  if (closing_) return;
+  if (!snapshots_) {
+    snapshots_ = std::make_unique<SnapshotSender>(
+        shared_.strand, shared_.snapshot_rate, hello(), [this](bool delivered) {
+          if (shared_.report_snapshot) shared_.report_snapshot(member_.id, delivered);
+        });
+  }
+  auto channel = shared_.make_channel(member_.address);
+  if (channel) return snapshots_->send(std::move(message), std::move(channel));
+  shared_.strand.post([report = shared_.report_snapshot, to = member_.id] {
+    if (report) report(to, false);
+  });
+}
+
+wire::Hello Peer::hello() const {
+  wire::Hello hello;
+  hello.set_protocol_version(kProtocolVersion);
+  hello.set_oldest_version(kOldestProtocolVersion);
+  hello.set_cluster_id(shared_.cluster_id);
+  hello.set_from(shared_.self);
+  hello.set_to(member_.id);
+  hello.set_address(shared_.address);
+  return hello;
 }
 
 void Peer::reset_if_silent() {
   const Instant now = shared_.clock.now();
   if (!stream_ || now - opened_ <= kSilence || now - last_heard_ <= kSilence) return;
   // Followers have nothing to say to each other until they vote: that question must not be lost.
-  if (snapshot_ || snapshot_written_) return broken();
   drop_stream();
 }
 
@@ -150,7 +165,7 @@ void Peer::reset_if_silent() {
 // then goes on the next stream at once; raft bears a message that comes twice.
 bool Peer::reopen() {
   const bool settled = shared_.clock.now() - opened_ > kSettled;
-  if (!settled || closing_ || snapshot_ || snapshot_written_) return false;
+  if (!settled || closing_) return false;
   if (stream_->envelope().has_message()) {
     again_ = std::make_shared<wire::Envelope>();
     again_->Swap(&stream_->envelope());
@@ -168,12 +183,7 @@ void Peer::connect() {
   opened_ = now;
   stream_ =
       std::make_shared<ClientStream>(weak_from_this(), shared_.strand, shared_.streams, channel);
-  wire::Hello* hello = stream_->envelope().mutable_hello();
-  hello->set_protocol_version(kProtocolVersion);
-  hello->set_cluster_id(shared_.cluster_id);
-  hello->set_from(shared_.self);
-  hello->set_to(member_.id);
-  hello->set_address(shared_.address);
+  *stream_->envelope().mutable_hello() = hello();
   stream_->open(stream_);
   writing_ = true;
   stream_->write();
@@ -190,13 +200,6 @@ void Peer::pump() {
     queue_bytes_ -= bytes_of(queue_.front());
     to_wire(queue_.front(), *envelope.mutable_message());
     queue_.pop_front();
-  } else if (snapshot_) {
-    to_chunk(*snapshot_, snapshot_offset_, *envelope.mutable_snapshot());
-    snapshot_offset_ += envelope.snapshot().data().size();
-    if (snapshot_offset_ == snapshot_->snapshot->data.size()) {
-      snapshot_.reset();
-      snapshot_written_ = true;
-    }
   } else {
     if (closing_) {
       finishing_ = std::exchange(stream_, nullptr);
@@ -216,9 +219,6 @@ void Peer::written(const ClientStream* stream, bool ok) {
     return;
   }
   pause_ = kFirstPause;
-  if (!snapshot_ && std::exchange(snapshot_written_, false)) {
-    if (shared_.report_snapshot) shared_.report_snapshot(member_.id, true);
-  }
   pump();
 }
 
@@ -227,15 +227,10 @@ void Peer::refused(uint64_t epoch, const std::string& message) {
 }
 
 void Peer::broken() {
-  const bool lost_snapshot = snapshot_ != nullptr || snapshot_written_;
   close();
   const uint64_t jitter = shared_.rng.below(static_cast<uint64_t>(pause_.count()) / 2 + 1);
   retry_at_ = shared_.clock.now() + pause_ + Duration(static_cast<int64_t>(jitter));
   pause_ = std::min(pause_ * 2, kLongestPause);
-  if (!lost_snapshot) return;
-  shared_.strand.post([report = shared_.report_snapshot, to = member_.id] {
-    if (report) report(to, false);
-  });
 }
 
 void Peer::close_when_drained() {
@@ -253,8 +248,6 @@ void Peer::close() {
   again_.reset();
   queue_.clear();
   queue_bytes_ = 0;
-  snapshot_.reset();
-  snapshot_written_ = false;
 }
 
 }  // namespace shoal::raft

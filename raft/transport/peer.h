@@ -1,9 +1,9 @@
 // Peer: the way to one other member: a bounded queue and a gRPC client stream that is opened when
 // there is something to send, and opened again (after a growing pause) when it broke.
 //
-// Messages overtake the chunks of a snapshot, which go one at a time. Raft repeats itself, so a
-// broken stream loses its queue, and a full queue refuses what is new. But what finds a stream dead
-// that was good goes on a new one: votes are repeated only after another election timeout.
+// Raft repeats itself, so a broken stream loses its queue, and a full queue refuses what is new.
+// But what finds a stream dead that was good goes on a new one: votes are repeated only after
+// another election timeout. Snapshots go another way (snapshot_sender.h).
 //
 // Thread rule: on the strand; the stream's reactions (gRPC threads) only post to it.
 #pragma once
@@ -17,6 +17,7 @@
 
 #include "base/ports/ports.h"
 #include "base/runtime/strand.h"
+#include "raft/transport/snapshot_sender.h"
 #include "raft/types.h"
 
 namespace shoal::raft {
@@ -38,6 +39,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
     Rng& rng;
     std::function<std::shared_ptr<grpc::Channel>(const std::string& address)> make_channel;
     std::function<void(RaftId to, bool delivered)> report_snapshot;
+    SendRate snapshot_rate;
     std::function<void(RaftId by, uint64_t epoch, const std::string& message)> refused;
     std::shared_ptr<StreamCount> streams;
     uint64_t dropped = 0;
@@ -60,6 +62,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   friend class ClientStream;
 
   void connect();
+  void send_snapshot(Message message);
+  wire::Hello hello() const;
   void pump();
   void written(const ClientStream* stream, bool ok);
   bool reopen();
@@ -76,10 +80,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   bool closing_ = false;
   std::deque<Message> queue_;
   size_t queue_bytes_ = 0;
-  std::shared_ptr<wire::Envelope> again_;  // lost with the last stream, first on the next
-  std::shared_ptr<const Message> snapshot_;
-  size_t snapshot_offset_ = 0;
-  bool snapshot_written_ = false;  // its last chunk is on its way
+  std::shared_ptr<wire::Envelope> again_;      // lost with the last stream, first on the next
+  std::unique_ptr<SnapshotSender> snapshots_;  // none before the first
   Instant retry_at_;
   Duration pause_;
   Instant opened_;

@@ -5,20 +5,32 @@
 namespace shoal::raft {
 namespace {
 
-grpc::Status to_grpc(const Error& error, uint64_t epoch) {
-  grpc::StatusCode code = grpc::StatusCode::INTERNAL;
-  if (error.code == ErrorClass::kInvalidArgument) code = grpc::StatusCode::INVALID_ARGUMENT;
-  if (error.code == ErrorClass::kUnauthenticated) code = grpc::StatusCode::UNAUTHENTICATED;
-  if (error.code == ErrorClass::kPermissionDenied) code = grpc::StatusCode::PERMISSION_DENIED;
-  if (error.code == ErrorClass::kUnimplemented) code = grpc::StatusCode::UNIMPLEMENTED;
-  if (error.code == ErrorClass::kDataLoss) code = grpc::StatusCode::DATA_LOSS;
-  return {code, error.message, std::to_string(epoch)};
+grpc::StatusCode code_of(const Error& error) {
+  switch (error.code) {
+    case ErrorClass::kInvalidArgument:
+      return grpc::StatusCode::INVALID_ARGUMENT;
+    case ErrorClass::kUnauthenticated:
+      return grpc::StatusCode::UNAUTHENTICATED;
+    case ErrorClass::kPermissionDenied:
+      return grpc::StatusCode::PERMISSION_DENIED;
+    case ErrorClass::kUnimplemented:
+      return grpc::StatusCode::UNIMPLEMENTED;
+    case ErrorClass::kDataLoss:
+      return grpc::StatusCode::DATA_LOSS;
+    case ErrorClass::kResourceExhausted:
+      return grpc::StatusCode::RESOURCE_EXHAUSTED;
+    case ErrorClass::kUnavailable:
+      return grpc::StatusCode::UNAVAILABLE;
+    default:
+      return grpc::StatusCode::INTERNAL;
+  }
 }
 
 // A stream that is refused before it is read.
-class Refusal final : public grpc::ServerReadReactor<wire::Envelope> {
+template <typename Reactor>
+class Refusal final : public Reactor {
  public:
-  Refusal(const Error& error, uint64_t epoch) { Finish(to_grpc(error, epoch)); }
+  explicit Refusal(const grpc::Status& status) { this->Finish(status); }
   void OnDone() override { delete this; }
 };
 
@@ -34,7 +46,7 @@ class ServerStream final : public grpc::ServerReadReactor<wire::Envelope> {
     if (!ok) return Finish(grpc::Status::OK);
     const bool first = from_ == 0;
     auto message = take();
-    if (!message) return Finish(to_grpc(message.error(), service_.epoch()));
+    if (!message) return Finish(service_.refusal(message.error()));
     if (first) {
       service_.strand().post([this] {
         service_.greet(from_, envelope_.hello().address());
@@ -51,16 +63,16 @@ class ServerStream final : public grpc::ServerReadReactor<wire::Envelope> {
   void OnDone() override { delete this; }
 
  private:
-  // The message in the envelope; nothing when there is none yet (a hello, a snapshot's chunk).
+  // The message in the envelope; nothing when there is none yet (a hello).
   Result<std::shared_ptr<Message>> take() {
     if (from_ == 0) {
-      const RaftId from = SHOAL_TRY(service_.check_hello(envelope_));
+      if (!envelope_.has_hello()) return invalid_argument("a raft stream begins with a hello");
+      const RaftId from = SHOAL_TRY(service_.check_hello(envelope_.hello()));
       SHOAL_TRY(service_.admit(node_, from));
       from_ = from;
       return std::shared_ptr<Message>();
     }
     SHOAL_TRY(service_.admit(node_, from_));
-    if (envelope_.has_snapshot()) return take_chunk();
     if (!envelope_.has_message()) return invalid_argument("an envelope with nothing in it");
     Message message = SHOAL_TRY(from_wire(std::move(*envelope_.mutable_message())));
     if (message.from != from_ || message.to != service_.self()) {
@@ -68,24 +80,11 @@ class ServerStream final : public grpc::ServerReadReactor<wire::Envelope> {
     }
     return std::make_shared<Message>(std::move(message));
   }
-  Result<std::shared_ptr<Message>> take_chunk() {
-    const Term term = envelope_.snapshot().term();
-    auto snapshot = SHOAL_TRY(assembler_.add(std::move(*envelope_.mutable_snapshot())));
-    if (!snapshot) return std::shared_ptr<Message>();
-    auto message = std::make_shared<Message>();
-    message->type = MessageType::kSnapshot;
-    message->from = from_;
-    message->to = service_.self();
-    message->term = term;
-    message->snapshot = std::move(snapshot);
-    return message;
-  }
 
   RaftService& service_;
   const NodeId node_;
   wire::Envelope envelope_;
   RaftId from_ = 0;
-  SnapshotAssembler assembler_;
 };
 
 }  // namespace
@@ -93,15 +92,28 @@ class ServerStream final : public grpc::ServerReadReactor<wire::Envelope> {
 grpc::ServerReadReactor<wire::Envelope>* RaftService::Stream(grpc::CallbackServerContext* context,
                                                              wire::StreamAck*) {
   auto node = admission_.identify(*context);
-  if (!node) return new Refusal(node.error(), epoch());
+  if (!node) return new Refusal<grpc::ServerReadReactor<wire::Envelope>>(refusal(node.error()));
   return new ServerStream(*this, std::move(*node));
 }
 
-Result<RaftId> RaftService::check_hello(const wire::Envelope& envelope) const {
-  if (!envelope.has_hello()) return invalid_argument("a raft stream begins with a hello");
-  const wire::Hello& hello = envelope.hello();
-  if (hello.protocol_version() != kProtocolVersion) {
-    return unimplemented("raft protocol version " + std::to_string(hello.protocol_version()) +
+grpc::ServerBidiReactor<wire::SnapshotPiece, wire::SnapshotProgress>* RaftService::Snapshot(
+    grpc::CallbackServerContext* context) {
+  using Reactor = grpc::ServerBidiReactor<wire::SnapshotPiece, wire::SnapshotProgress>;
+  auto node = admission_.identify(*context);
+  if (!node) return new Refusal<Reactor>(refusal(node.error()));
+  return make_snapshot_stream(*this, transport_.receiver_, std::move(*node));
+}
+
+grpc::Status RaftService::refusal(const Error& error) const {
+  return {code_of(error), error.message, std::to_string(config_.epoch())};
+}
+
+// Whoever has a version in common with us says nothing else to us.
+Result<RaftId> RaftService::check_hello(const wire::Hello& hello) const {
+  const uint32_t newest = hello.protocol_version();
+  const uint32_t oldest = hello.oldest_version() == 0 ? newest : hello.oldest_version();
+  if (newest < kOldestProtocolVersion || oldest > kProtocolVersion || oldest > newest) {
+    return unimplemented("raft protocol version " + std::to_string(newest) +
                          " is not spoken here (" + std::to_string(kProtocolVersion) +
                          "): upgrade the older node");
   }

@@ -19,14 +19,18 @@ class RaftService final : public wire::Raft::CallbackService {
   grpc::ServerReadReactor<wire::Envelope>* Stream(grpc::CallbackServerContext* context,
                                                   wire::StreamAck* ack) override;
 
-  // The first envelope of a stream: the sender, or why it is refused.
-  Result<RaftId> check_hello(const wire::Envelope& envelope) const;
+  grpc::ServerBidiReactor<wire::SnapshotPiece, wire::SnapshotProgress>* Snapshot(
+      grpc::CallbackServerContext* context) override;
+
+  // What begins a stream: the sender, or why it is refused.
+  Result<RaftId> check_hello(const wire::Hello& hello) const;
   Status admit(const NodeId& node, RaftId from) const { return admission_.admit(node, from); }
   Strand& strand() { return transport_.strand_; }
   void greet(RaftId from, const std::string& address) { transport_.greet(from, address); }
   void deliver(Message message) { transport_.deliver(std::move(message)); }
   RaftId self() const { return config_.self; }
-  uint64_t epoch() const { return config_.epoch(); }
+  // How a call ends that is refused; says our epoch, too.
+  grpc::Status refusal(const Error& error) const;
 
  private:
   GrpcTransport& transport_;

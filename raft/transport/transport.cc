@@ -18,8 +18,10 @@ GrpcTransport::GrpcTransport(Config config, Strand& strand, Clock& clock, Rng& r
               .rng = rng,
               .make_channel = std::move(channels),
               .report_snapshot = nullptr,
+              .snapshot_rate = SendRate(clock),
               .refused = nullptr,
               .streams = std::make_shared<StreamCount>()},
+      receiver_(config.inbox),
       service_(std::make_unique<RaftService>(*this, std::move(config), std::move(admission))) {}
 
 GrpcTransport::~GrpcTransport() {

@@ -27,6 +27,7 @@
 #include "base/types/id.h"
 #include "raft/driver/ports.h"
 #include "raft/transport/peer.h"
+#include "raft/transport/snapshot_receiver.h"
 
 namespace shoal::raft {
 
@@ -49,6 +50,7 @@ class GrpcTransport final : public Transport {
     RaftId self = 0;
     std::string cluster_id;  // streams of another cluster are refused
     std::string address;     // host:port where others reach us
+    SnapshotInbox& inbox;    // outlives the transport
     // Counts up when the group is founded anew; told to those who are refused, so that members of
     // the former group learn that there is a later one. Asked on gRPC's threads.
     std::function<uint64_t()> epoch = [] { return uint64_t{0}; };
@@ -89,6 +91,7 @@ class GrpcTransport final : public Transport {
   // what our log tells. Answers go to the address it gave.
   std::map<RaftId, std::shared_ptr<Peer>> guests_;
   std::vector<std::shared_ptr<Peer>> leaving_;  // sending their last messages
+  SnapshotReceiver receiver_;
   std::unique_ptr<RaftService> service_;
 };
 

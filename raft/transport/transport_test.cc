@@ -1,123 +1,12 @@
-#include "raft/transport/transport.h"
-
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-#include <grpcpp/server_builder.h>
+// Messages between members, and who is let in.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <condition_variable>
-#include <mutex>
-
-#include "base/runtime/system_ports.h"
 #include "proto/raft.grpc.pb.h"
+#include "raft/transport/test_members.h"
 #include "raft/transport/wire.h"
 
 namespace shoal::raft {
 namespace {
-
-constexpr auto kPatience = std::chrono::seconds(20);
-
-// The system's, put forward at will.
-class ShiftedClock final : public Clock {
- public:
-  Instant now() const override { return system_.now() + Duration(shift_.load()); }
-  WallTime wall() const override { return system_.wall(); }
-  void advance(Duration by) { shift_ += by.count(); }
-
- private:
-  SystemClock system_;
-  std::atomic<int64_t> shift_ = 0;
-};
-
-// A member without a core: its strand, its server and what it received.
-class Node {
- public:
-  explicit Node(RaftId id, const std::string& cluster = "c",
-                GrpcTransport::Admission admission = {
-                    [](const auto&) { return NodeId("n"); },
-                    [](const NodeId&, RaftId) { return ok_status(); }})
-      : transport(std::make_unique<GrpcTransport>(
-            GrpcTransport::Config{id, cluster, ""}, strand, clock, rng,
-            [](const std::string& address) {
-              return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
-                                               raft_channel_arguments());
-            },
-            std::move(admission))) {
-    strand.start("node");
-    serve(0);
-    strand.call([this] {
-      transport->set_handlers({[this](Message message) {
-                                 const std::lock_guard lock(mutex);
-                                 received.push_back(std::move(message));
-                                 changed.notify_all();
-                               },
-                               [this](RaftId to, bool delivered) {
-                                 const std::lock_guard lock(mutex);
-                                 reports.emplace_back(to, delivered);
-                                 changed.notify_all();
-                               }});
-      return 0;
-    });
-  }
-  ~Node() {
-    strand.call([this] {
-      transport->stop();
-      return 0;
-    });
-    if (server) server->Shutdown(std::chrono::system_clock::now());
-    strand.call([] {});  // what the streams posted has run
-    transport.reset();
-    strand.stop();
-  }
-
-  void serve(int at) {
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:" + std::to_string(at), grpc::InsecureServerCredentials(),
-                             &port);
-    builder.RegisterService(&transport->service());
-    server = builder.BuildAndStart();
-    ASSERT_NE(server, nullptr);
-  }
-  std::string address() const { return "127.0.0.1:" + std::to_string(port); }
-  void meet(const std::vector<Member>& members) {
-    strand.call([&] {
-      transport->set_members(members);
-      return 0;
-    });
-  }
-  void send(Message message) {
-    strand.call([&] {
-      transport->send(message.to, message);
-      return 0;
-    });
-  }
-  template <typename F>
-  bool wait(F condition) {
-    std::unique_lock lock(mutex);
-    return changed.wait_for(lock, kPatience, condition);
-  }
-
-  Strand strand;
-  ShiftedClock clock;
-  SystemRng rng;
-  int port = 0;
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::vector<Message> received;
-  std::vector<std::pair<RaftId, bool>> reports;
-  std::unique_ptr<GrpcTransport> transport;
-  std::unique_ptr<grpc::Server> server;
-};
-
-Message heartbeat(RaftId from, RaftId to, Term term) {
-  Message message;
-  message.type = MessageType::kHeartbeat;
-  message.from = from;
-  message.to = to;
-  message.term = term;
-  return message;
-}
 
 TEST(Transport, CarriesMessagesBothWaysInOrder) {
   Node a(1);
@@ -140,27 +29,6 @@ TEST(Transport, CarriesMessagesBothWaysInOrder) {
   }
   b.send(heartbeat(2, 1, 5));
   ASSERT_TRUE(a.wait([&] { return a.received.size() == 1; }));
-}
-
-TEST(Transport, CarriesASnapshotInChunksAndReportsIt) {
-  Node a(1);
-  Node b(2);
-  a.meet({{2, b.address(), false}});
-  Message message = heartbeat(1, 2, 5);
-  message.type = MessageType::kSnapshot;
-  auto snapshot = std::make_shared<Snapshot>();
-  snapshot->meta = {9, 4, {{1, "a:1", false}, {2, "b:1", true}}};
-  SeededRng rng(1);
-  snapshot->data.resize(3 * kSnapshotChunkBytes + 17);
-  for (char& byte : snapshot->data) byte = static_cast<char>(rng.next());
-  message.snapshot = snapshot;
-  a.send(message);
-  ASSERT_TRUE(b.wait([&] { return b.received.size() == 1; }));
-  ASSERT_NE(b.received[0].snapshot, nullptr);
-  EXPECT_EQ(b.received[0].snapshot->meta, snapshot->meta);
-  EXPECT_TRUE(b.received[0].snapshot->data == snapshot->data);
-  ASSERT_TRUE(a.wait([&] { return a.reports.size() == 1; }));
-  EXPECT_EQ(a.reports[0], (std::pair<RaftId, bool>{2, true}));
 }
 
 TEST(Transport, ReachesAMemberThatCameBack) {
@@ -293,44 +161,6 @@ TEST(Wire, RefusesWhatNoMemberSends) {
   EXPECT_TRUE(refused([](auto& m) { m.mutable_entries(0)->set_type(3); }));
   EXPECT_TRUE(refused(
       [](auto& m) { m.mutable_entries(0)->set_data(std::string(kMaxEntryBytes + 1, 'x')); }));
-}
-
-TEST(Wire, SnapshotChunksAreChecked) {
-  Message message = heartbeat(1, 2, 5);
-  message.type = MessageType::kSnapshot;
-  auto snapshot = std::make_shared<Snapshot>();
-  snapshot->meta = {9, 4, {{1, "a:1", false}}};
-  snapshot->data.assign(kSnapshotChunkBytes + 1, 'x');
-  message.snapshot = snapshot;
-  wire::SnapshotChunk first;
-  wire::SnapshotChunk second;
-  to_chunk(message, 0, first);
-  to_chunk(message, kSnapshotChunkBytes, second);
-  const auto run = [](std::vector<wire::SnapshotChunk> chunks) {
-    SnapshotAssembler assembler;
-    Result<std::shared_ptr<const Snapshot>> last = std::shared_ptr<const Snapshot>();
-    for (auto& chunk : chunks) {
-      last = assembler.add(std::move(chunk));
-      if (!last) break;
-    }
-    return last;
-  };
-  const auto whole = run({first, second});
-  ASSERT_TRUE(whole);
-  EXPECT_EQ((*whole)->data, snapshot->data);
-  EXPECT_FALSE(run({second})) << "no beginning";
-  EXPECT_FALSE(run({first, first, second, second})) << "a chunk twice";
-  auto damaged = second;
-  damaged.set_data("y");
-  const auto wrong = run({first, damaged});
-  ASSERT_FALSE(wrong);
-  EXPECT_EQ(wrong.error().code, ErrorClass::kDataLoss);
-  auto huge = first;
-  huge.set_total_size(kMaxSnapshotBytes + 1);
-  EXPECT_FALSE(run({huge}));
-  auto nobody = first;
-  nobody.mutable_meta()->clear_members();
-  EXPECT_FALSE(run({nobody}));
 }
 
 }  // namespace

@@ -2,9 +2,6 @@
 
 #include <algorithm>
 
-#include "base/codec/bytes.h"
-#include "base/codec/crc32c.h"
-
 namespace shoal::raft {
 namespace {
 
@@ -92,16 +89,12 @@ Result<Message> from_wire(wire::Message&& in) {
   return out;
 }
 
-void to_chunk(const Message& message, size_t offset, wire::SnapshotChunk& out) {
+void to_wire(const Message& message, wire::SnapshotOffer& out) {
   const Snapshot& snapshot = *message.snapshot;
   out.set_term(message.term);
-  out.set_total_size(snapshot.data.size());
-  out.set_offset(offset);
-  out.set_data(snapshot.data.substr(offset, kSnapshotChunkBytes));
-  if (offset + out.data().size() == snapshot.data.size()) {
-    out.set_crc32c(crc32c(as_bytes(snapshot.data)));
-  }
-  if (offset != 0) return;
+  out.set_size(snapshot.data->size());
+  const crypto::Sha256& digest = snapshot.data->digest();
+  out.set_digest(digest.data(), digest.size());
   wire::SnapshotMeta* meta = out.mutable_meta();
   meta->set_index(snapshot.meta.index);
   meta->set_term(snapshot.meta.term);
@@ -140,24 +133,15 @@ Result<SnapshotMeta> meta_from_wire(const wire::SnapshotMeta& in, Term sender_te
 
 }  // namespace
 
-Result<std::shared_ptr<const Snapshot>> SnapshotAssembler::add(wire::SnapshotChunk&& chunk) {
-  if (chunk.offset() == 0) {
-    partial_ = std::make_shared<Snapshot>();
-    partial_->meta = SHOAL_TRY(meta_from_wire(chunk.meta(), chunk.term()));
-  }
-  if (chunk.total_size() > kMaxSnapshotBytes || chunk.data().size() > kSnapshotChunkBytes) {
-    return invalid_argument("snapshot too large");
-  }
-  if (!partial_ || chunk.offset() != partial_->data.size() ||
-      chunk.offset() + chunk.data().size() > chunk.total_size()) {
-    return invalid_argument("snapshot chunk out of order");
-  }
-  partial_->data.append(chunk.data());
-  if (partial_->data.size() < chunk.total_size()) return std::shared_ptr<const Snapshot>();
-  if (crc32c(as_bytes(partial_->data)) != chunk.crc32c()) {
-    return data_loss("snapshot with a wrong checksum");
-  }
-  return std::shared_ptr<const Snapshot>(std::exchange(partial_, nullptr));
+Result<SnapshotOffer> from_wire(const wire::SnapshotOffer& in) {
+  SnapshotOffer out;
+  out.term = in.term();
+  out.meta = SHOAL_TRY(meta_from_wire(in.meta(), in.term()));
+  if (in.size() > kMaxSnapshotBytes) return invalid_argument("snapshot too large");
+  out.size = in.size();
+  if (in.digest().size() != out.digest.size()) return invalid_argument("malformed digest");
+  std::copy(in.digest().begin(), in.digest().end(), out.digest.begin());
+  return out;
 }
 
 }  // namespace shoal::raft

@@ -32,22 +32,16 @@ TEST(JointSnapshot, IsKeptOnTheWire) {
   message.from = 1;
   message.to = 2;
   message.term = 4;
-  auto snapshot = std::make_shared<Snapshot>();
-  snapshot->meta = joint_meta();
-  snapshot->data = "state";
-  message.snapshot = snapshot;
-  wire::SnapshotChunk chunk;
-  to_chunk(message, 0, chunk);
-  wire::SnapshotChunk unknown = chunk;
-  SnapshotAssembler assembler;
-  const auto whole = assembler.add(std::move(chunk));
-  ASSERT_TRUE(whole) << whole.error().message;
-  ASSERT_NE(*whole, nullptr);
-  EXPECT_EQ((*whole)->meta, joint_meta());
-
-  unknown.mutable_meta()->mutable_members(0)->set_joint(kJointBits + 1);
-  SnapshotAssembler strict;
-  EXPECT_EQ(strict.add(std::move(unknown)).error().code, ErrorClass::kInvalidArgument);
+  message.snapshot = std::make_shared<Snapshot>(Snapshot{joint_meta(), snapshot_text("state")});
+  wire::SnapshotOffer offer;
+  to_wire(message, offer);
+  const auto read = from_wire(offer);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->meta, joint_meta());
+  EXPECT_EQ(read->size, 5U);
+  EXPECT_EQ(read->digest, crypto::sha256(as_bytes("state")));
+  offer.mutable_meta()->mutable_members(0)->set_joint(kJointBits + 1);
+  EXPECT_EQ(from_wire(offer).error().code, ErrorClass::kInvalidArgument);
 }
 
 }  // namespace

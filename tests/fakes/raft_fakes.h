@@ -6,6 +6,7 @@
 // of the newest commands.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <string>
@@ -21,7 +22,7 @@ namespace shoal::fakes {
 
 struct FakeDisk {
   raft::LogStore::Loaded state;
-  std::string snapshot;
+  std::shared_ptr<const raft::SnapshotData> snapshot;
   bool full = false;                                // saves fail
   Duration latency = std::chrono::milliseconds(1);  // a save takes between one and two of these
 };
@@ -44,7 +45,32 @@ class FakeLogStore final : public raft::LogStore {
     failed_ = false;
     return disk_.state;
   }
-  Result<std::string> load_snapshot() override { return disk_.snapshot; }
+  Result<std::shared_ptr<const raft::SnapshotData>> load_snapshot() override {
+    if (!disk_.snapshot) return not_found("fake disk: no snapshot");
+    return disk_.snapshot;
+  }
+  void write_out(raft::SnapshotMeta meta, std::unique_ptr<raft::SnapshotSource> source,
+                 bool with_data, SnapshotCallback done) override {
+    // Beside the saves, and as long as several of them.
+    const auto delay = Duration(
+        static_cast<int64_t>(rng_.below(4 * static_cast<uint64_t>(disk_.latency.count()) + 1)));
+    time_.at(time_.now() + delay,
+             [this, alive = std::weak_ptr(alive_), meta = std::move(meta),
+              source = std::shared_ptr<raft::SnapshotSource>(std::move(source)), with_data,
+              done = std::move(done)] {
+               if (alive.expired()) return;
+               if (disk_.full) return done(resource_exhausted("fake disk: full"));
+               auto snapshot = std::make_shared<raft::Snapshot>(raft::Snapshot{meta, nullptr});
+               if (with_data) {
+                 auto text = source->next(SIZE_MAX);
+                 if (!text) return done(text.error());
+                 snapshot->data = raft::snapshot_text(std::move(*text));
+               } else if (const Status durable = source->make_durable(); !durable) {
+                 return done(durable.error());
+               }
+               done(std::shared_ptr<const raft::Snapshot>(std::move(snapshot)));
+             });
+  }
 
   void save(Batch batch, std::function<void(Status)> done) override {
     queue_.emplace_back(std::move(batch), std::move(done));
@@ -122,22 +148,19 @@ class FakeStateMachine : public raft::StateMachine {
   explicit FakeStateMachine(FakeTables& tables) : tables_(tables) {}
 
   // The result is the command and its place: "3:text".
-  std::string apply(raft::Index index, raft::Term, std::string_view command) override {
+  Result<std::string> apply(raft::Index index, raft::Term, std::string_view command) override {
     SHOAL_CHECK(index > tables_.applied, "applied twice");
+    if (!refuse.empty() && command == refuse) return unimplemented("fake: " + refuse);
     tables_.commands.emplace_back(index, command);
     tables_.applied = index;
     return std::to_string(index) + ":" + std::string(command);
   }
-  std::string snapshot() override {
-    ByteWriter out;
-    out.varint(tables_.commands.size());
-    for (const auto& [index, command] : tables_.commands) {
-      out.u64(index);
-      out.text(command);
-    }
-    return std::string(as_text(out.view()));
+  std::unique_ptr<raft::SnapshotSource> snapshot(raft::Index index) override {
+    return std::make_unique<Source>(tables_, index);
   }
-  Status restore(raft::Index index, std::string_view data) override {
+  Status restore(raft::Index index,
+                 const std::shared_ptr<const raft::SnapshotData>& text) override {
+    const std::string data = SHOAL_TRY(raft::read_all(*text));
     ByteReader in(as_bytes(data));
     FakeTables fresh;
     for (uint64_t count = in.varint(); count > 0 && in.ok(); --count) {
@@ -151,8 +174,36 @@ class FakeStateMachine : public raft::StateMachine {
   }
   raft::Index applied_index() const override { return tables_.applied; }
 
+  std::string refuse;  // the command that this version does not know
+
  protected:
   FakeTables& tables_;
+
+ private:
+  class Source final : public raft::SnapshotSource {
+   public:
+    Source(FakeTables& tables, raft::Index index) : tables_(tables), index_(index) {
+      ByteWriter out;
+      out.varint(tables.commands.size());
+      for (const auto& [index, command] : tables.commands) {
+        out.u64(index);
+        out.text(command);
+      }
+      text_ = as_text(out.view());
+    }
+    uint64_t size_hint() const override { return text_.size(); }
+    Result<std::string> next(size_t) override { return std::exchange(text_, std::string()); }
+    Status make_durable() override {
+      tables_.synced = std::max(tables_.synced, index_);
+      tables_.applied = std::max(tables_.applied, index_);
+      return ok_status();
+    }
+
+   private:
+    FakeTables& tables_;
+    const raft::Index index_;
+    std::string text_;
+  };
 };
 
 }  // namespace shoal::fakes

@@ -1,5 +1,5 @@
 // Any bytes as what another member sends, and as what the raft database holds: a message, the
-// chunks of a snapshot, a membership change, records. The first byte chooses.
+// offer of a snapshot, a membership change, records. The first byte chooses.
 #include <google/protobuf/stubs/logging.h>
 
 #include <algorithm>
@@ -37,22 +37,16 @@ void as_message(ByteView bytes) {
               "what is sent again is the same");
 }
 
-// Length and bytes of one chunk after the other, into one stream.
-void as_chunks(ByteView bytes) {
-  ByteReader in(bytes);
-  SnapshotAssembler assembler;
-  while (in.ok() && in.remaining() > 0) {
-    const ByteView one = in.bytes(in.remaining());
-    wire::SnapshotChunk chunk;
-    if (!in.ok() || !chunk.ParseFromArray(one.data(), static_cast<int>(one.size()))) return;
-    const auto snapshot = assembler.add(std::move(chunk));
-    if (!snapshot) return;
-    if (!*snapshot) continue;
-    const SnapshotMeta& meta = (*snapshot)->meta;
-    SHOAL_CHECK(meta.index != 0 && meta.term != 0 && !meta.members.empty(), "a whole snapshot");
-    SHOAL_CHECK(meta.members.size() <= kMaxMembers, "a bounded one");
-    Configuration(meta.members).list();
-  }
+void as_offer(ByteView bytes) {
+  wire::SnapshotPiece piece;
+  if (!piece.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
+  const auto offer = from_wire(piece.offer());
+  if (!offer) return;
+  SHOAL_CHECK(offer->size <= kMaxSnapshotBytes, "a bounded snapshot");
+  const SnapshotMeta& meta = offer->meta;
+  SHOAL_CHECK(meta.index != 0 && meta.term != 0 && !meta.members.empty(), "a whole offer");
+  SHOAL_CHECK(meta.members.size() <= kMaxMembers, "a bounded one");
+  Configuration(meta.members).list();
 }
 
 // Several changes, each with its length: no order of them leaves a group without a voter.
@@ -102,7 +96,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       as_message(rest);
       break;
     case 1:
-      as_chunks(rest);
+      as_offer(rest);
       break;
     case 2:
       as_changes(rest);

@@ -27,6 +27,7 @@ NodeConfig config_stub() {
   core.pre_vote = false;
   core.check_quorum = false;
   core.on_removal = OnRemoval::kStay;
+  core.confirm_changes = false;
   return config;
 }
 
@@ -62,7 +63,7 @@ Status Environment::configure(const Argument& argument, NodeConfig& config, Snap
   if (key == "index") {
     initial.meta.index = SHOAL_TRY(parse_number(value, kMaxNumber));
   } else if (key == "content") {
-    initial.data = value;
+    initial.data = snapshot_text(value);
   } else if (key == "inflight") {
     config.core.max_inflight = SHOAL_TRY(parse_number(value, kMaxNumber));
   } else if (key == "max-inflight-bytes") {
@@ -116,7 +117,7 @@ Status Environment::add_nodes(const Arguments& arguments) {
     return invalid_argument("lease-based reads need checkquorum=true");
   }
   const bool starts_full =
-      initial.meta.index != 0 || !initial.meta.members.empty() || !initial.data.empty();
+      initial.meta.index != 0 || !initial.meta.members.empty() || initial.data != nullptr;
   if (starts_full && initial.meta.index <= 1) {
     return invalid_argument("index must be specified as > 1 due to bootstrap");
   }

@@ -239,16 +239,18 @@ std::string Node::process_apply(std::vector<Parcel>& out) {
 void Node::apply(const std::vector<Entry>& entries) {
   if (entries.empty()) return;
   auto next = std::make_shared<Snapshot>(*applied_);
+  std::string content = next->data ? *read_all(*next->data) : std::string();
   for (const Entry& entry : entries) {
     // A snapshot that was saved meanwhile covers what waited here.
     if (entry.index <= applied_->meta.index) continue;
     if (entry.type == EntryType::kConfChange) {
       if (const auto set = decode_conf_changes(entry.data)) configuration_.apply(*set);
     } else {
-      next->data += entry.data;
+      content += entry.data;
     }
     next->meta = {entry.index, entry.term, configuration_.list()};
   }
+  next->data = snapshot_text(std::move(content));
   applied_ = std::move(next);
 }
 

@@ -64,8 +64,8 @@ std::string Clients::fresh(const std::string& prefix) {
 
 Clients::Drawn Clients::draw() {
   const uint64_t dice = rng_.below(100);
-  if (dice < 60) return draw_endpoint();
-  if (dice < 75) return draw_network();
+  if (dice < 55) return draw_endpoint();
+  if (dice < 80) return draw_network();
   if (dice < 97) return draw_node();
   if (dice < 99) return {manager::RotateGossipKey{{++next_id_ + 1, std::string(32, 'k')}}, {}};
   return {manager::RotateJoinToken{manager::Role::kWorker, std::string(16, 'r')}, {}};
@@ -96,19 +96,24 @@ Clients::Drawn Clients::draw_network() {
   const std::string name = "n" + std::to_string(rng_.below(kNetworks));
   lin::Operation seen;
   seen.key = "network " + name;
-  const auto id = id_of<NetworkId>(name);
+  const bool once = rng_.below(2) == 0;
   if (rng_.below(2) == 0) {
     manager::CreateNetwork op;
-    op.id = id;
+    op.id = id_of<NetworkId>(fresh("k"));
     op.spec.name = name;
-    op.spec.labels[kLabel] = fresh("v");
     op.spec.ipv6 = rng_.below(4) == 0;
     seen.kind = lin::Kind::kCreate;
-    seen.in = op.spec.labels[kLabel];
-    return {op, seen};
+    seen.in = op.id.str();
+    newest_ids_[name] = op.id.str();
+    return {op, seen, once ? op.id.str() : ""};
   }
-  seen.kind = lin::Kind::kRemove;
-  return {manager::RemoveNetwork{id}, seen};
+  if (once) {
+    seen.kind = lin::Kind::kRemove;
+    return {manager::RemoveNetwork{}, seen, id_of<NetworkId>(fresh("r")).str()};
+  }
+  seen.kind = lin::Kind::kCas;
+  seen.expect = newest_ids_.contains(name) ? newest_ids_[name] : id_of<NetworkId>("none").str();
+  return {manager::RemoveNetwork{NetworkId(*seen.expect)}, seen, ""};
 }
 
 Clients::Drawn Clients::draw_node() {
@@ -126,26 +131,82 @@ Clients::Drawn Clients::draw_node() {
 
 size_t Clients::propose(Node& node) {
   Drawn drawn = draw();
-  return propose(node, std::move(drawn.operation), std::move(drawn.seen));
+  if (drawn.request.empty()) {
+    return propose(node, std::move(drawn.operation), std::move(drawn.seen));
+  }
+  Request request;
+  request.command.operation = std::move(drawn.operation);
+  request.command.request = std::move(drawn.request);
+  request.since = node.store().applied_index();
+  request.seen = note_seen(*std::move(drawn.seen), asked_.size());
+  requests_.push_back(std::move(request));
+  ask(node, requests_.size() - 1, 0);
+  return asked_.size() - 1;
 }
 
 size_t Clients::propose(Node& node, Operation operation, std::optional<lin::Operation> seen) {
   const size_t place = asked_.size();
-  manager::Command command{node.clock().wall(), rng_.next(), std::move(operation)};
-  asked_.push_back({manager::wire::encode_command(command), {}, Outcome::kPending});
-  if (seen) {
-    seen->client = place;
-    seen->call = ++moment_;
-    asked_[place].seen = history_.size();
-    history_.push_back(*std::move(seen));
-    dropped_.push_back(false);
-  }
+  manager::Command command;
+  command.operation = std::move(operation);
+  Asked asked;
+  if (seen) asked.seen = note_seen(*std::move(seen), place);
+  send(node, command, std::move(asked));
+  return place;
+}
+
+size_t Clients::note_seen(lin::Operation seen, size_t client) {
+  seen.client = client;
+  seen.call = ++moment_;
+  history_.push_back(std::move(seen));
+  dropped_.push_back(false);
+  return history_.size() - 1;
+}
+
+void Clients::send(Node& node, const manager::Command& command, Asked asked) {
+  manager::Command now = command;
+  now.proposed_at = node.clock().wall();
+  now.seed = rng_.next();
+  const size_t place = asked_.size();
+  asked.command = manager::wire::encode_command(now);
+  asked_.push_back(std::move(asked));
   node.enter([&] {
     node.driver().propose(asked_[place].command, [this, place](const Result<std::string>& result) {
       answered(place, result);
     });
   });
-  return place;
+}
+
+// What is to be removed is looked up by its name where it is asked for, with every try.
+void Clients::ask(Node& node, size_t request, uint64_t since) {
+  manager::Command command = requests_[request].command;
+  command.since = since;
+  if (auto* const remove = std::get_if<manager::RemoveNetwork>(&command.operation)) {
+    const lin::Value found = look(node.store(), history_[requests_[request].seen].key);
+    remove->id = found ? NetworkId(*found) : id_of<NetworkId>("none");
+  }
+  send(node, command, {.seen = requests_[request].seen, .request = request});
+}
+
+void Clients::again(Node& node) {
+  const size_t at = rng_.below(again_.size());
+  const size_t request = again_[at];
+  again_.erase(again_.begin() + static_cast<ptrdiff_t>(at));
+  ++cluster_.totals_.tried_again;
+  ask(node, request, requests_[request].since);
+}
+
+// What was refused had no effect; of a request that may have had one already, only that it has not
+// had it now.
+void Clients::unanswered(Asked& asked, const Error& error) {
+  const bool unknown = error.code == ErrorClass::kDeadlineExceeded;
+  asked.outcome = unknown ? Outcome::kUnknown : Outcome::kRefused;
+  cluster_.totals_.commands_unknown += unknown ? 1 : 0;
+  if (asked.request) {
+    Request& request = requests_[*asked.request];
+    request.unsure = request.unsure || unknown;
+    if (request.unsure) return again_.push_back(*asked.request);
+  }
+  if (asked.seen && !unknown) forget(*asked.seen);
 }
 
 void Clients::answered(size_t command, const Result<std::string>& result) {
@@ -153,13 +214,7 @@ void Clients::answered(size_t command, const Result<std::string>& result) {
   if (asked.outcome != Outcome::kPending) {
     return cluster_.violate("two answers for command " + std::to_string(command));
   }
-  if (!result) {
-    asked.outcome = result.error().code == ErrorClass::kDeadlineExceeded ? Outcome::kUnknown
-                                                                         : Outcome::kRefused;
-    cluster_.totals_.commands_unknown += asked.outcome == Outcome::kUnknown ? 1 : 0;
-    if (asked.seen && asked.outcome == Outcome::kRefused) forget(*asked.seen);
-    return;
-  }
+  if (!result) return unanswered(asked, result.error());
   asked.outcome = Outcome::kDone;
   ++cluster_.totals_.commands_done;
   const size_t space = result->find(' ');
@@ -174,14 +229,19 @@ void Clients::answered(size_t command, const Result<std::string>& result) {
 
 // What the answer means to the model.
 void Clients::judge(lin::Operation& seen, const std::string& word) {
-  seen.ok = word == "ok";
+  // A removal that an earlier try did has nothing to show any more.
+  seen.ok = word == "ok" || (seen.kind == lin::Kind::kRemove && word == "nothing");
+  // An endpoint that is gone is gone; a network that is gone is not found.
+  const char* const differs = seen.key.starts_with("endpoint") ? "nothing" : "not_found";
   if (seen.ok || (seen.kind == lin::Kind::kCreate && word == "already_exists") ||
-      (seen.kind == lin::Kind::kRemove && word == "not_found") ||
-      (seen.kind == lin::Kind::kCas && word == "nothing")) {
+      (seen.kind == lin::Kind::kCas && word == differs)) {
     return;
   }
-  // No room: it says nothing of the key.
-  if (seen.kind == lin::Kind::kCreate && word == "resource_exhausted") {
+  // No room, or no more the one that had the name where it was looked up: neither says anything of
+  // the key. Nor did an earlier try have an effect, for that would be remembered: it comes before
+  // this one in the log, or never.
+  if ((seen.kind == lin::Kind::kCreate && word == "resource_exhausted") ||
+      (seen.kind == lin::Kind::kRemove && word == "not_found")) {
     return forget(static_cast<size_t>(&seen - history_.data()));
   }
   cluster_.violate("\"" + to_string(seen) + "\" is answered by " + word);
@@ -193,15 +253,13 @@ lin::Value Clients::look(const manager::Store& store, const std::string& key) {
     const auto found = store.find_endpoint(kHome, name);
     return found ? lin::Value((*found)->id.str()) : std::nullopt;
   }
-  const manager::Labels* labels = nullptr;
   if (key.starts_with("network")) {
-    const manager::Network* network = store.network(id_of<NetworkId>(name));
-    if (network != nullptr) labels = &network->spec.labels;
-  } else if (const manager::Node* node = store.node(id_of<NodeId>(name))) {
-    labels = &node->spec.labels;
+    const auto found = store.find_network(name);
+    return found ? lin::Value((*found)->id.str()) : std::nullopt;
   }
-  if (labels == nullptr || !labels->contains(kLabel)) return std::nullopt;
-  return labels->at(kLabel);
+  const manager::Node* const node = store.node(id_of<NodeId>(name));
+  if (node == nullptr || !node->spec.labels.contains(kLabel)) return std::nullopt;
+  return node->spec.labels.at(kLabel);
 }
 
 void Clients::read(Node& node) {
@@ -239,6 +297,8 @@ void Clients::some() {
       propose(*at);
     }
   }
+  // After a while: others have done more by then.
+  if (!again_.empty() && at->up() && rng_.below(3) == 0) again(*at);
   // A leader that is none any more is the one whose answers may be old.
   for (auto& node : cluster_.nodes_) {
     if (node->up() && node->driver().is_leader() && node.get() != cluster_.leader()) read(*node);

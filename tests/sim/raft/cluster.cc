@@ -28,6 +28,7 @@ Duration Network::draw_delay(Rng& rng, raft::MessageType type) const {
   if (late_permille > 0 && rng.below(1000) < late_permille) return up_to(seconds(8));
   if (slow_hand_over && type == raft::MessageType::kTimeoutNow) return milliseconds(1500);
   if (type != raft::MessageType::kSnapshot) return up_to(max_delay);
+  if (endless_snapshots) return seconds(20);
   // A snapshot is many messages; now and then they take longer than anybody waits for them.
   if (late_permille > 0 && rng.below(12) == 0) return seconds(4) + up_to(seconds(8));
   return up_to(10 * max_delay);
@@ -36,6 +37,7 @@ Duration Network::draw_delay(Rng& rng, raft::MessageType type) const {
 void Totals::add(const Totals& other) {
   commands_done += other.commands_done;
   commands_unknown += other.commands_unknown;
+  tried_again += other.tried_again;
   reads_done += other.reads_done;
   judged += other.judged;
   messages += other.messages;
@@ -54,6 +56,7 @@ void Totals::add(const Totals& other) {
 std::vector<std::pair<std::string, uint64_t>> Totals::list() const {
   return {{"commands done", commands_done},
           {"commands unknown", commands_unknown},
+          {"requests tried again", tried_again},
           {"reads", reads_done},
           {"operations judged", judged},
           {"messages", messages},
@@ -93,7 +96,10 @@ Cluster::~Cluster() {
 void Cluster::draw_bounds() {
   base_.snapshot_entries = 5 + rng_.below(60);
   base_.keep_entries = rng_.below(10);
-  if (rng_.below(4) == 0) base_.snapshot_log_bytes = 2000 + rng_.below(4000);
+  base_.hold_log_bytes = rng_.below(2) == 0 ? 0 : 2000;
+  // Now and then the tables are the state's only copy.
+  if (rng_.below(3) == 0) base_.max_copied_state = 0;
+  if (rng_.below(4) == 0) base_.snapshot_log_bytes = 500 + rng_.below(5500);
   // One entry a message now and then: what a leader sends then arrives piece by piece.
   base_.core.max_append_bytes = rng_.below(3) == 0 ? 1 : 64 + rng_.below(2000);
   base_.core.max_inflight = 1 + rng_.below(16);

@@ -31,6 +31,7 @@ struct Network {
   bool mute_appends = false;                            // all of them are lost
   raft::RaftId slow_to = 0;                             // who gets everything late
   bool slow_hand_over = false;                          // the word to take over is
+  bool endless_snapshots = false;                       // nobody waits for their end
 
   Duration draw_delay(Rng& rng, raft::MessageType type) const;
 };
@@ -39,6 +40,7 @@ struct Network {
 struct Totals {
   uint64_t commands_done = 0;
   uint64_t commands_unknown = 0;
+  uint64_t tried_again = 0;  // requests
   uint64_t reads_done = 0;
   uint64_t judged = 0;  // operations of clients in histories
   uint64_t messages = 0;
@@ -99,6 +101,7 @@ class Cluster {
   void membership_fault();
   void hasty_fault();
   void joint_fault(Node& at);
+  void members_told(const Node& node, const std::vector<raft::Member>& members);
   void relay_fault();
   void restart_fault();
   void transfer_fault();
@@ -107,11 +110,16 @@ class Cluster {
   void disk_fault();
   void cut_fault();
   void flap_fault();
-  void power_cut();
+  void power_cut(Duration from_now);
   void clock_fault();
   void damage_fault();
+  void damage(Node& victim);
+  void damage_after_change();
+  bool of_four();
+  void former_voter_fault();
   void storm_fault();
   void catch_up_fault();
+  void lost_receiver_fault();
   bool may_damage(const Node& victim);
   bool replace_damaged();  // the next step of it; true when nothing is left to do
   void play(uint64_t steps, Duration longest);  // clients go on meanwhile
@@ -135,6 +143,7 @@ class Cluster {
   raft::RaftId damaged_ = 0;  // to be replaced
   raft::RaftId spare_ = 0;    // by this one
   bool changing_ = false;     // the operator waits for an answer
+  raft::RaftId alone_ = 0;    // to be cut off when it has a joint configuration
 };
 
 }  // namespace shoal::sim

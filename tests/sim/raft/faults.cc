@@ -31,13 +31,13 @@ void Cluster::one_fault() {
     case 8:
       return membership_fault();
     case 9:
-      return power_cut();
+      return power_cut(milliseconds(rng_.below(20)));
     case 10:
       return relay_fault();
     case 11:
       return restart_fault();
     case 12:
-      return damage_fault();
+      return rng_.below(3) == 0 ? former_voter_fault() : damage_fault();
     case 13:
       return storm_fault();
     case 14:
@@ -46,7 +46,7 @@ void Cluster::one_fault() {
     case 16:
       return hasty_fault();
     case 19:
-      return catch_up_fault();
+      return rng_.below(4) == 0 ? lost_receiver_fault() : catch_up_fault();
     case 18:
       return slow_answers_fault();
     case 17:
@@ -67,9 +67,9 @@ void Cluster::crash_fault() {
 }
 
 // Everything that was not synced is lost everywhere, with answers on their way.
-void Cluster::power_cut() {
+void Cluster::power_cut(Duration from_now) {
   note("power cut");
-  run_for(milliseconds(rng_.below(20)));
+  run_for(from_now);
   for (auto& node : nodes_) node->crash();
   for (auto& node : nodes_) node->start(false);
 }
@@ -170,11 +170,10 @@ void Cluster::joint_fault(Node& at) {
     add(any().id(), static_cast<raft::ConfChangeKind>(1 + rng_.below(3)));
   }
   note("change together" + what);
-  const auto done = [this, alone, &at, leaves = set.leaves_joint()](const Status& status) {
-    if (!status) return;
-    ++(leaves ? totals_.joints_left : totals_.joints_entered);
-    if (alone && !healed_) cut_off(at);
+  const auto done = [this, leaves = set.leaves_joint()](const Status& status) {
+    if (status) ++(leaves ? totals_.joints_left : totals_.joints_entered);
   };
+  if (alone) alone_ = at.id();
   at.enter([&] { at.driver().change_members(set, done); });
   if (!at.up()) return;
   if (!alone && rng_.below(2) == 0) return;
@@ -182,6 +181,12 @@ void Cluster::joint_fault(Node& at) {
   cut_off(at);
   play(20, milliseconds(100));
   network_.cut.clear();
+}
+
+void Cluster::members_told(const Node& node, const std::vector<Member>& members) {
+  if (node.id() != alone_ || healed_ || !raft::Configuration(members).joint()) return;
+  alone_ = 0;
+  cut_off(node);
 }
 
 void Cluster::play(uint64_t steps, Duration longest) {

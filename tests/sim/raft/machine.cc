@@ -1,5 +1,8 @@
 #include "tests/sim/raft/machine.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "manager/wire/store_wire.h"
 
 namespace shoal::sim {
@@ -29,6 +32,33 @@ std::string key_of(const Object& object) {
   return std::visit(Key{}, object);
 }
 
+// What the tables hold now, as raft/storage reads it later on.
+class Source final : public raft::SnapshotSource {
+ public:
+  Source(Tables& tables, Index index, bool behind)
+      : tables_(tables),
+        index_(index),
+        behind_(behind),
+        data_(manager::wire::encode_snapshot(tables.objects())) {}
+
+  uint64_t size_hint() const override { return data_.size(); }
+  Result<std::string> next(size_t) override {
+    if (behind_) return unavailable("the tables are behind");
+    return std::exchange(data_, std::string());
+  }
+  Status make_durable() override {
+    if (behind_) return unavailable("the tables are behind");
+    tables_.sync(index_);
+    return ok_status();
+  }
+
+ private:
+  Tables& tables_;
+  const Index index_;
+  const bool behind_;
+  std::string data_;
+};
+
 }  // namespace
 
 void Tables::write(Index index, std::vector<Change> changes) {
@@ -40,6 +70,11 @@ void Tables::replace(Index index, const std::vector<Object>& objects) {
   writes_.clear();
   for (const Object& object : objects) objects_.emplace(key_of(object), object);
   objects_at_ = index;
+}
+
+void Tables::sync(Index index) {
+  for (; !writes_.empty(); writes_.pop_front()) put(writes_.front());
+  objects_at_ = std::max(objects_at_, index);
 }
 
 void Tables::put(const Write& write) {
@@ -81,7 +116,7 @@ Status Machine::open() {
   return tables_.load(store_);
 }
 
-std::string Machine::apply(Index index, raft::Term term, std::string_view command) {
+Result<std::string> Machine::apply(Index index, raft::Term term, std::string_view command) {
   watch_.before_apply();
   SHOAL_CHECK(index > applied_index_, "applied twice");
   applied_index_ = index;
@@ -99,22 +134,15 @@ std::string Machine::apply(Index index, raft::Term term, std::string_view comman
   return answer;
 }
 
-std::string Machine::snapshot() {
-  std::string data = manager::wire::encode_snapshot(store_.objects());
-  watch_.made_snapshot(applied_index_, data);
-  return data;
-}
-
-void Machine::snapshot_later(std::function<void(std::optional<std::string>)> done) {
+std::unique_ptr<raft::SnapshotSource> Machine::snapshot(Index index) {
   watch_.made_snapshot(applied_index_, manager::wire::encode_snapshot(store_.objects()));
-  std::optional<std::string> data;
-  if (!watch_.tables_behind()) data = manager::wire::encode_snapshot(tables_.objects());
-  watch_.later([done = std::move(done), data = std::move(data)] { done(data); });
+  applied_index_ = index;
+  return std::make_unique<Source>(tables_, index, watch_.tables_behind());
 }
 
-Status Machine::restore(Index index, std::string_view data) {
+Status Machine::restore(Index index, const std::shared_ptr<const raft::SnapshotData>& data) {
   watch_.before_apply();
-  const auto objects = SHOAL_TRY(manager::wire::decode_snapshot(data));
+  const auto objects = SHOAL_TRY(manager::wire::decode_snapshot(SHOAL_TRY(raft::read_all(*data))));
   manager::Store store;
   for (const Object& object : objects) store.load(object);
   SHOAL_TRY(store.finish_load(index));

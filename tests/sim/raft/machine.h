@@ -3,8 +3,8 @@
 #pragma once
 
 #include <deque>
-#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,7 +20,9 @@ class Tables {
  public:
   void write(raft::Index index, std::vector<manager::Change> changes);
   void replace(raft::Index index, const std::vector<manager::Object>& objects);
-  // Takes back some of the newest writes since the last replace(): nothing was synced.
+  // What was written so far stays, and holds up to `index` at least.
+  void sync(raft::Index index);
+  // Takes back some of the newest writes since the last replace() or sync().
   void crash(Rng& rng);
   // kDataLoss when the objects do not fit one another.
   Status load(manager::Store& store) const;
@@ -48,8 +50,6 @@ class MachineWatch {
   virtual void applied(raft::Index index, raft::Term term, std::string_view command,
                        const manager::Outcome& outcome, const manager::Store& store) = 0;
   virtual void made_snapshot(raft::Index index, std::string_view data) = 0;
-  // Runs it at a time of its own, from outside the driver; never, when the member ends before.
-  virtual void later(std::function<void()> work) = 0;
   // Whether the tables cannot give a snapshot at the moment.
   virtual bool tables_behind() = 0;
   virtual void restored(raft::Index index, std::string_view data) = 0;
@@ -64,11 +64,10 @@ class Machine final : public raft::StateMachine {
 
   // The answer: the entry's index, and "ok", "nothing" (done, but there was nothing to do), or the
   // name of the error's class.
-  std::string apply(raft::Index index, raft::Term term, std::string_view command) override;
-  std::string snapshot() override;
-  // From the tables, after a while.
-  void snapshot_later(std::function<void(std::optional<std::string>)> done) override;
-  Status restore(raft::Index index, std::string_view data) override;
+  Result<std::string> apply(raft::Index index, raft::Term term, std::string_view command) override;
+  // Of the tables.
+  std::unique_ptr<raft::SnapshotSource> snapshot(raft::Index index) override;
+  Status restore(raft::Index index, const std::shared_ptr<const raft::SnapshotData>& data) override;
   raft::Index applied_index() const override { return applied_index_; }
 
  private:

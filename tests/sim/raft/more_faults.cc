@@ -119,6 +119,28 @@ void Cluster::catch_up_fault() {
   network_ = weather;
 }
 
+// A member that needs a snapshot is lost while it is sent one that does not end. When the leader
+// gives that up, it has nobody to make another one for.
+void Cluster::lost_receiver_fault() {
+  Node* at = leader();
+  Node& gone = any();
+  if (at == nullptr || &gone == at || !gone.up()) return;
+  note("node " + std::to_string(gone.id()) + " is lost while it is sent a snapshot");
+  const Network weather = network_;
+  network_ = Network{.endless_snapshots = true};
+  cut_off(gone);
+  play(30, milliseconds(100));
+  network_.cut.clear();
+  (void)wait_for(seconds(2), [&] {
+    const Node* now = leader();
+    if (now == nullptr || !now->core()->progress().contains(gone.id())) return false;
+    return now->core()->progress().at(gone.id()).state == raft::ProgressState::kSnapshot;
+  });
+  gone.crash();
+  play(60, milliseconds(200));
+  network_ = weather;
+}
+
 // More commands and reads at once than the bounds allow.
 void Cluster::storm_fault() {
   Node* at = leader();
@@ -130,19 +152,18 @@ void Cluster::storm_fault() {
   for (int i = 0; i < 12 && follower.up(); ++i) clients_.read(follower);
 }
 
-// Losing this disk must cost no quorum, now and with any change of members that is on its way.
+// Losing this disk must cost no quorum, now and with any change of members that is on its way. One
+// that is confirmed is on its way no more, whoever has not heard of it.
 bool Cluster::may_damage(const Node& victim) {
   const Node* at = leader();
   if (at == nullptr || damaged_ != 0 || totals_.disks_damaged >= kMaxDamages) return false;
   const raft::Core& core = *at->core();
   const raft::Configuration& now = core.configuration();
   if (now.joint() || !now.contains(victim.id())) return false;
+  if (core.confirmation().index > core.log().committed()) return false;
   std::map<RaftId, bool> rest;
   for (const RaftId id : now.voters().ids()) {
-    const raft::Core* const other = nodes_[id - 1]->core();
-    // A change is in effect where it is applied: who has not heard of it needs the old quorum.
-    rest[id] = id != victim.id() && other != nullptr && !nodes_[id - 1]->disk().full &&
-               other->configuration().list() == now.list();
+    rest[id] = id != victim.id() && !nodes_[id - 1]->damaged() && !nodes_[id - 1]->disk().full;
   }
   if (now.voters().vote_result(rest) != raft::VoteResult::kWon) return false;
   const Index applied = core.log().applied();
@@ -153,9 +174,7 @@ bool Cluster::may_damage(const Node& victim) {
     const auto& state = node->disk().state;
     return node->damaged() ||
            std::none_of(state.entries.begin(), state.entries.end(), [&](const raft::Entry& entry) {
-             // The commit index is saved lazily: a restart may bring the old members back.
-             return entry.index > std::min(applied, state.hard_state.commit) &&
-                    changes_members(entry);
+             return entry.index > applied && changes_members(entry);
            });
   });
 }
@@ -164,6 +183,11 @@ bool Cluster::may_damage(const Node& victim) {
 void Cluster::damage_fault() {
   Node& victim = any();
   if (!may_damage(victim)) return;
+  damage(victim);
+  if (rng_.below(2) == 0) damage_after_change();
+}
+
+void Cluster::damage(Node& victim) {
   note("the disk of node " + std::to_string(victim.id()) + " is damaged");
   ++totals_.disks_damaged;
   damaged_ = victim.id();
@@ -171,6 +195,84 @@ void Cluster::damage_fault() {
   spare_ = nodes_.size() + 1;
   nodes_.push_back(std::make_unique<Node>(*this, spare_));
   nodes_.back()->start(false);
+}
+
+// Nobody writes while the operator makes the group whole again. Then the next disk is lost, and all
+// restart: nobody may need its vote.
+void Cluster::damage_after_change() {
+  const Network weather = network_;
+  network_ = Network{};
+  if (wait_for(seconds(10), [this] { return replace_damaged(); })) {
+    Node& victim = any();
+    if (may_damage(victim)) {
+      damage(victim);
+      power_cut(Duration(0));
+      play(10, milliseconds(200));
+    }
+  }
+  network_ = weather;
+}
+
+// A group of four voters that are all well; of five one has to go.
+bool Cluster::of_four() {
+  Node* at = leader();
+  if (at == nullptr || at->core()->configuration().members().size() > 5) return false;
+  if (at->core()->configuration().voters().ids().size() == 5) {
+    const RaftId first = at->core()->configuration().voters().ids().front();
+    const RaftId last = at->core()->configuration().voters().ids().back();
+    change(*at, {raft::ConfChangeKind::kRemove, {.id = first == at->id() ? last : first}});
+    if (!wait_for(seconds(5), [this] { return !changing_; })) return false;
+  }
+  at = leader();
+  if (at == nullptr || !may_damage(*at)) return false;
+  const std::vector<RaftId>& voters = at->core()->configuration().voters().ids();
+  return voters.size() == 4 && std::all_of(voters.begin(), voters.end(), [this](RaftId id) {
+           return nodes_[id - 1]->core() != nullptr;
+         });
+}
+
+// Of four voters one that has fallen behind becomes a learner, and is the only one to hear that it
+// is; from a snapshot. Then the leader is lost for good. The other two need three, and what they
+// have is less than the learner has: it must lead.
+void Cluster::former_voter_fault() {
+  const Network weather = network_;
+  network_ = Network{};
+  if (!of_four()) {
+    network_ = weather;
+    return;
+  }
+  Node& at = *leader();
+  const std::vector<RaftId> voters = at.core()->configuration().voters().ids();
+  const RaftId id = voters[0] == at.id() ? voters[1] : voters[0];
+  Node& former = *nodes_[id - 1];
+  note("node " + std::to_string(id) + " becomes a learner without hearing of it");
+  former.disk().latency = milliseconds(1);
+  cut_off(former);
+  play(30, milliseconds(100));
+  const auto knows = [&](const Node& node) {
+    return node.core() != nullptr && node.core()->configuration().contains(id) &&
+           !node.core()->configuration().is_voter(id);
+  };
+  run_for(milliseconds(200));
+  if (leader() == &at && may_damage(at)) {
+    at.enter([&] {
+      at.driver().change_members(
+          {.changes = {{raft::ConfChangeKind::kAddLearner, {id, address(id), true}}}},
+          [](const Status&) {});
+    });
+    for (const RaftId other : voters) network_.cut.insert({at.id(), other});
+    if (at.up() && wait_for(milliseconds(300), [&] { return knows(at); })) {
+      network_.cut.erase({at.id(), id});
+      network_.cut.erase({id, at.id()});
+      (void)wait_for(milliseconds(400), [&] { return knows(former); });
+      former.crash();
+      damage(at);
+      former.start(false);
+    }
+  }
+  network_.cut.clear();
+  play(20, milliseconds(200));
+  network_ = weather;
 }
 
 bool Cluster::replace_damaged() {

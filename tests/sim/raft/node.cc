@@ -34,9 +34,21 @@ class Node::LogStore final : public raft::LogStore {
     if (node_.damaged_) return data_loss("a bit of the fake disk is wrong");
     return inner_.load();
   }
-  Result<std::string> load_snapshot() override {
+  Result<std::shared_ptr<const raft::SnapshotData>> load_snapshot() override {
     node_.step();
     return inner_.load_snapshot();
+  }
+  void write_out(raft::SnapshotMeta meta, std::unique_ptr<raft::SnapshotSource> source,
+                 bool with_data, SnapshotCallback done) override {
+    node_.step();
+    // Now and then it takes long.
+    node_.later(
+        [this, meta = std::move(meta), with_data, done = std::move(done),
+         source = std::make_shared<std::unique_ptr<raft::SnapshotSource>>(std::move(source))] {
+          inner_.write_out(
+              meta, std::move(*source), with_data,
+              [&node = node_, done](const auto& result) { node.enter([&] { done(result); }); });
+        });
   }
   void save(Batch batch, std::function<void(Status)> done) override {
     node_.step();
@@ -113,7 +125,7 @@ void Node::stepped() {
   if (core == nullptr) {
     known_commit_ = 0;
   } else {
-    cluster_.safety_.stepped(id_, *core, known_commit_);
+    cluster_.safety_.stepped(id_, *core, known_commit_, disk_.state);
   }
 }
 
@@ -149,6 +161,11 @@ void Node::set_members(const std::vector<Member>& members) {
   for (const Member& member : members) peers_.insert(member.id);
 }
 
+void Node::on_members(const std::vector<Member>& members) {
+  step();
+  cluster_.members_told(*this, members);
+}
+
 void Node::on_leader_change(RaftId leader, Term term, bool is_self) {
   cluster_.note("node " + std::to_string(id_) + " follows " + std::to_string(leader) + " in term " +
                 std::to_string(term));
@@ -156,7 +173,7 @@ void Node::on_leader_change(RaftId leader, Term term, bool is_self) {
   if (leader == 0 && core == nullptr && driver_) ++cluster_.totals_.storage_failures;
   if (is_self && core != nullptr) {
     ++cluster_.totals_.leaders;
-    cluster_.safety_.leads(id_, *core);
+    cluster_.safety_.leads(id_, *core, disk_.state);
   }
 }
 

@@ -66,7 +66,7 @@ class Node final : public raft::Transport, public raft::Observer, public Machine
   void send(raft::RaftId to, raft::Message message) override;
   void set_members(const std::vector<raft::Member>& members) override;
   void on_leader_change(raft::RaftId leader, raft::Term term, bool is_self) override;
-  void on_members(const std::vector<raft::Member>&) override { step(); }
+  void on_members(const std::vector<raft::Member>& members) override;
 
  private:
   struct PowerLoss {};
@@ -79,7 +79,8 @@ class Node final : public raft::Transport, public raft::Observer, public Machine
   void applied(raft::Index index, raft::Term term, std::string_view command,
                const manager::Outcome& outcome, const manager::Store& store) override;
   void made_snapshot(raft::Index index, std::string_view data) override;
-  void later(std::function<void()> work) override;
+  // Runs it at a time of its own, from outside the driver; never, when the member ends before.
+  void later(std::function<void()> work);
   bool tables_behind() override { return rng_.below(20) == 0; }
   void restored(raft::Index index, std::string_view data) override;
 

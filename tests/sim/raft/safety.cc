@@ -45,7 +45,11 @@ uint64_t digest(std::string_view bytes, uint64_t seed) {
   return hash;
 }
 
-void Safety::leads(RaftId id, const raft::Core& core) {
+void Safety::leads(RaftId id, const raft::Core& core, const raft::LogStore::Loaded& durable) {
+  if (durable.hard_state.term != core.term() || durable.hard_state.vote != id) {
+    violate_(node(id) + " leads in term " + std::to_string(core.term()) +
+             ", its disk does not know that it voted for itself");
+  }
   const auto [known, first] = leaders_.emplace(core.term(), id);
   if (!first && known->second != id) {
     violate_("two leaders in term " + std::to_string(core.term()) + ": " +
@@ -71,7 +75,8 @@ void Safety::saves(RaftId id, const raft::LogStore::Batch& batch) {
   }
 }
 
-void Safety::stepped(RaftId id, const raft::Core& core, Index& known) {
+void Safety::stepped(RaftId id, const raft::Core& core, Index& known,
+                     const raft::LogStore::Loaded& durable) {
   const Log& log = core.log();
   if (log.committed() < known) {
     violate_(node(id) + " goes back from commit index " + std::to_string(known) + " to " +
@@ -86,6 +91,14 @@ void Safety::stepped(RaftId id, const raft::Core& core, Index& known) {
     }
   }
   known = log.committed();
+  // A log that begins after `stable` stands at a snapshot that may still be on its way.
+  const Index stable = log.stable();
+  if (stable < log.first_index() || stable <= durable.offset) return;
+  if (!holds_entry(durable, stable) ||
+      durable.entries[stable - durable.offset - 1].term != log.term(stable)) {
+    violate_(node(id) + " takes entry " + std::to_string(stable) + " of term " +
+             std::to_string(*log.term(stable)) + " for durable, its disk has another or none");
+  }
 }
 
 void Safety::sends(RaftId id, const Message& message, const raft::LogStore::Loaded& durable) {
@@ -151,6 +164,12 @@ void Safety::account(const manager::Change& change) {
     own(macs_, network + endpoint->mac.str(), endpoint->id.str(), change.removed);
   } else if (const auto* network = std::get_if<manager::Network>(&change.object)) {
     own(vnis_, "VNI " + std::to_string(network->vni.value), network->id.str(), change.removed);
+  } else if (const auto* request = std::get_if<manager::HandledRequest>(&change.object)) {
+    const auto [known, first] = requests_.emplace(request->id, request->index);
+    if (!first && !change.removed) {
+      violate_("request " + request->id + " takes effect at " + std::to_string(request->index) +
+               ", and did at " + std::to_string(known->second));
+    }
   }
 }
 

@@ -6,8 +6,10 @@
 //   commit                 never goes back, and all agree what is committed at an index
 //   state machine safety   the same command at the same index, with the same outcome; the same
 //                          bytes of the whole store at the same index
-//   durable, then said     an append is acknowledged, a vote given and an entry applied when it is
-//                          on the disk
+//   durable, then said     an append is acknowledged, a vote given, an own one counted and an entry
+//                          applied when it is on the disk; what a member takes for durable is on
+//                          its disk, as it is
+//   exactly once           no request takes effect twice
 //   allocation             no address, MAC or VNI has two owners
 //
 // It is told in the order of virtual time; the first violation is what a run ends with.
@@ -29,10 +31,11 @@ class Safety {
   using Violate = std::function<void(const std::string&)>;
   explicit Safety(Violate violate) : violate_(std::move(violate)) {}
 
-  void leads(raft::RaftId id, const raft::Core& core);
+  void leads(raft::RaftId id, const raft::Core& core, const raft::LogStore::Loaded& durable);
   void saves(raft::RaftId id, const raft::LogStore::Batch& batch);
   // After anything happened at a member; `known` is its commit index of the last time.
-  void stepped(raft::RaftId id, const raft::Core& core, raft::Index& known);
+  void stepped(raft::RaftId id, const raft::Core& core, raft::Index& known,
+               const raft::LogStore::Loaded& durable);
   void sends(raft::RaftId id, const raft::Message& message, const raft::LogStore::Loaded& durable);
   void applies(raft::RaftId id, raft::Index index, raft::Term term, std::string_view command,
                const manager::Outcome& outcome, const raft::LogStore::Loaded& durable);
@@ -58,6 +61,7 @@ class Safety {
   std::map<raft::Index, Applied> applied_;
   std::map<raft::Index, uint64_t> stores_;
   std::unordered_map<std::string, int> times_;
+  std::map<std::string, raft::Index> requests_;   // where they took effect
   std::map<std::string, std::string> addresses_;  // "network address" -> endpoint
   std::map<std::string, std::string> macs_;       // "network mac" -> endpoint
   std::map<std::string, std::string> vnis_;       // -> network
