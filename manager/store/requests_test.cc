@@ -37,9 +37,9 @@ TEST_F(RequestsTest, ANetworkMadeAndRemovedIsNotMadeAgain) {
 TEST_F(RequestsTest, ARemovalThatNobodyTriesAgainIsRemembered) {
   const uint64_t since = now_index();
   request("a", create("a", "web"));
-  EXPECT_TRUE(
-      run(RemoveNetwork{id_of<NetworkId>("a")}).changes.back().object ==
-      Object(HandledRequest{id_of<NetworkId>("a").str(), id_of<NetworkId>("a"), now_index()}));
+  const Object last = run(RemoveNetwork{id_of<NetworkId>("a")}).changes.back().object;
+  const HandledRequest removal{id_of<NetworkId>("a").str(), id_of<NetworkId>("a"), now_index()};
+  EXPECT_EQ(std::get<HandledRequest>(last), removal);
   EXPECT_TRUE(request("a", create("a", "web"), since).answer.ok());
   EXPECT_FALSE(store_.find_network("web").ok()) << "it was made, and removed";
 }
