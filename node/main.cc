@@ -160,9 +160,9 @@ int run(const Options& options) {
 }  // namespace
 }  // namespace shoal::node
 
-// Read by jemalloc, which manages this process's memory: half of the time of glibc's, and less kept.
-// Each arena keeps what it once held, so the daemon's threads share two; freed pages go back to the
-// kernel within half a second.
+// Read by jemalloc, which manages this process's memory: half of the time of glibc's, and less
+// kept. Each arena keeps what it once held, so the daemon's threads share two; freed pages go back
+// to the kernel within half a second.
 extern "C" const char* malloc_conf;
 const char* malloc_conf = "narenas:2,dirty_decay_ms:500,muzzy_decay_ms:0";
 

@@ -50,8 +50,8 @@ std::array<uint8_t, 16> random_run() {
   return run;
 }
 
-// What was written last is read in one go only, at the start and for a snapshot: so it is kept as it
-// came, and sorted then.
+// What was written last is read in one go only, at the start and for a snapshot: so it is kept as
+// it came, and sorted then.
 rocksdb::Options table_options() {
   rocksdb::Options options = raft::small_rocksdb_options();
   options.memtable_factory = std::make_shared<rocksdb::VectorRepFactory>();
