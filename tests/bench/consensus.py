@@ -24,6 +24,7 @@ class System:
     """One of the two, as consensus_load is told of it. `leader()` is where it is asked."""
 
     def __init__(self, api, leader, certificate, key, root, extra=()):
+        self.made_from = (api, leader, certificate, key, root, extra)
         self.name, self.leader = api, leader
         self.arguments = [
             *("--api", api, "--cert", certificate, "--key", key, "--ca", root, *extra),
@@ -47,6 +48,13 @@ class System:
         if not result["succeeded"]:
             raise RuntimeError(f"{self.name}: nothing succeeded: {result['errors']}")
         return result
+
+    def by_unary_calls(self):
+        """The same system, asked without streams."""
+        other = System(*self.made_from)
+        other.arguments[other.arguments.index(self.name)] = f"{self.name}-unary"
+        other.used, other.errors = self.used, self.errors
+        return other
 
     def fill(self, objects):
         """So many objects are there afterwards."""
@@ -162,8 +170,24 @@ def one_client(options, both):
     return found
 
 
+def unary(options, both):
+    """By clients: creations per second when each is a call of its own in both systems."""
+    shoal, etcd = both
+    rates = {clients: Pair("/s") for clients in CLIENTS[1:]}
+    plain = shoal.by_unary_calls()
+    for number in range(options.rounds):
+        for clients in rates:
+            for system in in_turn((plain, etcd), number):
+                found = system.load("create", clients, "--seconds", options.seconds)
+                (rates[clients].etcd if system is etcd else rates[clients].shoal).add(found["rate"])
+    shoal.used = plain.used
+    return rates
+
+
 def row(what, ours, theirs, bar, at_least):
     middle, low, high = ratio(ours, theirs)
+    if bar is None:
+        return f"| {what} | {ours.text()} | {theirs.text()} | {middle:.2f} ({low:.2f} to {high:.2f}) | | |"
     met = middle >= bar if at_least else middle <= bar
     return (
         f"| {what} | {ours.text()} | {theirs.text()} | {middle:.2f} ({low:.2f} to {high:.2f}) "
@@ -213,6 +237,9 @@ def measure(options):
             rates, medians = closed_loop(options, both, op)
             tail = tails(options, both, op, rates) if op != "read" else None
             lines += rows_of(op, rates, medians, tail)
+        for clients, rates in unary(options, both).items():
+            what = f"create, {clients} clients, each a call of its own, for comparison"
+            lines.append(row(what, rates.shoal, rates.etcd, None, True))
         for system in both:
             system.fill(GROWTH * OBJECTS)
         after = one_client(options, both)
