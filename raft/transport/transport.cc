@@ -21,8 +21,8 @@ GrpcTransport::GrpcTransport(Config config, Strand& strand, Clock& clock, Rng& r
               .snapshot_rate = SendRate(clock),
               .refused = nullptr,
               .streams = std::make_shared<StreamCount>()},
-      receiver_(config.inbox),
-      service_(std::make_unique<RaftService>(*this, std::move(config), std::move(admission))) {}
+      service_(std::make_unique<RaftService>(*this, config, std::move(admission))),
+      receiver_(config.inbox) {}
 
 GrpcTransport::~GrpcTransport() {
   stop();

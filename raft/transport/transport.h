@@ -91,8 +91,8 @@ class GrpcTransport final : public Transport {
   // what our log tells. Answers go to the address it gave.
   std::map<RaftId, std::shared_ptr<Peer>> guests_;
   std::vector<std::shared_ptr<Peer>> leaving_;  // sending their last messages
-  SnapshotReceiver receiver_;
   std::unique_ptr<RaftService> service_;
+  SnapshotReceiver receiver_;  // its thread uses what is above
 };
 
 // What a channel for raft needs: quick reconnection, own connection, bounded messages. Add the

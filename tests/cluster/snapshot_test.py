@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """A manager that the others' log has left behind is sent the state, over a slow and broken link."""
+import os
 from pathlib import Path
 
 from lab import ClusterTest, main, wait_until
@@ -85,7 +86,9 @@ class Snapshots(ClusterTest):
     def test_a_broken_connection_is_gone_on_with(self):
         self.lab("start", self.away)
         file = self.arriving()
-        begun = file.stat().st_ino
+        held = file.open("rb")   # no other file gets its inode meanwhile
+        self.addCleanup(held.close)
+        begun = os.fstat(held.fileno()).st_ino
         killed = self.lab.on(self.leader, "ss", "--kill", "--no-header", "dst",
                              self.lab.env(self.away)["ADDRESS"], "dport", "=", "2377").stdout
         self.assertIn(":2377", killed)
