@@ -107,6 +107,7 @@ void ManagerImpl::make_driver(uint64_t raft_id, std::vector<raft::Member> peers)
   config.core.max_inflight = kMaxInflight;
   config.core.max_append_bytes = kMaxAppendBytes;
   config.core.commit_notice = kCommitNotice;
+  config.core.gather_proposals = true;
   config.initial_peers = std::move(peers);
   driver_ = std::make_unique<raft::Driver>(std::move(config), *log_, *transport_, *machine_, clock_,
                                            *raft_timer_, rng_, *this);

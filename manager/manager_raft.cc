@@ -16,6 +16,14 @@ void ManagerImpl::propose(Command command, AnswerDone done) {
   std::string bytes = wire::encode_command(command);
   // A command that cannot be read would stop every manager.
   if (const auto readable = wire::decode_command(bytes); !readable) return done(readable.error());
+  if (!std::exchange(flush_due_, true)) {
+    // Behind the calls that came in together with this one.
+    strand_.post([this, alive = std::weak_ptr(alive_)] {
+      if (alive.expired()) return;
+      flush_due_ = false;
+      driver_->flush();
+    });
+  }
   driver_->propose(std::move(bytes),
                    [this, done = std::move(done)](const Result<std::string>& result) {
                      // Called right after apply: the last answer is this command's.

@@ -188,6 +188,7 @@ Instant Core::next_deadline() const {
 
 Effects Core::take_effects() {
   Effects effects;
+  send_proposals();
   effects.early_messages = std::exchange(early_messages_, {});
   const HardState hard{term_, vote_, log_.committed()};
   const bool hard_changed = hard.term != saved_.term || hard.vote != saved_.vote;

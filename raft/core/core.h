@@ -48,6 +48,9 @@ struct CoreConfig {
   Duration snapshot_timeout = std::chrono::seconds(60);
   // For so long news of a commit may wait for an append to go with; 0: it goes at once, alone.
   Duration commit_notice{0};
+  // Proposals are sent when the effects are taken, those of several calls in one append; else each
+  // in its own, at once.
+  bool gather_proposals = false;
   size_t max_append_bytes = 64U << 10;  // per message, one entry at least
   size_t max_inflight = 64;             // appends per follower
   size_t max_inflight_bytes = 2U << 20;
@@ -224,6 +227,7 @@ class Core {
   void broadcast_append();
   void tell_commit();
   void send_commit_notices();
+  void send_proposals();
   void broadcast_heartbeat();
   bool maybe_commit();
   void handle_append(Message& message);
@@ -292,6 +296,7 @@ class Core {
   uint64_t persist_seq_ = 0;
   std::shared_ptr<const Snapshot> snapshot_;  // received, to be handed out
   bool members_changed_ = true;
+  bool proposed_ = false;  // and not sent
   const Instant started_;
   std::vector<Message> messages_;
   std::vector<Message> early_messages_;

@@ -31,8 +31,22 @@ Result<Position> Core::propose(std::string data, Instant now) {
     return resource_exhausted("too many changes wait to be replicated: try again");
   }
   append_own(EntryType::kCommand, std::move(data));
-  broadcast_append();
+  if (config_.gather_proposals) {
+    proposed_ = true;
+  } else {
+    broadcast_append();
+  }
   return Position{log_.last_index(), term_};
+}
+
+// What was proposed since the last effects were taken goes in one append.
+void Core::send_proposals() {
+  if (!std::exchange(proposed_, false) || role_ != Role::kLeader) return;
+  for (const auto& [id, progress] : progress_) {
+    if (id == config_.id || !send_append(id, true)) continue;
+    while (send_append(id, false)) {  // what one message cannot hold
+    }
+  }
 }
 
 void Core::append_own(EntryType type, std::string data) {

@@ -22,7 +22,11 @@ void Driver::propose(std::string command, ProposeCallback done) {
   if (!position) return done(position.error());
   proposals_[{position->index, position->term}] = {clock_.now() + config_.proposal_timeout,
                                                    std::move(done)};
-  pump();
+  if (!config_.core.gather_proposals) pump();
+}
+
+void Driver::flush() {
+  if (core_) pump();
 }
 
 void Driver::add_member(const Member& member, StatusCallback done) {

@@ -108,6 +108,8 @@ class Driver {
   //   kInvalidArgument, kResourceExhausted, kUnavailable: it did not and will not happen; or
   //   kDeadlineExceeded: leadership was lost and it may or may not happen.
   void propose(std::string command, ProposeCallback done);
+  // With core.gather_proposals what was proposed waits for this, and is sent and saved together.
+  void flush();
   // Adds a learner, adds or promotes a voter, or changes an address; done when in effect here and
   // confirmed (Core::confirmation): from then on a quorum of the new voters is enough, whatever
   // crashes. Also kConflict (another change is under way) and kUnavailable (the learner is still

@@ -24,6 +24,7 @@ struct FakeDisk {
   raft::LogStore::Loaded state;
   std::shared_ptr<const raft::SnapshotData> snapshot;
   bool full = false;                                // saves fail
+  bool full_at_snapshot = false;                    // from the save of the next own snapshot on
   Duration latency = std::chrono::milliseconds(1);  // a save takes between one and two of these
 };
 
@@ -87,6 +88,9 @@ class FakeLogStore final : public raft::LogStore {
   void finish_one() {
     auto [batch, done] = std::move(queue_.front());
     queue_.pop_front();
+    if (batch.snapshot && !batch.snapshot_replaces_log) {
+      disk_.full = disk_.full || std::exchange(disk_.full_at_snapshot, false);
+    }
     failed_ = failed_ || disk_.full;
     if (!failed_) write(batch);
     done(failed_ ? Status(resource_exhausted("fake disk: full")) : ok_status());

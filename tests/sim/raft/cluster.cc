@@ -111,6 +111,7 @@ void Cluster::draw_bounds() {
   base_.core.snapshot_timeout = seconds(1 + rng_.below(5));
   base_.core.commit_notice = milliseconds(rng_.below(2) * 5);
   base_.core.lease_reads = rng_.below(3) == 0;
+  base_.core.gather_proposals = seed_ % 2 == 1;
 }
 
 raft::DriverConfig Cluster::config(RaftId id) {
@@ -257,7 +258,7 @@ void Cluster::heal() {
   network_ = Network{};
   for (auto& node : nodes_) {
     node->crash_after(0);
-    node->disk().full = false;
+    node->disk().full = node->disk().full_at_snapshot = false;
     node->disk().latency = milliseconds(1);
     node->clock().set_speed(1);
     node->clock().set_wall(Duration(0));

@@ -37,7 +37,7 @@ void Cluster::one_fault() {
     case 11:
       return restart_fault();
     case 12:
-      return rng_.below(3) == 0 ? former_voter_fault() : damage_fault();
+      return rng_.below(2) == 0 ? former_voter_fault() : damage_fault();
     case 13:
       return storm_fault();
     case 14:
@@ -90,13 +90,17 @@ void Cluster::disk_fault() {
   Node& node = any();
   switch (rng_.below(4)) {
     case 0:
+      if (rng_.below(2) == 0) {
+        node.disk().full_at_snapshot = true;
+        return note("disk of node " + std::to_string(node.id()) + " fills up with a snapshot");
+      }
       node.disk().full = true;
       return note("disk of node " + std::to_string(node.id()) + " is full");
     case 1:
       node.disk().latency = milliseconds(1 + rng_.below(rng_.below(3) == 0 ? 900 : 200));
       return note("disk of node " + std::to_string(node.id()) + " is slow");
     default:
-      node.disk().full = false;
+      node.disk().full = node.disk().full_at_snapshot = false;
       node.disk().latency = milliseconds(1);
   }
 }
@@ -118,6 +122,14 @@ void Cluster::membership_fault() {
   note("change " + std::to_string(static_cast<int>(set.changes[0].kind)) + " of " +
        std::to_string(id));
   at->enter([&] { at->driver().change_members(set, [](const Status&) {}); });
+  // Its own removal, and clients that ask on.
+  if (id == at->id() && set.changes[0].kind == raft::ConfChangeKind::kRemove) {
+    for (int i = 0; i < 20 && at->up(); ++i) {
+      clients_.propose(*at);
+      run_for(milliseconds(2));
+    }
+    return;
+  }
   // To one that may have gone by the time it could take over.
   if (rng_.below(4) != 0 || !at->up()) return;
   at->enter([&] { (void)at->driver().transfer(id); });
