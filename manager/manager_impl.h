@@ -151,7 +151,7 @@ class ManagerImpl final : public Manager, public Replica, public raft::Observer 
   std::optional<Command> init_;  // to be proposed by bootstrap() once this member leads
   Done pending_;                 // of bootstrap() or join()
   Instant join_deadline_;
-  bool flush_due_ = false;                    // the driver's, of proposals
+  bool flush_due_ = false;                   // the driver's, of proposals
   bool refounding_ = false;                  // pending_ is refound()'s
   std::optional<RaftMemberFile> refounded_;  // to be written once it leads
   std::map<raft::RaftId, Instant> heard_;    // of other members, by messages

@@ -187,7 +187,8 @@ def unary(options, both):
 def row(what, ours, theirs, bar, at_least):
     middle, low, high = ratio(ours, theirs)
     if bar is None:
-        return f"| {what} | {ours.text()} | {theirs.text()} | {middle:.2f} ({low:.2f} to {high:.2f}) | | |"
+        spread = f"{middle:.2f} ({low:.2f} to {high:.2f})"
+        return f"| {what} | {ours.text()} | {theirs.text()} | {spread} | | |"
     met = middle >= bar if at_least else middle <= bar
     return (
         f"| {what} | {ours.text()} | {theirs.text()} | {middle:.2f} ({low:.2f} to {high:.2f}) "
