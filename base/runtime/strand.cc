@@ -1,6 +1,8 @@
 #include "base/runtime/strand.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -63,7 +65,11 @@ bool Strand::on_strand() const { return thread_.get_id() == std::this_thread::ge
 
 std::unique_ptr<Timer> Strand::make_timer() { return std::make_unique<AsioTimer>(context_); }
 
-WorkThread::WorkThread(const std::string& name) : thread_([this] { run(); }) {
+WorkThread::WorkThread(const std::string& name, int nice)
+    : thread_([this, nice] {
+        if (nice != 0) setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nice);
+        run();
+      }) {
   pthread_setname_np(thread_.native_handle(), name.substr(0, 15).c_str());
 }
 

@@ -54,7 +54,8 @@ class Strand {
 
 class WorkThread {
  public:
-  explicit WorkThread(const std::string& name);
+  // `nice`: of the thread, as of a process (0 to 19); for work that shall not delay other threads'.
+  explicit WorkThread(const std::string& name, int nice = 0);
   ~WorkThread();  // runs what is queued, then joins
   WorkThread(const WorkThread&) = delete;
   WorkThread& operator=(const WorkThread&) = delete;

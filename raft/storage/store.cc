@@ -14,6 +14,9 @@
 namespace shoal::raft {
 namespace {
 
+// Nobody waits for a snapshot; whoever waits for a change shall not wait longer.
+constexpr int kSnapshotNice = 10;
+
 constexpr std::string_view kWhat = "the raft log";
 
 // Runs `work` on the thread and waits for its result.
@@ -48,7 +51,7 @@ RocksLogStore::RocksLogStore(std::string directory, const crypto::Key& key, Stra
       key_(key),
       inbox_(directory_, key),
       sealer_(key, random_run()),
-      writer_("raft-snapshot"),
+      writer_("raft-snapshot", kSnapshotNice),
       thread_("raft-log") {}
 
 RocksLogStore::~RocksLogStore() = default;
