@@ -79,6 +79,7 @@ class StateFileWriter {
   crypto::Sha256Hasher hash_;
   std::string rest_;  // less than a part, or one that may be the last
   uint64_t number_ = 0;
+  off_t written_ = 0;
   uint64_t size_ = 0;
 };
 
