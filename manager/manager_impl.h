@@ -32,9 +32,9 @@ inline constexpr Duration kGossipKeyLife = std::chrono::hours(12);
 // When the data key is compared with the cluster's unlock key again: after a start, by when the log
 // is replayed, and after a disk that refused.
 inline constexpr Duration kFollowKeyAgain = std::chrono::seconds(5);
-// Appends on their way to a follower. While one is, proposals gather and go together: one message and
-// one fsync for many. A second would be under way at the price of smaller ones: measured, it costs a
-// sixth of the changes a second and half again of the latency under load.
+// Appends on their way to a follower. While one is, proposals gather and go together: one message
+// and one fsync for many. A second would be under way at the price of smaller ones: measured, it
+// costs a sixth of the changes a second and half again of the latency under load.
 inline constexpr size_t kMaxInflight = 1;
 // Of one such message, so that a long way with few of them still carries much.
 inline constexpr size_t kMaxAppendBytes = 256U << 10;
