@@ -33,8 +33,8 @@ inline constexpr Duration kGossipKeyLife = std::chrono::hours(12);
 // is replayed, and after a disk that refused.
 inline constexpr Duration kFollowKeyAgain = std::chrono::seconds(5);
 // Appends on their way to a follower. While one is, proposals gather and go together: one message
-// and one fsync for many. A second would be under way at the price of smaller ones: measured, it
-// costs a sixth of the changes a second and half again of the latency under load.
+// and one fsync for many. With a second under way, each smaller, the median at 3,000 changes a
+// second was half as long again, and there were no more changes a second (docs/benchmarks.md).
 inline constexpr size_t kMaxInflight = 1;
 // Of one such message, so that a long way with few of them still carries much.
 inline constexpr size_t kMaxAppendBytes = 256U << 10;
