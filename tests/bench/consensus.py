@@ -170,15 +170,15 @@ def one_client(options, both):
     return found
 
 
-def unary(options, both):
-    """By clients: creations per second when each is a call of its own in both systems."""
+def unary(options, both, op):
+    """By clients: calls per second when each is a call of its own in both systems."""
     shoal, etcd = both
     rates = {clients: Pair("/s") for clients in CLIENTS[1:]}
     plain = shoal.by_unary_calls()
     for number in range(options.rounds):
         for clients in rates:
             for system in in_turn((plain, etcd), number):
-                found = system.load("create", clients, "--seconds", options.seconds)
+                found = system.load(op, clients, "--seconds", options.seconds)
                 (rates[clients].etcd if system is etcd else rates[clients].shoal).add(found["rate"])
     shoal.used = plain.used
     return rates
@@ -238,9 +238,10 @@ def measure(options):
             rates, medians = closed_loop(options, both, op)
             tail = tails(options, both, op, rates) if op != "read" else None
             lines += rows_of(op, rates, medians, tail)
-        for clients, rates in unary(options, both).items():
-            what = f"create, {clients} clients, each a call of its own, for comparison"
-            lines.append(row(what, rates.shoal, rates.etcd, None, True))
+        for op in ("create", "update", "read"):
+            for clients, rates in unary(options, both, op).items():
+                what = f"{NAMES[op]}, {clients} clients, each a call of its own, for comparison"
+                lines.append(row(what, rates.shoal, rates.etcd, None, True))
         for system in both:
             system.fill(GROWTH * OBJECTS)
         after = one_client(options, both)
