@@ -179,8 +179,8 @@ Status Tables::write(const std::vector<Change>& changes, uint64_t applied_index)
 }
 
 // A write batch of all of a large state would hold it once more in memory; so, if it need not be at
-// once, it goes in several, and while they do there is no applied index: tables without are damaged,
-// and made anew.
+// once, it goes in several, and while they do there is no applied index: tables without are
+// damaged, and made anew.
 Status Tables::replace(const Objects& objects, uint64_t applied_index, bool at_once) {
   if (failed_) SHOAL_TRY(reopen());
   rocksdb::WriteBatch batch;
