@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdio>
 
+#include "base/rpc/poll_pulse.h"
 #include "base/runtime/files.h"
 #include "manager/api/cluster_service.h"
 #include "node/listener.h"
@@ -135,6 +136,7 @@ int run(const Options& options) {
   if (!missing) return fail(missing.error());
   SystemClock clock;
   SystemRng rng;
+  const PollPulse pulse;
   Strand strand;
   strand.start("shoal-strand");
   Node node(options.paths, std::move(*missing), options.shortest_cert_expiry, strand, clock, rng);
