@@ -2,12 +2,15 @@
 
 #include "base/runtime/files.h"
 #include "base/runtime/log.h"
+#include "base/runtime/pace.h"
 #include "worker/attach/namespace_check.h"
 
 namespace shoal::worker {
 namespace {
 
 constexpr size_t kMaxStateFile = 64U << 20;
+constexpr size_t kMaxCacheFile = 512U << 20;
+constexpr int kCacheNice = 10;
 
 std::string attachments_file(const std::string& directory) { return directory + "/attachments"; }
 std::string cache_file(const std::string& directory) { return directory + "/cluster.cache"; }
@@ -48,7 +51,10 @@ Status ResolversAdapter::update(const std::string& sandbox, std::vector<NetworkI
 void ResolversAdapter::stop(const std::string& sandbox) { server_.stop(sandbox); }
 
 StateDirectory::StateDirectory(std::string directory, Strand& strand)
-    : directory_(std::move(directory)), strand_(strand), thread_("shoal-disk") {}
+    : directory_(std::move(directory)),
+      strand_(strand),
+      cache_thread_("shoal-cache", kCacheNice),
+      thread_("shoal-disk") {}
 
 StateDirectory::~StateDirectory() { alive_.reset(); }
 
@@ -65,7 +71,7 @@ Result<StateDirectory::Loaded> StateDirectory::load(const std::string& directory
     return state.error();
   }
   const std::string cache = cache_file(directory);
-  const Result<std::string> cluster = read_file(cache, kMaxStateFile);
+  const Result<std::string> cluster = read_file(cache, kMaxCacheFile);
   if (cluster) {
     auto decoded = decode_cache(as_bytes(*cluster), cache);
     // The managers say it again; until then what is attached stays as it is.
@@ -113,9 +119,10 @@ void StateDirectory::write_next() {
 }
 
 void StateDirectory::save_cluster(ClusterInfo cluster, Catalogue::Content content) {
-  thread_.post([path = cache_file(directory_), cluster = std::move(cluster),
-                content = std::make_shared<const Catalogue::Content>(std::move(content))] {
-    const Bytes file = encode_cache(cluster, content->complete());
+  cache_thread_.post([path = cache_file(directory_), cluster = std::move(cluster),
+                      content = std::make_shared<const Catalogue::Content>(std::move(content))] {
+    Pace pace;
+    const Bytes file = encode_cache(cluster, *content, [&pace] { pace.rest_when_due(); });
     const Status written = write_file_atomic(path, as_text(file));
     if (!written) log::warn("state", "{}", written.error().message);
   });

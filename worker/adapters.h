@@ -46,8 +46,8 @@ class ResolversAdapter final : public Resolvers {
   dns::DnsServer& server_;
 };
 
-// Two files of the state directory: "attachments" and "cluster.cache". Writes happen on a thread of
-// their own; while one runs, the newer states pile up into one.
+// Two files of the state directory: "attachments" and "cluster.cache". Each is written on a
+// thread of its own; while attachments are, the newer states pile up into one.
 class StateDirectory final : public Disk {
  public:
   struct Loaded {
@@ -75,7 +75,9 @@ class StateDirectory final : public Disk {
   bool writing_ = false;
   std::optional<PersistedState> waiting_;
   Dones waiting_dones_;
-  WorkThread thread_;  // last: it is joined first
+  // Beside the other: an attach waits for the attachments, nobody for the cache.
+  WorkThread cache_thread_;
+  WorkThread thread_;  // last: they are joined first
 };
 
 }  // namespace shoal::worker

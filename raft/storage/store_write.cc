@@ -4,11 +4,17 @@
 #include <algorithm>
 
 #include "base/runtime/files.h"
+#include "base/runtime/pace.h"
 #include "base/types/check.h"
 #include "raft/storage/rocksdb_options.h"
 #include "raft/storage/store.h"
 
 namespace shoal::raft {
+namespace {
+
+constexpr size_t kSnapshotPiece = 64U << 10;  // about a millisecond of work
+
+}  // namespace
 
 void RocksLogStore::save(Batch batch, std::function<void(Status)> done) {
   {
@@ -114,13 +120,15 @@ void RocksLogStore::write_out(SnapshotMeta meta, std::unique_ptr<SnapshotSource>
 Result<std::shared_ptr<const Snapshot>> RocksLogStore::write_state(const SnapshotMeta& meta,
                                                                    SnapshotSource& source) {
   const auto writer = SHOAL_TRY(StateFileWriter::create(directory_, key_, meta.index, meta.term));
+  Pace pace;
   while (true) {
-    const std::string piece = SHOAL_TRY(source.next(format::kSnapshotPart));
+    const std::string piece = SHOAL_TRY(source.next(kSnapshotPiece));
     if (piece.empty()) break;
     SHOAL_TRY(writer->add(piece));
     if (writer->size() > kMaxSnapshotBytes) {
       return resource_exhausted("the state is too large for a raft snapshot");
     }
+    pace.rest_when_due();
   }
   auto data = SHOAL_TRY(writer->finish());
   return std::make_shared<const Snapshot>(Snapshot{meta, std::move(data)});

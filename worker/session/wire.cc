@@ -111,10 +111,31 @@ dispatch::Assignments to_wire(const Assignments& assignments) {
   return out;
 }
 
-Bytes encode_cache(const ClusterInfo& cluster, const Assignments& complete) {
+// Messages one after the other read as one that has all of their objects.
+Bytes encode_cache(const ClusterInfo& cluster, const Catalogue::Content& content,
+                   const std::function<void()>& between) {
+  std::string complete = to_wire(Assignments{.complete = true}).SerializeAsString();
+  dispatch::Assignments one;
+  const auto add = [&] {
+    one.AppendToString(&complete);
+    one.Clear();
+    between();
+  };
+  for (const auto& network : content.networks) {
+    *one.add_networks() = manager::wire::to_wire(*network);
+    add();
+  }
+  for (const auto& endpoint : content.endpoints) {
+    *one.add_endpoints() = manager::wire::to_wire(endpoint);
+    add();
+  }
+  for (const auto& node : content.nodes) {
+    *one.add_nodes() = manager::wire::to_wire(node);
+    add();
+  }
   ByteWriter out;
   out.text(to_wire(cluster).SerializeAsString());
-  out.text(to_wire(complete).SerializeAsString());
+  out.text(complete);
   return encode_frame(kCacheKind, out.view());
 }
 

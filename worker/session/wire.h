@@ -2,11 +2,13 @@
 // of the cache file. Thread-safe: no state.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "base/codec/bytes.h"
 #include "proto/dispatch.pb.h"
+#include "worker/session/catalogue.h"
 #include "worker/session/session.h"
 #include "worker/state/frame.h"
 
@@ -26,7 +28,9 @@ struct CachedCluster {
   ClusterInfo cluster;
   Assignments assignments;
 };
-Bytes encode_cache(const ClusterInfo& cluster, const Assignments& complete);
+// `between` is called after each object: of many, the whole takes a while.
+Bytes encode_cache(const ClusterInfo& cluster, const Catalogue::Content& content,
+                   const std::function<void()>& between);
 Result<CachedCluster> decode_cache(ByteView file, const std::string& path);
 
 }  // namespace shoal::worker
