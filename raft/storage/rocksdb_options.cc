@@ -2,6 +2,7 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/env.h>
+#include <rocksdb/rate_limiter.h>
 #include <rocksdb/table.h>
 
 #include <algorithm>
@@ -17,12 +18,17 @@ namespace shoal::raft {
 namespace {
 
 constexpr size_t kBlockCacheBytes = 2U << 20;
-constexpr size_t kWriteBufferBytes = 8U << 20;  // per database; two of them at most
+constexpr size_t kWriteBufferBytes = 8U << 20;  // per database; four of them at most
 // Taken piece by piece: a small cluster never fills one.
 constexpr size_t kArenaBlockBytes = 128U << 10;
 constexpr size_t kMaxWalBytes = 16U << 20;  // read again at every start
 // A table file goes to the disk in such steps, so that the log's fsync does not wait for all of it.
 constexpr size_t kBytesPerSync = 256U << 10;
+// Flushes and compactions are made in steps of less than a millisecond with rests between: a change
+// that comes meanwhile shall not wait for a processor. Ten times what a busy log writes.
+constexpr size_t kFileBufferBytes = 128U << 10;
+constexpr int64_t kBackgroundBytesPerSecond = 64 << 20;
+constexpr int64_t kRefillMicroseconds = 5000;
 constexpr size_t kMaxLogLine = 512;
 
 // RocksDB begins a new manifest at 1 GiB; ours, of a few files each, end with every start.
@@ -33,6 +39,12 @@ constexpr size_t kLogHeaderBytes = 7;
 std::shared_ptr<rocksdb::Cache> shared_block_cache() {
   static const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes, 0);
   return cache;
+}
+
+std::shared_ptr<rocksdb::RateLimiter> shared_rate_limiter() {
+  static const std::shared_ptr<rocksdb::RateLimiter> limiter(
+      rocksdb::NewGenericRateLimiter(kBackgroundBytesPerSecond, kRefillMicroseconds));
+  return limiter;
 }
 
 // RocksDB's words in the daemon's log. Its own log file would be one more to write on a full disk,
@@ -61,11 +73,13 @@ rocksdb::Options small_rocksdb_options() {
   options.create_if_missing = true;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.write_buffer_size = kWriteBufferBytes;
-  options.max_write_buffer_number = 2;
+  options.max_write_buffer_number = 4;
   options.arena_block_size = kArenaBlockBytes;
   options.bytes_per_sync = kBytesPerSync;
   options.max_total_wal_size = kMaxWalBytes;
   options.max_background_jobs = 2;
+  options.rate_limiter = shared_rate_limiter();
+  options.writable_file_max_buffer_size = kFileBufferBytes;
   options.max_open_files = 64;
   options.compression = rocksdb::kNoCompression;
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
