@@ -34,8 +34,8 @@ Result<EndpointId> Worker::find_local(const std::string& network,
     const bool there = network.empty() || record.endpoint.network_id == only ||
                        (only.empty() && record.network_name == network);
     if (!there || endpoint.empty()) continue;
-    if (id.str() == endpoint) return id;
-    if (record.endpoint.spec.name != endpoint && !id.str().starts_with(endpoint)) continue;
+    if (id.view() == endpoint) return id;
+    if (record.endpoint.spec.name != endpoint && !id.view().starts_with(endpoint)) continue;
     found = id;
     ++matches;
   }

@@ -4,6 +4,7 @@
 // parse().
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <functional>
@@ -11,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/types/check.h"
 #include "base/types/result.h"
 
 namespace shoal {
@@ -26,7 +28,11 @@ template <typename Tag>
 class StrongId {
  public:
   StrongId() = default;
-  explicit StrongId(std::string value) : value_(std::move(value)) {}
+  // What is longer than an id can be is nobody's; parse() says so.
+  explicit StrongId(std::string_view value) : size_(static_cast<uint8_t>(value.size())) {
+    SHOAL_CHECK(value.size() <= text_.size(), "an id is too long");
+    value.copy(text_.data(), value.size());
+  }
 
   static Result<StrongId> parse(std::string_view text) {
     if (!is_id(text)) {
@@ -34,19 +40,23 @@ class StrongId {
                               std::string(Tag::kArticle) + " " + std::string(Tag::kNoun) +
                               ": 25 characters of 0-9 and a-z are expected");
     }
-    return StrongId(std::string(text));
+    return StrongId(text);
   }
   static StrongId from_random(std::span<const uint8_t, 16> random) {
     return StrongId(id_from_random(random));
   }
 
-  const std::string& str() const { return value_; }
-  bool empty() const { return value_.empty(); }
+  std::string str() const { return std::string(view()); }
+  // Valid as long as the id.
+  std::string_view view() const { return {text_.data(), size_}; }
+  bool empty() const { return size_ == 0; }
 
+  // The order of the texts.
   friend auto operator<=>(const StrongId&, const StrongId&) = default;
 
  private:
-  std::string value_;
+  std::array<char, 31> text_{};  // zeros behind the text
+  uint8_t size_ = 0;
 };
 
 struct ClusterTag {
@@ -76,6 +86,6 @@ using EndpointId = StrongId<EndpointTag>;
 template <typename Tag>
 struct std::hash<shoal::StrongId<Tag>> {
   size_t operator()(const shoal::StrongId<Tag>& id) const noexcept {
-    return std::hash<std::string>{}(id.str());
+    return std::hash<std::string_view>{}(id.view());
   }
 };

@@ -307,7 +307,7 @@ void Swim::rehash(Member& member) {
   member.hash = hash;
 }
 
-size_t Swim::bucket_of(const NodeId& id) { return Hash().add(id.str()).value() % kMemberBuckets; }
+size_t Swim::bucket_of(const NodeId& id) { return Hash().add(id.view()).value() % kMemberBuckets; }
 
 uint64_t Swim::digest() const {
   Hash hash;

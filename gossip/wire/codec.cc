@@ -27,8 +27,8 @@ constexpr uint8_t kHasFrom = 0x80;  // in a claim's kind byte: an accuser follow
 
 template <typename Id>
 void write_id(ByteWriter& out, const Id& id) {
-  SHOAL_CHECK(id.str().size() == kIdLength, "an id on the wire has 25 characters");
-  out.raw(as_bytes(id.str()));
+  SHOAL_CHECK(id.view().size() == kIdLength, "an id on the wire has 25 characters");
+  out.raw(as_bytes(id.view()));
 }
 
 template <typename Id>
@@ -38,7 +38,7 @@ Id read_id(ByteReader& in) {
     in.fail();
     return Id();
   }
-  return Id(std::string(text));
+  return Id(text);
 }
 
 void write_address(ByteWriter& out, const HostPort& address) {

@@ -85,7 +85,7 @@ const KeyRing::Entry* Sealer::find(uint64_t id) const {
 Bytes Sealer::associated_data(ByteView header) const {
   ByteWriter out;
   out.raw(header.first(kSealHeaderSize));
-  out.raw(as_bytes(cluster_.str()));
+  out.raw(as_bytes(cluster_.view()));
   return out.take();
 }
 

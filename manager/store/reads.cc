@@ -15,7 +15,7 @@ std::vector<typename Map::const_iterator> with_prefix(const Map& map, std::strin
   std::vector<typename Map::const_iterator> result;
   if (prefix.empty() || prefix.size() > kIdLength) return result;
   auto it = map.lower_bound(typename Map::key_type(std::string(prefix)));
-  for (; it != map.end() && it->first.str().starts_with(prefix) && result.size() < limit; ++it) {
+  for (; it != map.end() && it->first.view().starts_with(prefix) && result.size() < limit; ++it) {
     result.push_back(it);
   }
   return result;

@@ -41,13 +41,14 @@ void Catalogue::apply(const Assignments& assignments) {
 
 Result<manager::Network> Catalogue::find_network(std::string_view reference) const {
   if (reference.empty()) return invalid_argument("name a network");
-  const auto exact = networks_.find(NetworkId(std::string(reference)));
+  const auto exact =
+      reference.size() > kIdLength ? networks_.end() : networks_.find(NetworkId(reference));
   if (exact != networks_.end()) return *exact->second;
   const manager::Network* by_prefix = nullptr;
   size_t prefixes = 0;
   for (const auto& [id, network] : networks_) {
     if (network->spec.name == reference) return *network;
-    if (!id.str().starts_with(reference)) continue;
+    if (!id.view().starts_with(reference)) continue;
     by_prefix = network.get();
     ++prefixes;
   }

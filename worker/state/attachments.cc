@@ -36,9 +36,9 @@ auto get_list(ByteReader& in, Get get) {
 
 template <typename Id>
 Id get_id(ByteReader& in, bool may_be_empty = false) {
-  std::string text = in.text(kIdLength);
+  const std::string text = in.text(kIdLength);
   if (!is_id(text) && !(may_be_empty && text.empty())) in.fail();
-  return Id(std::move(text));
+  return Id(text);
 }
 
 void put_endpoint(ByteWriter& out, const manager::Endpoint& endpoint) {
