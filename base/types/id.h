@@ -4,6 +4,7 @@
 // parse().
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <compare>
 #include <cstdint>
@@ -12,7 +13,6 @@
 #include <string>
 #include <string_view>
 
-#include "base/types/check.h"
 #include "base/types/result.h"
 
 namespace shoal {
@@ -28,10 +28,11 @@ template <typename Tag>
 class StrongId {
  public:
   StrongId() = default;
-  // What is longer than an id can be is nobody's; parse() says so.
-  explicit StrongId(std::string_view value) : size_(static_cast<uint8_t>(value.size())) {
-    SHOAL_CHECK(value.size() <= text_.size(), "an id is too long");
-    value.copy(text_.data(), value.size());
+  // For what is an id already, and to look for what may be one. A longer text is cut to 31
+  // characters, which are no id's either: it is not found.
+  explicit StrongId(std::string_view value)
+      : size_(static_cast<uint8_t>(std::min<size_t>(value.size(), kMostText))) {
+    value.copy(text_.data(), size_);
   }
 
   static Result<StrongId> parse(std::string_view text) {
@@ -55,7 +56,8 @@ class StrongId {
   friend auto operator<=>(const StrongId&, const StrongId&) = default;
 
  private:
-  std::array<char, 31> text_{};  // zeros behind the text
+  static constexpr size_t kMostText = 31;
+  std::array<char, kMostText> text_{};  // zeros behind the text
   uint8_t size_ = 0;
 };
 

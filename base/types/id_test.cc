@@ -5,6 +5,17 @@
 namespace shoal {
 namespace {
 
+TEST(StrongId, LongTextIsNobodysId) {
+  const NodeId id(std::string(kIdLength, 'a'));
+  const NodeId longer(std::string(1000, 'a'));
+  EXPECT_NE(id, longer);
+  EXPECT_FALSE(is_id(longer.view()));
+  EXPECT_LT(id, longer);
+  EXPECT_LT(NodeId("a"), NodeId("aa"));
+  EXPECT_LT(NodeId(), NodeId("a"));
+  EXPECT_EQ(NodeId("a").str(), "a");
+}
+
 TEST(Id, FromRandomHasTheFormOfAnId) {
   std::array<uint8_t, 16> random{};
   EXPECT_EQ(id_from_random(random), std::string(25, '0'));

@@ -41,8 +41,7 @@ void Catalogue::apply(const Assignments& assignments) {
 
 Result<manager::Network> Catalogue::find_network(std::string_view reference) const {
   if (reference.empty()) return invalid_argument("name a network");
-  const auto exact =
-      reference.size() > kIdLength ? networks_.end() : networks_.find(NetworkId(reference));
+  const auto exact = networks_.find(NetworkId(reference));
   if (exact != networks_.end()) return *exact->second;
   const manager::Network* by_prefix = nullptr;
   size_t prefixes = 0;
