@@ -383,6 +383,7 @@ WorkerSnapshot Worker::snapshot() const {
     out.counters["gossip_packets_received_total"] = counters.packets_received;
     out.counters["gossip_suspicions_total"] = counters.suspicions;
     out.counters["gossip_failures_total"] = counters.failures;
+    out.counters["gossip_stalls_total"] = counters.stalls;
     out.counters["gossip_entries_refused_total"] = counters.entries_refused;
     for (size_t i = 1; i < counters.dropped.size(); ++i) {
       const std::string reason(gossip::to_string(static_cast<gossip::DropReason>(i)));

@@ -21,6 +21,9 @@ constexpr int kReceiveBatch = 64;
 constexpr int kSocketBuffer = 4 << 20;
 // A free port for TCP may be taken for UDP: others are tried.
 constexpr int kPortTries = 16;
+// While the socket holds more, time is not judged, as the answer that is waited for may be among
+// it; but no flood holds the clock for longer than this.
+constexpr Duration kMaxPutOff = std::chrono::milliseconds(100);
 // A deadline in the past wakes no sooner than this: no core can spin the strand.
 constexpr Duration kMinWait = std::chrono::milliseconds(1);
 
@@ -107,7 +110,7 @@ class Driver : public std::enable_shared_from_this<Driver> {
 
  private:
   void wait_datagrams();
-  void receive_datagrams();
+  bool receive_datagrams();
   Bytes answer(ByteView question);
   void ask(Effects::Exchange exchange);
   void send(const Effects::Datagram& datagram);
@@ -127,6 +130,7 @@ class Driver : public std::enable_shared_from_this<Driver> {
   std::unique_ptr<Timer> timer_;
   std::function<void()> left_;
   bool waking_ = false;
+  std::optional<Instant> put_off_;  // since when the tick waits for the socket to be empty
   bool stopped_ = false;
   Counters sockets_;  // what the sockets counted
   Bytes buffer_ = Bytes(kMaxDatagram);
@@ -152,7 +156,13 @@ void Driver::wake_soon() {
 void Driver::run() {
   waking_ = false;
   if (stopped_) return;
+  const bool drained = receive_datagrams();
   const Instant now = clock_.now();
+  if (!drained && now - put_off_.value_or(now) < kMaxPutOff) {
+    put_off_ = put_off_.value_or(now);
+    return wake_soon();
+  }
+  put_off_.reset();
   core_.tick(now);
   Effects effects = core_.take_effects(now);
   for (const Effects::Datagram& datagram : effects.datagrams) send(datagram);
@@ -197,12 +207,13 @@ void Driver::wait_datagrams() {
   });
 }
 
-void Driver::receive_datagrams() {
+// True when the socket is empty.
+bool Driver::receive_datagrams() {
   for (int i = 0; i < kReceiveBatch; ++i) {
     udp::endpoint from;
     ErrorCode error;
     const size_t size = datagrams_.receive_from(boost::asio::buffer(buffer_), from, 0, error);
-    if (error == boost::asio::error::would_block) break;
+    if (error == boost::asio::error::would_block) return true;
     if (error) continue;  // an ICMP error of an earlier send
     ++sockets_.packets_received;
     sockets_.bytes_received += size;
@@ -215,6 +226,7 @@ void Driver::receive_datagrams() {
     core_.receive_packet(from_endpoint(from), opened.plain, clock_.now());
     wake_soon();
   }
+  return false;
 }
 
 void Driver::send(const Effects::Datagram& datagram) {

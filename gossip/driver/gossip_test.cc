@@ -221,6 +221,24 @@ TEST(Gossip, CrashHidesAndReturnRestores) {
   }
 }
 
+// The strand hangs, the kernel does not: what came meanwhile is heard before anybody is accused.
+TEST(Gossip, WhoStalledAccusesNobody) {
+  Nodes nodes = cluster(3, ring({1}));
+  Node& stalled = *nodes[0];
+  stalled.on([&] {
+    std::this_thread::sleep_for(seconds(3));
+    return 0;
+  });
+  EXPECT_TRUE(
+      stalled.eventually([&] { return stalled.gossip_->counters().stalls > 0; }, seconds(2)));
+  EXPECT_TRUE(nodes[1]->eventually([&] { return nodes[1]->alive() == 2; }));
+  EXPECT_TRUE(nodes[2]->eventually([&] { return nodes[2]->alive() == 2; }));
+  const Counters counters = stalled.on([&] { return stalled.gossip_->counters(); });
+  EXPECT_EQ(counters.suspicions, 0U);
+  EXPECT_EQ(counters.failures, 0U);
+  EXPECT_EQ(stalled.on([&] { return stalled.alive(); }), 2U);
+}
+
 TEST(Gossip, LateJoinerGetsALargeTable) {
   Nodes nodes = cluster(2, ring({1}));
   const std::string value(kMaxValueSize, 'x');

@@ -139,6 +139,8 @@ void Core::leave(Instant now) { swim_.leave(now); }
 
 void Core::tick(Instant now) {
   now_ = now;
+  if (now > wake_due_) swim_.resume(now - wake_due_, now);
+  wake_due_ = now;
   swim_.tick(now);
   settle(now);
   push_own_events();
@@ -260,6 +262,7 @@ Effects Core::take_effects(Instant now) {
   push_own_events();
   for (const Swim::Outgoing& out : swim_.take_outgoing()) send(out.to, out.messages);
   for (Tables::Event& event : tables_.take_events()) effects_.entries.push_back(std::move(event));
+  wake_due_ = std::max(next_deadline(), now);
   return std::exchange(effects_, {});
 }
 
@@ -282,6 +285,7 @@ Counters Core::counters() const {
   all.suspicions = swim_.counts().suspicions;
   all.failures = swim_.counts().failures;
   all.refutations = swim_.counts().refutations;
+  all.stalls = swim_.counts().stalls;
   all.entries_refused = tables_.counts().refused;
   return all;
 }

@@ -6,7 +6,9 @@
 //   take_effects()                                                    out: packets, exchanges,
 //                                                                     events for the observer
 //
-// After any input: tick(now), then take_effects(), then wake at next_deadline().
+// After any input: tick(now), then take_effects(), then wake at next_deadline(). A tick that comes
+// much later than that is taken for a stall of the process (swim.h); all that waits to be received
+// should be handed over before it.
 //
 // Datagrams carry what is small and urgent. An exchange is a question and its answer over a
 // stream, for what may be large: an answer is computed by answer_exchange() at once, and the asker
@@ -137,6 +139,7 @@ class Core {
   std::map<NetworkId, Instant> recent_joins_;  // until when own events carry the joining along
 
   Instant now_;
+  Instant wake_due_ = Instant::max();  // when the next tick should come at the latest
   Instant next_digests_;
   std::map<NodeId, Pending> pending_;
   std::map<uint64_t, InFlight> in_flight_;

@@ -52,7 +52,9 @@ struct Node {
   HostPort address;
   Sealer sealer;
   Core core;
-  bool cut = false;  // hears nobody and is not heard
+  bool cut = false;      // hears nobody and is not heard
+  bool stalled = false;  // does not run; what is sent to it waits
+  std::vector<std::pair<HostPort, Bytes>> inbox;
   std::map<std::string, Bytes> entries;
   std::map<NodeId, MemberState> members;
 };
@@ -85,13 +87,16 @@ class CoreTest : public testing::Test {
     const Instant end = now_ + duration;
     while (true) {
       Instant next = end;
-      for (auto& [name, node] : nodes_) next = std::min(next, node->core.next_deadline());
+      for (auto& [name, node] : nodes_) {
+        if (!node->stalled) next = std::min(next, node->core.next_deadline());
+      }
       now_ = std::max(now_ + milliseconds(1), next);
       for (auto& [name, node] : nodes_) settle(*node);
       if (now_ >= end) return;
     }
   }
   void settle(Node& node) {
+    if (node.stalled) return;
     node.core.tick(now_);
     Effects effects = node.core.take_effects(now_);
     for (const MemberInfo& member : effects.members) node.members[member.id] = member.state;
@@ -118,12 +123,26 @@ class CoreTest : public testing::Test {
     const Bytes sealed = from.sealer.seal(PacketKind::kDatagram, datagram.plain, rng_);
     const Sealer::Opened opened = to->sealer.open(PacketKind::kDatagram, sealed);
     if (opened.drop != DropReason::kNone) return to->core.count_drop(opened.drop);
+    if (to->stalled) {
+      to->inbox.emplace_back(from.address, opened.plain);
+      return;
+    }
     to->core.receive_packet(from.address, opened.plain, now_);
     settle(*to);
   }
+  // Runs on: the timer that went off long ago first, then what waited.
+  void wake(Node& node) {
+    node.stalled = false;
+    settle(node);
+    for (const auto& [from, plain] : std::exchange(node.inbox, {})) {
+      node.core.receive_packet(from, plain, now_);
+    }
+    settle(node);
+  }
   void ask(Node& from, const Effects::Exchange& exchange) {
     std::optional<Bytes> answer;
-    if (Node* to = listener(from, exchange.to)) {
+    Node* to = listener(from, exchange.to);
+    if (to != nullptr && !to->stalled) {
       const Bytes question = from.sealer.seal(PacketKind::kStream, exchange.plain, rng_);
       const Sealer::Opened opened = to->sealer.open(PacketKind::kStream, question);
       if (opened.drop == DropReason::kNone) answer = to->core.answer_exchange(opened.plain, now_);
@@ -205,6 +224,33 @@ TEST_F(CoreTest, AnAccusedNodeRefutesAtOnce) {
   run(seconds(3));
   EXPECT_EQ(at("c").members[a.id], MemberState::kAlive);
   EXPECT_EQ(at("c").core.counters().failures, 0U);
+}
+
+// Who did not run knows nothing of the time it slept through: the refutation of the suspect and the
+// answer of the probed wait in the socket.
+TEST_F(CoreTest, WhoStalledAccusesNobody) {
+  form();
+  Node& a = at("a");
+  Node& b = at("b");
+  Node& c = at("c");
+  for (int i = 0; i < 20; ++i) {
+    // It holds c for suspect, and waits for an answer in one phase of its probe or another.
+    b.stalled = c.stalled = true;
+    const Head suspect = head("c");
+    say(a, head("b"),
+        {Claim{ClaimKind::kSuspect, c.id, suspect.incarnation, suspect.address, b.id}});
+    run(milliseconds(20 * i));
+    a.stalled = true;
+    wake(b);
+    wake(c);
+    const uint64_t suspicions = a.core.counters().suspicions;
+    run(seconds(1 + 3 * (i % 5)));
+    wake(a);
+    EXPECT_EQ(a.core.counters().suspicions, suspicions) << i;
+    run(seconds(3));
+    EXPECT_EQ(a.core.counters().failures, 0U) << i;
+    EXPECT_EQ(a.core.swim().live_count(), 2U) << i;
+  }
 }
 
 // Numbers have an end: whoever claims the last one must not make us say what nobody can read.

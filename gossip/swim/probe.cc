@@ -29,6 +29,17 @@ void Swim::tick(Instant now) {
   if (!rumors_.empty() && now >= next_gossip_) gossip_round(now);
 }
 
+void Swim::resume(Duration lateness, Instant now) {
+  if (lateness <= config_.stall) return;
+  ++counts_.stalls;
+  quiet_until_ = now + config_.probe_interval;
+  for (const NodeId& id : suspects_) find(id)->suspicion->postpone(lateness);
+  if (!probe_) return;
+  probe_->indirect_at = probe_->indirect_at + lateness;
+  probe_->end = probe_->end + lateness;
+  next_probe_ = next_probe_ + lateness;
+}
+
 Instant Swim::next_deadline() const {
   Instant next = next_probe_;
   if (probe_) next = probe_deadline();
@@ -37,7 +48,7 @@ Instant Swim::next_deadline() const {
   if (!rumors_.empty()) next = std::min(next, next_gossip_);
   if (leave_done_) next = std::min(next, *leave_done_);
   for (const NodeId& id : suspects_) {
-    next = std::min(next, members_.at(id).suspicion->deadline());
+    next = std::min(next, std::max(members_.at(id).suspicion->deadline(), quiet_until_));
   }
   for (const auto& [number, relay] : relays_) next = std::min(next, relay.deadline);
   return next;
@@ -129,6 +140,7 @@ void Swim::send_indirect() {
 void Swim::finish_probe(Instant now) {
   const Probe probe = *probe_;
   probe_.reset();
+  if (now < quiet_until_) return;
   // Nobody to ask, or those asked did not even say no: perhaps it is this node that is sick.
   if (probe.nacks_expected == 0) {
     adjust_awareness(1);

@@ -352,6 +352,7 @@ size_t Swim::retransmit_limit() const {
 }
 
 void Swim::expire_suspicions(Instant now) {
+  if (now < quiet_until_) return;
   std::vector<NodeId> expired;
   for (const NodeId& id : suspects_) {
     if (find(id)->suspicion->deadline() <= now) expired.push_back(id);

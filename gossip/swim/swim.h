@@ -10,6 +10,7 @@
 //     A failed claim learnt in an exchange about a member that is alive here only makes this node
 //     look again: who was cut off and believes all others failed cannot make others believe it.
 //   - Failed members are never dropped: they are pinged for ever, until forget().
+//   - Who did not run for a while (a stall) did not listen either: its clocks stood still with it.
 //   - Incarnations start at the node's epoch, so a restarted node outranks all old claims.
 #pragma once
 
@@ -40,6 +41,7 @@ class Swim {
     uint64_t suspicions = 0;
     uint64_t failures = 0;
     uint64_t refutations = 0;
+    uint64_t stalls = 0;
   };
 
   Swim(const SwimConfig& config, const NodeId& self, const HostPort& address, uint64_t incarnation,
@@ -61,6 +63,9 @@ class Swim {
   bool left(Instant now) const { return leave_done_ && now >= *leave_done_; }
 
   void tick(Instant now);
+  // This process did not run for `lateness` beyond the time it wanted to; before the tick that is
+  // so late. What was waited for gets the time it lost, and nobody is accused for one interval.
+  void resume(Duration lateness, Instant now);
   Instant next_deadline() const;
   std::vector<Outgoing> take_outgoing() { return std::exchange(outgoing_, {}); }
   std::vector<Change> take_changes() { return std::exchange(changes_, {}); }
@@ -165,6 +170,7 @@ class Swim {
   size_t probe_next_ = 0;
   std::optional<Probe> probe_;
   Instant next_probe_;
+  Instant quiet_until_{INT64_MIN / 2};  // after a stall: accuses nobody
   int awareness_ = 0;
   uint32_t next_number_;
   std::map<uint32_t, Relay> relays_;
