@@ -137,9 +137,10 @@ void Swim::on_accusation(Member& member, const Claim& claim, Instant now) {
     rehash(member);
   }
   if (member.suspicion) {
+    if (claim.from == self_) member.accuser = self_;
     if (member.suspicion->confirm(claim.from)) {
       Claim confirmation = claim_of(member);
-      confirmation.from = claim.from;
+      confirmation.from = claim.from;  // which may not be the first accuser
       spread(confirmation);
     }
     return;
@@ -151,12 +152,11 @@ void Swim::on_accusation(Member& member, const Claim& claim, Instant now) {
       static_cast<int64_t>(static_cast<double>(config_.suspicion_min.count()) * scale));
   const size_t others = live_.size() >= 1 ? live_.size() - 1 : 0;
   const size_t expected = std::min(config_.suspicion_confirmations, others);
+  member.accuser = claim.from;
   member.suspicion.emplace(claim.from, now, min, min * config_.suspicion_max_factor, expected);
   ++counts_.suspicions;
   set_state(member, MemberState::kSuspect, false);
-  Claim suspect = claim_of(member);
-  suspect.from = claim.from;
-  spread(suspect);
+  spread(claim_of(member));
   // The suspect first (buddy). Who heard it from others leaves that to them.
   if (claim.from == self_) accuse(member, member.info.address, now);
 }
@@ -251,7 +251,9 @@ Claim Swim::own_claim() const {
 Claim Swim::claim_of(const Member& member) const {
   Claim claim{
       kind_of(member.info.state), member.info.id, member.incarnation, member.info.address, {}};
-  if (claim.kind == ClaimKind::kSuspect || claim.kind == ClaimKind::kFailed) claim.from = self_;
+  if (claim.kind == ClaimKind::kSuspect || claim.kind == ClaimKind::kFailed) {
+    claim.from = member.accuser;
+  }
   return claim;
 }
 
@@ -269,6 +271,7 @@ Swim::Member& Swim::add_member(const Claim& claim, MemberState state) {
   Member& member = members_[claim.id];
   member.info = {claim.id, claim.address, MemberState::kLeft};
   member.incarnation = claim.incarnation;
+  member.accuser = claim.from;
   // A random place in this round: the new one is probed soon, and not by all at once.
   const size_t rest = probe_order_.size() - probe_next_;
   const auto at = static_cast<std::ptrdiff_t>(probe_next_ + rng_.below(rest + 1));

@@ -9,6 +9,8 @@
 //   - Failure is not spread, suspicion is: each node declares a suspect failed by its own timer.
 //     A failed claim learnt in an exchange about a member that is alive here only makes this node
 //     look again: who was cut off and believes all others failed cannot make others believe it.
+//   - A suspicion or failure that was merely heard is passed on in its accuser's name, so that
+//     confirmations are independent observations, however often they are told.
 //   - Failed members are never dropped: they are pinged for ever, until forget().
 //   - Who did not run for a while (a stall) did not listen either: its clocks stood still with it.
 //   - Incarnations start at the node's epoch, so a restarted node outranks all old claims.
@@ -101,6 +103,7 @@ class Swim {
     MemberInfo info;
     uint64_t incarnation = 0;
     std::optional<Suspicion> suspicion;
+    NodeId accuser;                  // whose word it is that it is suspect or failed
     Instant accused{INT64_MIN / 2};  // when it was last told
     uint64_t hash = 0;               // its share of the digest
     size_t live_index = 0;           // in live_, when alive or suspect

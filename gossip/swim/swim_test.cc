@@ -157,6 +157,44 @@ TEST_F(SwimTest, AFailedClaimIsOnlyAReasonToLook) {
   EXPECT_EQ(told[0].first, address(2));
 }
 
+// What was merely heard is passed on in the name of who said it: else one sick accuser and two who
+// heard it were three accusers.
+TEST_F(SwimTest, ASuspicionHeardStaysItsAccusers) {
+  meet("a", 2);
+  meet("b", 3);
+  meet("c", 4);
+  const auto said_of_a = [this] {
+    MemberDifference all;
+    all.buckets.fill(0xff);
+    for (const Claim& claim : swim.claims_in(all)) {
+      if (claim.id == node("a")) return claim;
+    }
+    return Claim();
+  };
+  claim(ClaimKind::kSuspect, "a", 10, "b");
+  EXPECT_EQ(said_of_a().kind, ClaimKind::kSuspect);
+  EXPECT_EQ(said_of_a().from, node("b"));
+  sent<Claim>();
+  meet("a", 2);  // talks on: it is told, in b's name
+  const auto told = sent<Claim>();
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].second.from, node("b"));
+  pass(seconds(10));
+  EXPECT_EQ(said_of_a().kind, ClaimKind::kFailed);
+  EXPECT_EQ(said_of_a().from, node("self")) << "it probed a itself, and in vain";
+
+  Swim other(config, node("other"), address(7), 100, rng, kStart);
+  other.hear({node("a"), 10, address(2)}, address(2), now);
+  other.receive_claim({ClaimKind::kFailed, node("d"), 5, address(20), node("c")}, address(8), now);
+  MemberDifference all;
+  all.buckets.fill(0xff);
+  for (const Claim& claim : other.claims_in(all)) {
+    if (claim.id == node("d")) {
+      EXPECT_EQ(claim.from, node("c"));
+    }
+  }
+}
+
 TEST_F(SwimTest, LeavingIsFinalForAnIncarnation) {
   meet("a", 2);
   claim(ClaimKind::kLeft, "a", 10);
