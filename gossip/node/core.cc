@@ -250,7 +250,7 @@ void Core::send(const HostPort& to, const std::vector<Message>& messages) {
 }
 
 void Core::emit(const HostPort& to, Packer& packer, bool even_empty) {
-  swim_.piggyback(packer);
+  swim_.piggyback(packer, to);
   for (Bytes& plain : packer.take(even_empty)) {
     effects_.datagrams.push_back({to, std::move(plain)});
   }

@@ -253,6 +253,34 @@ TEST_F(CoreTest, WhoStalledAccusesNobody) {
   }
 }
 
+// News are told a limited number of times, so telling must mean that somebody can hear it: not a
+// stranger with a captured ping, nor the dead.
+TEST_F(CoreTest, NewsAreNotSpentOnWhoCannotHearThem) {
+  form();
+  Node& a = at("a");
+  const NodeId x = named<NodeId>("x");
+  const HostPort stranger = HostPort::parse("198.51.100.9:1").value();
+  Packer news(head("b"), 1400);
+  const HostPort x_address = HostPort::parse("192.0.2.200:7946").value();
+  news.add(encode_message(Claim{ClaimKind::kAlive, x, 5, x_address, {}}));
+  a.core.receive_packet(head("b").address, news.take().front(), now_);
+  size_t told_stranger = 0;
+  for (int i = 0; i < 50; ++i) {
+    Packer ping(head("b"), 1400);
+    ping.add(encode_message(Ping{static_cast<uint32_t>(i), a.id}));
+    a.core.receive_packet(stranger, ping.take().front(), now_);
+    for (const auto& datagram : a.core.take_effects(now_).datagrams) {
+      const Packet packet = decode_packet(datagram.plain).value();
+      for (const Message& message : packet.messages) {
+        if (datagram.to == stranger && std::holds_alternative<Claim>(message)) ++told_stranger;
+      }
+    }
+  }
+  EXPECT_EQ(told_stranger, 0U);
+  run(milliseconds(900));
+  EXPECT_TRUE(at("c").core.swim().is_known(x));
+}
+
 // Numbers have an end: whoever claims the last one must not make us say what nobody can read.
 TEST_F(CoreTest, NobodyIsDrivenBeyondTheLastNumber) {
   form();

@@ -45,7 +45,7 @@ Instant Swim::next_deadline() const {
   if (probe_) next = probe_deadline();
   if (!failed_.empty() || !suspects_.empty()) next = std::min(next, next_reconnect_);
   if (!seeds_.empty()) next = std::min(next, next_seed_);
-  if (!rumors_.empty()) next = std::min(next, next_gossip_);
+  if (!rumors_.empty() && !live_.empty()) next = std::min(next, next_gossip_);
   if (leave_done_) next = std::min(next, *leave_done_);
   for (const NodeId& id : suspects_) {
     next = std::min(next, std::max(members_.at(id).suspicion->deadline(), quiet_until_));
@@ -194,11 +194,11 @@ void Swim::reconnect_round(Instant now) {
 
 void Swim::seed_round(Instant now) {
   next_seed_ = now + (live_.empty() ? config_.reconnect_interval : config_.seed_interval);
-  std::set<HostPort> live_addresses{address_};
-  for (const Member* member : live_) live_addresses.insert(member->info.address);
   std::vector<HostPort> candidates;
   for (const HostPort& seed : seeds_) {
-    if (!live_addresses.contains(seed)) candidates.push_back(seed);
+    const auto known = live_at_.lower_bound({seed, NodeId()});
+    const bool is_live = known != live_at_.end() && known->first == seed;
+    if (!is_live && seed != address_) candidates.push_back(seed);
   }
   for (size_t sent = 0; sent < kSeedsPerRound && !candidates.empty(); ++sent) {
     const size_t pick = rng_.below(candidates.size());

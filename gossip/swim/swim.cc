@@ -107,7 +107,7 @@ void Swim::on_alive(Member& member, const Claim& claim, Instant now) {
   const bool was_live = live(member.info.state);
   const bool moved = member.info.address != claim.address;
   member.incarnation = claim.incarnation;
-  member.info.address = claim.address;
+  move(member, claim.address);
   member.suspicion.reset();
   spread(claim);
   if (member.info.state != MemberState::kAlive || moved) {
@@ -133,7 +133,7 @@ void Swim::on_accusation(Member& member, const Claim& claim, Instant now) {
   if (claim.incarnation < member.incarnation || !live(member.info.state)) return;
   if (claim.incarnation > member.incarnation) {
     member.incarnation = claim.incarnation;
-    member.info.address = claim.address;
+    move(member, claim.address);
     rehash(member);
   }
   if (member.suspicion) {
@@ -288,14 +288,35 @@ void Swim::set_state(Member& member, MemberState state, bool returned) {
   if (live(state) && !was_live) {
     member.live_index = live_.size();
     live_.push_back(&member);
+    live_at_.emplace(member.info.address, id);
   } else if (!live(state) && was_live) {
     live_[member.live_index] = live_.back();
     live_[member.live_index]->live_index = member.live_index;
     live_.pop_back();
+    live_at_.erase({member.info.address, id});
   }
   state == MemberState::kFailed ? void(failed_.insert(id)) : void(failed_.erase(id));
   state == MemberState::kSuspect ? void(suspects_.insert(id)) : void(suspects_.erase(id));
   changes_.push_back({member.info, returned});
+}
+
+void Swim::move(Member& member, const HostPort& address) {
+  if (live(member.info.state)) {
+    live_at_.erase({member.info.address, member.info.id});
+    live_at_.emplace(address, member.info.id);
+  }
+  member.info.address = address;
+}
+
+void Swim::piggyback(Packer& packer, const HostPort& to) {
+  bool alive = false;
+  bool suspect = false;
+  for (auto it = live_at_.lower_bound({to, NodeId()}); it != live_at_.end() && it->first == to;
+       ++it) {
+    (suspects_.contains(it->second) ? suspect : alive) = true;
+  }
+  // A suspect is told too, but that may be in vain.
+  if (alive || suspect) rumors_.fill(packer, retransmit_limit(), alive);
 }
 
 void Swim::rehash(Member& member) {

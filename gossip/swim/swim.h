@@ -71,8 +71,9 @@ class Swim {
   Instant next_deadline() const;
   std::vector<Outgoing> take_outgoing() { return std::exchange(outgoing_, {}); }
   std::vector<Change> take_changes() { return std::exchange(changes_, {}); }
-  // Adds rumours to a packet that goes out anyway.
-  void piggyback(Packer& packer) { rumors_.fill(packer, retransmit_limit()); }
+  // Adds rumours to a packet that goes to `to` anyway, if a live member is known there: what is
+  // told to the dead, to seeds or to a forged source would be lost, and yet count as told.
+  void piggyback(Packer& packer, const HostPort& to);
 
   Head head() const { return {self_, incarnation_, address_}; }
   const NodeId& self() const { return self_; }
@@ -128,6 +129,7 @@ class Swim {
   Member* find(const NodeId& id);
   Member& add_member(const Claim& claim, MemberState state);
   void set_state(Member& member, MemberState state, bool returned);
+  void move(Member& member, const HostPort& address);
   void rehash(Member& member);
   void on_alive(Member& member, const Claim& claim, Instant now);
   void on_return(Instant now);
@@ -162,6 +164,7 @@ class Swim {
 
   std::map<NodeId, Member> members_;  // all but self
   std::vector<Member*> live_;         // alive or suspect; pointers into members_, which keeps them
+  std::set<std::pair<HostPort, NodeId>> live_at_;
   std::set<NodeId> failed_;
   std::set<NodeId> suspects_;
   std::set<NodeId> forgotten_;

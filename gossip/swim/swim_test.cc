@@ -263,7 +263,10 @@ TEST(Rumors, EachIsToldALimitedNumberOfTimesNewestFirst) {
   std::vector<NodeId> order;
   while (!rumors.empty()) {
     Packer packer({node("self"), 1, address(1)}, 80);  // room for one
-    rumors.fill(packer, 2);
+    rumors.fill(packer, 2, false);
+    ASSERT_FALSE(rumors.empty()) << "told in vain";
+    packer.take();
+    rumors.fill(packer, 2, true);
     for (const Bytes& plain : packer.take()) {
       const Packet packet = decode_packet(plain).value();
       for (const Message& message : packet.messages) {
