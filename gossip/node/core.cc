@@ -27,7 +27,7 @@ Core::Core(const CoreConfig& config, Rng& rng, Instant now)
       next_digests_(now + Duration(static_cast<int64_t>(rng.below(static_cast<uint64_t>(
                               config.table.anti_entropy_interval.count()))))) {
   config_.packet_budget = std::max(config_.packet_budget, kMinBudget);
-  unsynced_[Tables::directory()] = now;
+  unsynced_.set(Tables::directory(), now);
 }
 
 void Core::receive_packet(const HostPort& from, ByteView plain, Instant now) {
@@ -106,8 +106,8 @@ void Core::join_network(const NetworkId& network, Instant now) {
   if (tables_.joined(network)) return;
   now_ = now;
   tables_.join(network);
-  unsynced_[network] = now;
-  recent_joins_[network] = now + kRecentJoin;
+  unsynced_.set(network, now);
+  recent_joins_.set(network, now + kRecentJoin);
 }
 
 void Core::leave_network(const NetworkId& network) {
@@ -143,6 +143,7 @@ void Core::tick(Instant now) {
   wake_due_ = now;
   swim_.tick(now);
   settle(now);
+  recent_joins_.take_due(now);
   push_own_events();
   relay(now);
   if (now >= next_repeat_) repeat_round(now);
@@ -162,12 +163,7 @@ size_t Core::network_size(const NetworkId& network) const {
 
 std::vector<NodeId> Core::targets(const NetworkId& network, size_t count) {
   if (network == Tables::directory()) return swim_.random_live(count);
-  std::vector<NodeId> peers = tables_.peers(network);
-  for (size_t i = 0; i < std::min(count, peers.size()); ++i) {
-    std::swap(peers[i], peers[i + rng_.below(peers.size() - i)]);
-  }
-  if (peers.size() > count) peers.resize(count);
-  return peers;
+  return tables_.sample_peers(network, count, rng_);
 }
 
 void Core::enqueue(const NetworkId& network, Bytes encoded, bool own) {
@@ -195,11 +191,8 @@ void Core::push_own_events() {
     const std::vector<NodeId> to =
         targets(network, small ? config_.table.direct_peers : relay_fanout(network));
     std::vector<Bytes> packet;
-    const auto recent = recent_joins_.find(network);
-    if (recent != recent_joins_.end()) {
-      if (recent->second < now_) {
-        recent_joins_.erase(recent);
-      } else if (const auto joining = tables_.join_event(network)) {
+    if (recent_joins_.contains(network)) {
+      if (const auto joining = tables_.join_event(network)) {
         packet.push_back(encode_message(*joining));
       }
     }
@@ -270,9 +263,7 @@ Instant Core::next_deadline() const {
   Instant next = std::min(swim_.next_deadline(), next_digests_);
   if (!relays_.empty()) next = std::min(next, relay_due_);
   if (!queues_.empty()) next = std::min(next, next_repeat_);
-  if (swim_.live_count() > 0) {
-    for (const auto& [network, due] : unsynced_) next = std::min(next, due);
-  }
+  if (swim_.live_count() > 0) next = std::min(next, unsynced_.next());
   // Waiting for a slot among the exchanges in flight ends with finish_exchange().
   if (in_flight_.size() < kMaxInFlight) {
     for (const auto& [peer, pending] : pending_) next = std::min(next, pending.due);

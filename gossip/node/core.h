@@ -136,7 +136,7 @@ class Core {
   std::map<NetworkId, std::vector<Bytes>> relays_;  // news of large networks
   Instant relay_due_;
   Instant next_repeat_;
-  std::map<NetworkId, Instant> recent_joins_;  // until when own events carry the joining along
+  Deadlines<NetworkId> recent_joins_;  // until when own events carry the joining along
 
   Instant now_;
   Instant wake_due_ = Instant::max();  // when the next tick should come at the latest
@@ -144,7 +144,7 @@ class Core {
   std::map<NodeId, Pending> pending_;
   std::map<uint64_t, InFlight> in_flight_;
   uint64_t next_exchange_ = 1;
-  std::map<NetworkId, Instant> unsynced_;  // joined, nothing asked yet successfully; next try
+  Deadlines<NetworkId> unsynced_;  // joined, nothing asked yet successfully; next try
   bool members_unsynced_ = true;
 
   bool left_told_ = false;

@@ -281,6 +281,33 @@ TEST_F(CoreTest, NewsAreNotSpentOnWhoCannotHearThem) {
   EXPECT_TRUE(at("c").core.swim().is_known(x));
 }
 
+// What one event costs does not grow with the members of its network.
+TEST_F(CoreTest, AnEventInALargeNetworkCostsLittle) {
+  Node& a = start("a", 1);
+  constexpr uint32_t kPeers = 5000;
+  for (uint32_t i = 0; i < kPeers; ++i) {
+    const NodeId id = named<NodeId>("p" + std::to_string(i) + "x");
+    Packer packer({id, 5, {Ip::v4(0x0a000000U + i), 7946}}, 1400);
+    ByteWriter epoch;
+    epoch.u64(1);
+    const EntryEvent joining{Tables::directory(), id, 1, 1, false, kNet.str(), epoch.take()};
+    packer.add(encode_message(joining));
+    a.core.receive_packet({Ip::v4(0x0a000000U + i), 7946}, packer.take().front(), now_);
+  }
+  ASSERT_EQ(a.core.tables().peers(kNet).size(), kPeers);
+  settle(a);
+  const NodeId owner = named<NodeId>("p0x");
+  const auto begin = std::chrono::steady_clock::now();
+  for (uint64_t i = 1; i <= 10'000; ++i) {
+    Packer packer({owner, 5, {Ip::v4(0x0a000000U), 7946}}, 1400);
+    packer.add(encode_message(EntryEvent{kNet, owner, 1, i, false, "k", {1}}));
+    a.core.receive_packet({Ip::v4(0x0a000000U), 7946}, packer.take().front(), now_);
+  }
+  // A copy of all ids for each would take ten.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(3));
+  EXPECT_EQ(a.core.tables().counts().refused, 0U);
+}
+
 // Numbers have an end: whoever claims the last one must not make us say what nobody can read.
 TEST_F(CoreTest, NobodyIsDrivenBeyondTheLastNumber) {
   form();

@@ -39,8 +39,7 @@ bool worth_relaying(const std::vector<Message>& messages) {
 void Core::greet_peers() {
   std::map<NodeId, std::set<NetworkId>> greetings;
   for (const Tables::Peer& peer : tables_.take_new_peers()) {
-    const auto unsynced = unsynced_.find(peer.network);
-    if (unsynced != unsynced_.end()) unsynced->second = now_;
+    if (unsynced_.contains(peer.network)) unsynced_.set(peer.network, now_);
     const size_t size = network_size(peer.network);
     const bool small = size <= config_.table.direct_peers;
     if (!small && rng_.below(size) >= config_.table.fanout) continue;
@@ -110,9 +109,8 @@ void Core::want_sync(const NodeId& peer, const std::set<NetworkId>& networks, bo
 }
 
 void Core::sync_unsynced(Instant now) {
-  for (auto& [network, due] : unsynced_) {
-    if (due > now) continue;
-    due = now + kUnsyncedRetry;
+  for (const NetworkId& network : unsynced_.take_due(now)) {
+    unsynced_.set(network, now + kUnsyncedRetry);
     for (const NodeId& peer : targets(network, 1)) want_sync(peer, {network}, false, now);
   }
 }

@@ -139,6 +139,7 @@ void Swim::on_accusation(Member& member, const Claim& claim, Instant now) {
   if (member.suspicion) {
     if (claim.from == self_) member.accuser = self_;
     if (member.suspicion->confirm(claim.from)) {
+      suspicions_.set(member.info.id, member.suspicion->deadline());
       Claim confirmation = claim_of(member);
       confirmation.from = claim.from;  // which may not be the first accuser
       spread(confirmation);
@@ -154,6 +155,7 @@ void Swim::on_accusation(Member& member, const Claim& claim, Instant now) {
   const size_t expected = std::min(config_.suspicion_confirmations, others);
   member.accuser = claim.from;
   member.suspicion.emplace(claim.from, now, min, min * config_.suspicion_max_factor, expected);
+  suspicions_.set(member.info.id, member.suspicion->deadline());
   ++counts_.suspicions;
   set_state(member, MemberState::kSuspect, false);
   spread(claim_of(member));
@@ -296,7 +298,11 @@ void Swim::set_state(Member& member, MemberState state, bool returned) {
     live_at_.erase({member.info.address, id});
   }
   state == MemberState::kFailed ? void(failed_.insert(id)) : void(failed_.erase(id));
-  state == MemberState::kSuspect ? void(suspects_.insert(id)) : void(suspects_.erase(id));
+  if (state == MemberState::kSuspect) {
+    suspects_.insert(id);
+  } else if (suspects_.erase(id) > 0) {
+    suspicions_.erase(id);
+  }
   changes_.push_back({member.info, returned});
 }
 
@@ -377,11 +383,7 @@ size_t Swim::retransmit_limit() const {
 
 void Swim::expire_suspicions(Instant now) {
   if (now < quiet_until_) return;
-  std::vector<NodeId> expired;
-  for (const NodeId& id : suspects_) {
-    if (find(id)->suspicion->deadline() <= now) expired.push_back(id);
-  }
-  for (const NodeId& id : expired) declare_failed(*find(id));
+  for (const NodeId& id : suspicions_.take_due(now)) declare_failed(*find(id));
 }
 
 }  // namespace shoal::gossip

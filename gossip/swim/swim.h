@@ -21,6 +21,7 @@
 #include <set>
 
 #include "base/ports/ports.h"
+#include "base/types/deadlines.h"
 #include "gossip/swim/config.h"
 #include "gossip/swim/member.h"
 #include "gossip/swim/rumors.h"
@@ -122,7 +123,6 @@ class Swim {
   struct Relay {
     HostPort asker;
     uint32_t asker_number = 0;
-    Instant deadline;
   };
 
   // Claims (swim.cc).
@@ -167,6 +167,7 @@ class Swim {
   std::set<std::pair<HostPort, NodeId>> live_at_;
   std::set<NodeId> failed_;
   std::set<NodeId> suspects_;
+  Deadlines<NodeId> suspicions_;  // of all suspects
   std::set<NodeId> forgotten_;
   std::vector<NodeId> forgotten_order_;
   MemberDigests digests_;
@@ -180,6 +181,7 @@ class Swim {
   int awareness_ = 0;
   uint32_t next_number_;
   std::map<uint32_t, Relay> relays_;
+  Deadlines<uint32_t> relays_end_;
 
   std::vector<HostPort> seeds_;
   Instant next_seed_;

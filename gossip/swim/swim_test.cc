@@ -237,6 +237,25 @@ TEST_F(SwimTest, SeedsAreAskedWhenAloneAndForIslands) {
   EXPECT_LE(asked, 4U);
 }
 
+// A tick costs what is due, not what is held: half a cluster of ten thousand under suspicion.
+TEST_F(SwimTest, ThousandsOfSuspectsCostNothingWhileTheyWait) {
+  constexpr uint32_t kSuspects = 5000;
+  for (uint32_t i = 0; i < kSuspects; ++i) {
+    const std::string name = "m" + std::to_string(i) + "x";
+    meet(name, 10 + i);
+    claim(ClaimKind::kSuspect, name, 10, "b");
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 20'000; ++i) {
+    now = now + std::chrono::microseconds(1);
+    swim.tick(now);
+    EXPECT_GT(swim.next_deadline(), kStart);
+  }
+  // Looking at each of them each time would take a minute.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(5));
+  EXPECT_EQ(swim.counts().suspicions, kSuspects);
+}
+
 TEST(Suspicion, ShrinksWithIndependentConfirmations) {
   Suspicion suspicion(node("a"), kStart, seconds(2), seconds(6), 2);
   EXPECT_EQ(suspicion.deadline(), kStart + seconds(6));

@@ -67,7 +67,7 @@ class Slot {
   uint64_t complete_ = 0;
   std::set<uint64_t> ahead_;  // known numbers beyond complete_ + 1
   std::map<std::string, Entry> entries_;
-  std::set<std::string> tombstones_;  // keys in entries_ that are deleted
+  std::map<uint64_t, std::string> tombstones_;  // keys in entries_ that are deleted, by sequence
   size_t live_ = 0;
   uint64_t live_hash_ = 0;  // xor over the live entries of a hash of key and sequence
 };

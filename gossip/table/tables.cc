@@ -172,7 +172,7 @@ bool Tables::receive(const EntryEvent& event, Instant now) {
   const bool was_live = known != slot.entries().end() && !known->second.deleted;
   const Slot::Outcome outcome = slot.apply(event, bounds(event.owner));
   settle(event.network, event.owner, *held, before);
-  if (slot.has_gap()) gaps_.try_emplace({event.network, event.owner}, now + config_.gap_grace);
+  if (slot.has_gap()) gaps_.add({event.network, event.owner}, now + config_.gap_grace);
   if (outcome == Slot::Outcome::kApplied) {
     if (!event.deleted) {
       entry_appeared(event.network, event.owner, *held, event.key, event.value);
@@ -234,18 +234,11 @@ void Tables::restart(const NetworkId& id, const NodeId& owner, Held& held, uint6
 
 std::vector<Tables::Peer> Tables::overdue_gaps(Instant now) {
   std::vector<Peer> overdue;
-  for (auto& [slot, due] : gaps_) {
-    if (due > now) continue;
-    due = now + kGapRetry;
-    overdue.push_back({slot.first, slot.second});
+  for (const auto& [network, owner] : gaps_.take_due(now)) {
+    gaps_.set({network, owner}, now + kGapRetry);
+    overdue.push_back({network, owner});
   }
   return overdue;
-}
-
-Instant Tables::next_gap() const {
-  Instant next = Instant::max();
-  for (const auto& [slot, due] : gaps_) next = std::min(next, due);
-  return next;
 }
 
 }  // namespace shoal::gossip

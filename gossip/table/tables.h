@@ -21,9 +21,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/types/deadlines.h"
 #include "base/types/result.h"
 #include "base/types/time.h"
 #include "gossip/table/config.h"
+#include "gossip/table/peer_list.h"
 #include "gossip/table/slot.h"
 
 namespace shoal::gossip {
@@ -80,7 +82,9 @@ class Tables {
   // Joined networks, the directory included.
   std::vector<NetworkId> networks() const;
   // Present nodes in a network (not the directory), without this one.
-  std::vector<NodeId> peers(const NetworkId& network) const;
+  const std::vector<NodeId>& peers(const NetworkId& network) const;
+  // Up to `count` of them, distinct, at random.
+  std::vector<NodeId> sample_peers(const NetworkId& network, size_t count, Rng& rng) const;
 
   // Equal digests: equal contents.
   uint64_t digest(const NetworkId& network) const;
@@ -92,7 +96,7 @@ class Tables {
 
   // Owners whose sequence has had a hole for longer than the grace; each is named once a second.
   std::vector<Peer> overdue_gaps(Instant now);
-  Instant next_gap() const;
+  Instant next_gap() const { return gaps_.next(); }
 
   // What was hidden and shown again since the last call is only shown: a restarted owner that
   // announces the same things does not flicker.
@@ -112,10 +116,17 @@ class Tables {
     std::map<NodeId, Held> owners;
     uint64_t hash = 0;
   };
+  // Who joined a network, by the directory.
+  struct Joiners {
+    std::map<NodeId, uint64_t> epochs;  // of each joining
+    PeerList present;                   // without this node
+  };
   enum class Presence : uint8_t { kUnknown, kPresent, kAbsent };
 
   Presence presence(const NodeId& owner) const;
   bool should_show(const NetworkId& network, const NodeId& owner) const;
+  std::vector<NetworkId> networks_of(const NodeId& owner) const;
+  void refresh_peer(const NetworkId& network, const NodeId& owner);
   void refresh_shown(const NetworkId& network, const NodeId& owner);
   void entry_appeared(const NetworkId& id, const NodeId& owner, const Held& held,
                       const std::string& key, const Bytes& value);
@@ -139,9 +150,8 @@ class Tables {
   uint64_t next_epoch_;
   std::map<NetworkId, Network> networks_;
   std::map<NodeId, bool> present_;
-  // The directory, by network: who joined, and in which epoch.
-  std::map<NetworkId, std::map<NodeId, uint64_t>> joined_by_;
-  std::map<std::pair<NetworkId, NodeId>, Instant> gaps_;  // when each is due
+  std::map<NetworkId, Joiners> joined_by_;
+  Deadlines<std::pair<NetworkId, NodeId>> gaps_;
   size_t total_ = 0;
   size_t parked_ = 0;  // entries of unknown owners, part of total_
   std::vector<EntryEvent> own_events_;
