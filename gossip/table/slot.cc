@@ -56,9 +56,9 @@ void Slot::raise(uint64_t complete) {
   }
 }
 
-std::vector<std::string> Slot::apply(const Summary& summary) {
+std::vector<std::string> Slot::apply(const Summary& summary, bool cut) {
   std::vector<std::string> removed;
-  for (auto it = entries_.begin(); it != entries_.end();) {
+  for (auto it = entries_.begin(); !cut && it != entries_.end();) {
     const Entry& entry = it->second;
     const bool gone = !entry.deleted && entry.sequence <= summary.through &&
                       !std::binary_search(summary.live.begin(), summary.live.end(), entry.sequence);

@@ -9,7 +9,9 @@
 //
 // A summary ("up to `through`, these are all the live entries") closes holes without the events
 // that made them: what is live here up to `through` and not listed was deleted, and if all that is
-// listed is here, `complete` rises to `through`.
+// listed is here, `complete` rises to `through`. One out of an answer that was cut removes nothing:
+// what is live here and not listed may have been put again beyond the cut. The whole one that
+// follows removes what was deleted.
 #pragma once
 
 #include <functional>
@@ -57,7 +59,7 @@ class Slot {
   // The event's epoch must be the slot's.
   Outcome apply(const EntryEvent& event, const Bounds& bounds);
   // Removes what the summary says is gone and returns the keys.
-  std::vector<std::string> apply(const Summary& summary);
+  std::vector<std::string> apply(const Summary& summary, bool cut);
 
  private:
   void raise(uint64_t complete);

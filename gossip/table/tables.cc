@@ -186,12 +186,12 @@ bool Tables::receive(const EntryEvent& event, Instant now) {
   return outcome == Slot::Outcome::kApplied || outcome == Slot::Outcome::kNoted;
 }
 
-void Tables::receive(const Summary& summary) {
+void Tables::receive(const Summary& summary, bool cut) {
   if (summary.owner == self_) return;
   Held* held = held_for(summary.network, summary.owner, summary.epoch);
   if (held == nullptr) return;
   const size_t before = held->slot.entries().size();
-  const std::vector<std::string> removed = held->slot.apply(summary);
+  const std::vector<std::string> removed = held->slot.apply(summary, cut);
   settle(summary.network, summary.owner, *held, before);
   for (const std::string& key : removed) {
     entry_gone(summary.network, summary.owner, *held, key);

@@ -71,7 +71,8 @@ class Tables {
 
   // Others' doings. True when the event was news, worth relaying.
   bool receive(const EntryEvent& event, Instant now);
-  void receive(const Summary& summary);
+  // `cut`: out of an answer that was cut at its size.
+  void receive(const Summary& summary, bool cut);
 
   // Members: present (alive or suspect) or not; until told, an owner is unknown and its entries
   // are parked.
