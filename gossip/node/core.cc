@@ -13,6 +13,7 @@ constexpr Duration kRecentJoin = std::chrono::seconds(5);
 constexpr Duration kRelayDelay = std::chrono::milliseconds(5);
 // Packets per peer, network and repeat round: paces the repeats of a mass change.
 constexpr size_t kRepeatPackets = 8;
+constexpr Duration kOverflowDigests = std::chrono::seconds(1);
 constexpr size_t kMinBudget = 1300 + kSealOverhead;  // the largest entry and its head
 
 }  // namespace
@@ -148,6 +149,7 @@ void Core::tick(Instant now) {
   relay(now);
   if (now >= next_repeat_) repeat_round(now);
   if (now >= next_digests_) digest_round(now);
+  tables_.expire_parked(now);
   sync_unsynced(now);
   repair_gaps(now);
   start_exchanges(now);
@@ -177,7 +179,15 @@ void Core::enqueue(const NetworkId& network, Bytes encoded, bool own) {
   if (it->second.empty()) {
     next_repeat_ = std::max(next_repeat_, now_ + config_.table.gossip_interval);
   }
-  if (!it->second.push(std::move(encoded), own, repeats)) ++counters_.events_overflowed;
+  const size_t before = it->second.bytes();
+  const bool room = queued_ + encoded.size() <= config_.table.max_queues;
+  if (!room || !it->second.push(std::move(encoded), own, repeats)) {
+    ++counters_.events_overflowed;
+    // Who may have missed it is told that something differs sooner than it would be.
+    next_digests_ = std::min(next_digests_, now_ + kOverflowDigests);
+  }
+  queued_ += it->second.bytes() - before;
+  if (it->second.empty()) queues_.erase(it);
 }
 
 void Core::push_own_events() {
@@ -219,7 +229,9 @@ size_t Core::relay_fanout(const NetworkId& network) const {
 void Core::repeat_round(Instant now) {
   next_repeat_ = now + config_.table.gossip_interval;
   for (auto it = queues_.begin(); it != queues_.end();) {
+    queued_ -= it->second.bytes();
     const std::vector<Bytes> events = it->second.take_round(kRepeatPackets * plain_budget());
+    queued_ += it->second.bytes();
     send_events(targets(it->first, config_.table.fanout), events);
     it = it->second.empty() ? queues_.erase(it) : std::next(it);
   }
@@ -268,7 +280,7 @@ Instant Core::next_deadline() const {
   if (in_flight_.size() < kMaxInFlight) {
     for (const auto& [peer, pending] : pending_) next = std::min(next, pending.due);
   }
-  return std::min(next, tables_.next_gap());
+  return std::min({next, tables_.next_gap(), tables_.next_expiry()});
 }
 
 Counters Core::counters() const {

@@ -133,6 +133,7 @@ class Core {
   Tables tables_;
 
   std::map<NetworkId, EventQueue> queues_;
+  size_t queued_ = 0;                               // bytes in all of them
   std::map<NetworkId, std::vector<Bytes>> relays_;  // news of large networks
   Instant relay_due_;
   Instant next_repeat_;

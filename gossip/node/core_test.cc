@@ -308,6 +308,23 @@ TEST_F(CoreTest, AnEventInALargeNetworkCostsLittle) {
   EXPECT_EQ(a.core.tables().counts().refused, 0U);
 }
 
+TEST_F(CoreTest, WhatIsParkedForAnOwnerThatNeverComesIsDropped) {
+  form();
+  Node& a = at("a");
+  const size_t before = a.core.tables().entries();
+  const uint64_t digest = a.core.tables().digest(kNet);
+  for (int i = 0; i < 10; ++i) {
+    const NodeId ghost = named<NodeId>("ghost" + std::to_string(i) + "x");
+    say(a, head("b"), {EntryEvent{kNet, ghost, 7, 1, false, "web", {1}}});
+  }
+  EXPECT_EQ(a.core.tables().entries(), before + 10);
+  EXPECT_EQ(a.core.tables().digest(kNet), digest) << "nobody is asked for the same again";
+  run(seconds(120));
+  for (const char* name : {"a", "b", "c"}) {
+    EXPECT_EQ(at(name).core.tables().entries(), before) << name;
+  }
+}
+
 // Numbers have an end: whoever claims the last one must not make us say what nobody can read.
 TEST_F(CoreTest, NobodyIsDrivenBeyondTheLastNumber) {
   form();

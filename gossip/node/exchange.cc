@@ -214,7 +214,7 @@ Bytes Core::answer_exchange(ByteView plain, Instant now) {
       settle(now);
       receive_entry(*event, relay, now);
     } else if (const auto* summary = std::get_if<Summary>(&message)) {
-      if (!swim_.is_forgotten(summary->owner)) tables_.receive(*summary, cut_push);
+      if (!swim_.is_forgotten(summary->owner)) tables_.receive(*summary, cut_push, now);
     }
   }
   settle(now);
@@ -244,7 +244,7 @@ void Core::finish_exchange(uint64_t id, const std::optional<Bytes>& answer, Inst
       settle(now);
       receive_entry(*event, relay, now);
     } else if (const auto* summary = std::get_if<Summary>(&message)) {
-      if (!swim_.is_forgotten(summary->owner)) tables_.receive(*summary, more);
+      if (!swim_.is_forgotten(summary->owner)) tables_.receive(*summary, more, now);
     }
   }
   settle(now);

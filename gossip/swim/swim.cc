@@ -62,7 +62,7 @@ DropReason Swim::hear(const Head& head, const HostPort& from, Instant now) {
   const Claim claim{ClaimKind::kAlive, head.sender, head.incarnation, head.address, {}};
   Member* member = find(head.sender);
   if (member == nullptr) {
-    if (members_.size() >= kMaxMembers) return DropReason::kForgotten;
+    if (members_.size() >= kMaxMembers) return DropReason::kMembersFull;
     spread(claim);
     add_member(claim, MemberState::kAlive);
     return DropReason::kNone;

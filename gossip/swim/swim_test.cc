@@ -237,6 +237,15 @@ TEST_F(SwimTest, SeedsAreAskedWhenAloneAndForIslands) {
   EXPECT_LE(asked, 4U);
 }
 
+TEST_F(SwimTest, WhoFindsNoRoomIsNotTakenForARemovedOne) {
+  for (uint32_t i = 0; i < kMaxMembers; ++i) meet("m" + std::to_string(i) + "x", 10 + i);
+  const HostPort elsewhere = address(9);
+  EXPECT_EQ(swim.hear({node("late"), 1, elsewhere}, elsewhere, now), DropReason::kMembersFull);
+  swim.forget(node("m7x"));
+  EXPECT_EQ(swim.hear({node("m7x"), 1, elsewhere}, elsewhere, now), DropReason::kForgotten);
+  EXPECT_EQ(swim.hear({node("late"), 1, elsewhere}, elsewhere, now), DropReason::kNone);
+}
+
 // A tick costs what is due, not what is held: half a cluster of ten thousand under suspicion.
 TEST_F(SwimTest, ThousandsOfSuspectsCostNothingWhileTheyWait) {
   constexpr uint32_t kSuspects = 5000;

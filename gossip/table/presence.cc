@@ -86,14 +86,21 @@ void Tables::directory_changed(const NodeId& owner, const std::string& key,
 
 void Tables::set_present(const NodeId& owner, bool present) {
   if (owner == self_) return;
-  if (presence(owner) == Presence::kUnknown) {
-    for (const auto& [id, network] : networks_) {
-      const auto held = network.owners.find(owner);
-      if (held != network.owners.end()) parked_ -= held->second.slot.entries().size();
+  const bool was_present = presence(owner) == Presence::kPresent;
+  const auto parked = parked_in_.extract(owner);
+  parked_until_.erase(owner);
+  present_[owner] = present;
+  if (!parked.empty()) {
+    for (const NetworkId& id : parked.mapped()) {
+      const auto network = networks_.find(id);
+      if (network == networks_.end()) continue;  // left meanwhile
+      const auto held = network->second.owners.find(owner);
+      if (held == network->second.owners.end()) continue;  // and joined again
+      const size_t entries = held->second.slot.entries().size();
+      parked_ -= entries;
+      settle(id, owner, held->second, entries);  // now it counts in digests
     }
   }
-  const bool was_present = presence(owner) == Presence::kPresent;
-  present_[owner] = present;
   if (was_present == present) return;
   refresh_shown(directory(), owner);
   for (const NetworkId& network : networks_of(owner)) {
@@ -127,13 +134,9 @@ void Tables::refresh_peer(const NetworkId& network, const NodeId& owner) {
 
 void Tables::forget(const NodeId& owner) {
   if (owner == self_) return;
-  for (auto& [id, network] : networks_) {
-    const auto held = network.owners.find(owner);
-    if (held == network.owners.end()) continue;
-    clear(id, owner, held->second);
-    gaps_.erase({id, owner});
-    network.owners.erase(owner);
-  }
+  for (const auto& [id, network] : networks_) drop(id, owner);
+  parked_in_.erase(owner);
+  parked_until_.erase(owner);
   present_.erase(owner);
 }
 

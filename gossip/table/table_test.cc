@@ -9,6 +9,8 @@
 namespace shoal::gossip {
 namespace {
 
+using std::chrono::seconds;
+
 std::string padded(const std::string& text) {
   return text + std::string(kIdLength - text.size(), '0');
 }
@@ -225,6 +227,21 @@ TEST(Tables, ParkedEntriesAreBounded) {
   EXPECT_EQ(pair.self.entries(), 22U);
 }
 
+TEST(Tables, WhatIsParkedEndsWithItsNetworkToo) {
+  Pair pair;
+  pair.self.join(kNet);
+  pair.self.receive(event(1, "a"), kNow);
+  pair.self.leave(kNet);
+  pair.self.join(kNet);
+  pair.self.set_present(kPeer, true);
+  EXPECT_EQ(pair.self.entries(), 2U);
+  pair.self.receive(event(1, "a"), kNow);
+  EXPECT_EQ(pair.self.entries(), 3U);
+  pair.self.expire_parked(kNow + seconds(3600));
+  EXPECT_EQ(pair.self.entries(), 3U) << "it is not parked any more";
+  EXPECT_EQ(pair.self.next_expiry(), Instant::max());
+}
+
 TEST(Tables, HolesAreNamedAfterTheirGrace) {
   Pair pair;
   pair.self.join(kNet);
@@ -265,7 +282,7 @@ TEST(Tables, ComparingConverges) {
           for (const Message& message : difference.messages) {
             if (const auto* one = std::get_if<EntryEvent>(&message)) to.receive(*one, kNow);
             if (const auto* all = std::get_if<Summary>(&message)) {
-              to.receive(*all, difference.cut);
+              to.receive(*all, difference.cut, kNow);
             }
           }
         };
@@ -305,7 +322,8 @@ TEST(Tables, ACutAnswerWithdrawsNothingLive) {
       const Tables::Difference answer = pair.peer.compare(pair.self.state(kNet), budget);
       for (const Message& message : answer.messages) {
         if (const auto* one = std::get_if<EntryEvent>(&message)) pair.self.receive(*one, kNow);
-        if (const auto* all = std::get_if<Summary>(&message)) pair.self.receive(*all, answer.cut);
+        if (const auto* all = std::get_if<Summary>(&message))
+          pair.self.receive(*all, answer.cut, kNow);
       }
       for (const Tables::Event& seen : pair.self.take_events()) {
         if (!seen.removed) continue;
@@ -318,17 +336,36 @@ TEST(Tables, ACutAnswerWithdrawsNothingLive) {
   }
 }
 
+TEST(EventQueue, NeitherKindStarvesTheOther) {
+  EventQueue queue(100'000);
+  for (uint8_t i = 0; i < 100; ++i) {
+    queue.push(Bytes(100, 1), true, 50);
+    queue.push(Bytes(100, 2), false, 50);
+  }
+  for (int round = 0; round < 10; ++round) {
+    const std::vector<Bytes> taken = queue.take_round(2000);
+    const auto own = std::count_if(taken.begin(), taken.end(),
+                                   [](const Bytes& event) { return event.front() == 1; });
+    EXPECT_EQ(taken.size(), 20U);
+    EXPECT_EQ(own, 15) << "three to one";
+    queue.push(Bytes(100, 1), true, 50);
+  }
+}
+
 TEST(EventQueue, OwnBeforeRelayedInOrderAndBounded) {
-  EventQueue queue(2);
+  EventQueue queue(2);  // bytes
   EXPECT_TRUE(queue.push({1}, false, 1));
   EXPECT_TRUE(queue.push({2}, true, 2));
   EXPECT_TRUE(queue.push({3}, true, 1));
+  EXPECT_EQ(queue.bytes(), 3U);
   EXPECT_EQ(queue.take_round(100), (std::vector<Bytes>{{2}, {3}, {1}}));
   EXPECT_EQ(queue.take_round(100), (std::vector<Bytes>{{2}}));
   EXPECT_TRUE(queue.empty());
   for (uint8_t i = 0; i < 3; ++i) EXPECT_EQ(queue.push({i}, true, 1), i < 2);
   EXPECT_EQ(queue.take_round(1), (std::vector<Bytes>{{1}}));
   EXPECT_EQ(queue.take_round(1), (std::vector<Bytes>{{2}}));
+  EXPECT_FALSE(queue.push(Bytes(50), true, 1) && queue.push(Bytes(50), true, 1));
+  EXPECT_EQ(queue.bytes(), 50U) << "one may be larger than the bound";
 }
 
 }  // namespace

@@ -9,7 +9,9 @@
 // What is held and what is shown differ. An owner's entries in a network are shown (reported as
 // events) while the owner is present (alive or suspect) and the directory says it joined. An owner
 // that fails is hidden, and shown again when it returns, from what was held; so is what came
-// before the owner or its joining was known (parked). Only forget() drops.
+// before its joining was known. Only forget() drops. What came before the owner was known at all is
+// parked: held for a while, then dropped unless the owner appeared; not part of any digest and not
+// passed on, so that nobody gets it back from those it was dropped by.
 //
 // Each joining of a network and each start of the owner is an epoch of its own: events of a higher
 // epoch replace all that was held of lower ones.
@@ -72,7 +74,7 @@ class Tables {
   // Others' doings. True when the event was news, worth relaying.
   bool receive(const EntryEvent& event, Instant now);
   // `cut`: out of an answer that was cut at its size.
-  void receive(const Summary& summary, bool cut);
+  void receive(const Summary& summary, bool cut, Instant now);
 
   // Members: present (alive or suspect) or not; until told, an owner is unknown and its entries
   // are parked.
@@ -98,6 +100,9 @@ class Tables {
   // Owners whose sequence has had a hole for longer than the grace; each is named once a second.
   std::vector<Peer> overdue_gaps(Instant now);
   Instant next_gap() const { return gaps_.next(); }
+  // Drops what is parked for owners that did not appear in time.
+  void expire_parked(Instant now);
+  Instant next_expiry() const { return parked_until_.next(); }
 
   // What was hidden and shown again since the last call is only shown: a restarted owner that
   // announces the same things does not flicker.
@@ -135,7 +140,8 @@ class Tables {
                   const std::string& key);
   void directory_changed(const NodeId& owner, const std::string& key,
                          std::optional<uint64_t> epoch);
-  Held* held_for(const NetworkId& id, const NodeId& owner, uint64_t epoch);
+  Held* held_for(const NetworkId& id, const NodeId& owner, uint64_t epoch, Instant now);
+  void drop(const NetworkId& network, const NodeId& owner);
   uint64_t joining_epoch(const NetworkId& network, const NodeId& owner) const;
   void restart(const NetworkId& id, const NodeId& owner, Held& held, uint64_t epoch);
   void clear(const NetworkId& id, const NodeId& owner, Held& held);
@@ -155,6 +161,8 @@ class Tables {
   Deadlines<std::pair<NetworkId, NodeId>> gaps_;
   size_t total_ = 0;
   size_t parked_ = 0;  // entries of unknown owners, part of total_
+  std::map<NodeId, std::set<NetworkId>> parked_in_;
+  Deadlines<NodeId> parked_until_;
   std::vector<EntryEvent> own_events_;
   std::vector<Event> events_;
   std::vector<Peer> new_peers_;

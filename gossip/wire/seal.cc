@@ -36,6 +36,8 @@ std::string_view to_string(DropReason reason) {
       return "self";
     case DropReason::kForgotten:
       return "forgotten";
+    case DropReason::kMembersFull:
+      return "members_full";
     case DropReason::kMisdirected:
       return "misdirected";
     case DropReason::kAdmission:

@@ -55,6 +55,7 @@ enum class DropReason : uint8_t {
   kMalformed,    // opened, and is not a well-formed packet
   kSelf,         // sent by this node
   kForgotten,    // sent by a node that was removed
+  kMembersFull,  // sent by a stranger, while as many members are known as can be
   kMisdirected,  // a ping for somebody else
   kAdmission,    // a connection beyond the limit
   kTimeout,      // a connection that did not finish in time
