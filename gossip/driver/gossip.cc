@@ -87,7 +87,7 @@ class Driver : public std::enable_shared_from_this<Driver> {
         streams_(
             strand, clock, std::move(sockets.acceptor),
             {[this](ByteView header) { return sealer_.check_header(PacketKind::kStream, header); },
-             [this](ByteView question) { return answer(question); },
+             [this](std::span<uint8_t> question) { return answer(question); },
              [this](DropReason reason) { core_.count_drop(reason); }}),
         timer_(strand.make_timer()) {}
 
@@ -111,7 +111,7 @@ class Driver : public std::enable_shared_from_this<Driver> {
  private:
   void wait_datagrams();
   bool receive_datagrams();
-  Bytes answer(ByteView question);
+  Bytes answer(std::span<uint8_t> question);
   void ask(Effects::Exchange exchange);
   void send(const Effects::Datagram& datagram);
   void run();
@@ -218,7 +218,7 @@ bool Driver::receive_datagrams() {
     ++sockets_.packets_received;
     sockets_.bytes_received += size;
     const Sealer::Opened opened =
-        sealer_.open(PacketKind::kDatagram, ByteView(buffer_).first(size));
+        sealer_.open(PacketKind::kDatagram, std::span(buffer_).first(size));
     if (opened.drop != DropReason::kNone) {
       core_.count_drop(opened.drop);
       continue;
@@ -242,7 +242,7 @@ void Driver::send(const Effects::Datagram& datagram) {
   sockets_.bytes_sent += sealed.size();
 }
 
-Bytes Driver::answer(ByteView question) {
+Bytes Driver::answer(std::span<uint8_t> question) {
   const Sealer::Opened opened = sealer_.open(PacketKind::kStream, question);
   if (opened.drop != DropReason::kNone) {
     core_.count_drop(opened.drop);
@@ -257,11 +257,11 @@ void Driver::ask(Effects::Exchange exchange) {
   const auto finish = [weak = weak_from_this(), id = exchange.id](std::optional<Bytes> sealed) {
     const auto self = weak.lock();
     if (!self || self->stopped_) return;
-    std::optional<Bytes> plain;
+    std::optional<ByteView> plain;
     if (sealed) {
-      Sealer::Opened opened = self->sealer_.open(PacketKind::kStream, *sealed);
+      const Sealer::Opened opened = self->sealer_.open(PacketKind::kStream, *sealed);
       if (opened.drop == DropReason::kNone) {
-        plain = std::move(opened.plain);
+        plain = opened.plain;
       } else {
         self->core_.count_drop(opened.drop);
       }

@@ -62,7 +62,7 @@ class Core {
   void receive_packet(const HostPort& from, ByteView plain, Instant now);
   // The answer to a question, empty when it deserves none.
   Bytes answer_exchange(ByteView plain, Instant now);
-  void finish_exchange(uint64_t id, const std::optional<Bytes>& answer, Instant now);
+  void finish_exchange(uint64_t id, const std::optional<ByteView>& answer, Instant now);
 
   void set_seeds(std::vector<HostPort> seeds, Instant now);
   void join_network(const NetworkId& network, Instant now);

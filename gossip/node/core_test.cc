@@ -120,11 +120,11 @@ class CoreTest : public testing::Test {
   void deliver(Node& from, const Effects::Datagram& datagram) {
     Node* to = listener(from, datagram.to);
     if (to == nullptr) return;
-    const Bytes sealed = from.sealer.seal(PacketKind::kDatagram, datagram.plain, rng_);
+    Bytes sealed = from.sealer.seal(PacketKind::kDatagram, datagram.plain, rng_);
     const Sealer::Opened opened = to->sealer.open(PacketKind::kDatagram, sealed);
     if (opened.drop != DropReason::kNone) return to->core.count_drop(opened.drop);
     if (to->stalled) {
-      to->inbox.emplace_back(from.address, opened.plain);
+      to->inbox.emplace_back(from.address, Bytes(opened.plain.begin(), opened.plain.end()));
       return;
     }
     to->core.receive_packet(from.address, opened.plain, now_);
@@ -143,7 +143,7 @@ class CoreTest : public testing::Test {
     std::optional<Bytes> answer;
     Node* to = listener(from, exchange.to);
     if (to != nullptr && !to->stalled) {
-      const Bytes question = from.sealer.seal(PacketKind::kStream, exchange.plain, rng_);
+      Bytes question = from.sealer.seal(PacketKind::kStream, exchange.plain, rng_);
       const Sealer::Opened opened = to->sealer.open(PacketKind::kStream, question);
       if (opened.drop == DropReason::kNone) answer = to->core.answer_exchange(opened.plain, now_);
       settle(*to);

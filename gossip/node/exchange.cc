@@ -222,7 +222,7 @@ Bytes Core::answer_exchange(ByteView plain, Instant now) {
   return answer.take(true).front();
 }
 
-void Core::finish_exchange(uint64_t id, const std::optional<Bytes>& answer, Instant now) {
+void Core::finish_exchange(uint64_t id, const std::optional<ByteView>& answer, Instant now) {
   now_ = now;
   const auto it = in_flight_.find(id);
   if (it == in_flight_.end()) return;

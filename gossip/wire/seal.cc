@@ -70,6 +70,7 @@ Status KeyRing::validate() const {
 }
 
 Sealer::Sealer(const ClusterId& cluster, KeyRing ring) : cluster_(cluster) {
+  SHOAL_CHECK(cluster.str().size() == kIdLength, "a sealer needs a cluster id");
   set_keys(std::move(ring));
 }
 
@@ -84,11 +85,12 @@ const KeyRing::Entry* Sealer::find(uint64_t id) const {
   return it == ring_.keys.end() ? nullptr : &*it;
 }
 
-Bytes Sealer::associated_data(ByteView header) const {
-  ByteWriter out;
-  out.raw(header.first(kSealHeaderSize));
-  out.raw(as_bytes(cluster_.str()));
-  return out.take();
+Sealer::Associated Sealer::associated_data(ByteView header) const {
+  Associated out;
+  const ByteView start = header.first(kSealHeaderSize);
+  const std::string& cluster = cluster_.str();
+  std::copy(cluster.begin(), cluster.end(), std::copy(start.begin(), start.end(), out.begin()));
+  return out;
 }
 
 Bytes Sealer::seal(PacketKind kind, ByteView plain, Rng& rng) const {
@@ -101,7 +103,7 @@ Bytes Sealer::seal(PacketKind kind, ByteView plain, Rng& rng) const {
   out.u8(static_cast<uint8_t>(kind));
   out.u64(key.id);
   out.raw(nonce);
-  const Bytes associated = associated_data(out.view());
+  const Associated associated = associated_data(out.view());
   out.raw(crypto::seal(key.key, nonce, associated, plain));
   return out.take();
 }
@@ -118,7 +120,7 @@ DropReason Sealer::check_header(PacketKind kind, ByteView header) const {
   return find(in.u64()) == nullptr ? DropReason::kUnknownKey : DropReason::kNone;
 }
 
-Sealer::Opened Sealer::open(PacketKind kind, ByteView packet) const {
+Sealer::Opened Sealer::open(PacketKind kind, std::span<uint8_t> packet) const {
   if (packet.size() < kSealOverhead) return {DropReason::kTooShort, {}};
   if (packet.size() > (kind == PacketKind::kDatagram ? kMaxDatagram : kMaxFrame)) {
     return {DropReason::kTooLong, {}};
@@ -126,15 +128,17 @@ Sealer::Opened Sealer::open(PacketKind kind, ByteView packet) const {
   if (const DropReason drop = check_header(kind, packet); drop != DropReason::kNone) {
     return {drop, {}};
   }
-  ByteReader in(packet.subspan(kKeyIdOffset));
+  ByteReader in(ByteView(packet).subspan(kKeyIdOffset));
   const KeyRing::Entry* key = find(in.u64());
   crypto::Nonce nonce;
   const ByteView nonce_bytes = packet.subspan(kNonceOffset, nonce.size());
   std::copy(nonce_bytes.begin(), nonce_bytes.end(), nonce.begin());
-  Result<Bytes> plain =
-      crypto::open(key->key, nonce, associated_data(packet), packet.subspan(kSealHeaderSize));
-  if (!plain) return {DropReason::kForged, {}};
-  return {DropReason::kNone, std::move(*plain)};
+  const std::span<uint8_t> plain = packet.subspan(kSealHeaderSize, packet.size() - kSealOverhead);
+  if (!crypto::open_into(plain, key->key, nonce, associated_data(packet),
+                         packet.subspan(kSealHeaderSize))) {
+    return {DropReason::kForged, {}};
+  }
+  return {DropReason::kNone, plain};
 }
 
 }  // namespace shoal::gossip

@@ -80,15 +80,18 @@ class Sealer {
 
   struct Opened {
     DropReason drop = DropReason::kNone;
-    Bytes plain;  // when drop is kNone
+    ByteView plain;  // within the packet, when drop is kNone
   };
-  Opened open(PacketKind kind, ByteView packet) const;
+  // Decrypts where the packet lies, and allocates nothing: a stranger's packet costs no memory. One
+  // that does not open stays as it was or is zeroed.
+  Opened open(PacketKind kind, std::span<uint8_t> packet) const;
   // Whether a packet that begins with `header` (at least kSealHeaderSize bytes) can open at all.
   DropReason check_header(PacketKind kind, ByteView header) const;
 
  private:
   const KeyRing::Entry* find(uint64_t id) const;
-  Bytes associated_data(ByteView header) const;
+  using Associated = std::array<uint8_t, kSealHeaderSize + kIdLength>;
+  Associated associated_data(ByteView header) const;
 
   ClusterId cluster_;
   KeyRing ring_;
