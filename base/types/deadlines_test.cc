@@ -3,9 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <random>
 #include <string>
-
-#include "base/ports/ports.h"
 
 namespace shoal {
 namespace {
@@ -27,16 +26,16 @@ TEST(Deadlines, TheEarliestFirst) {
 
 // Against the slow way.
 TEST(Deadlines, AnyOrderOfDoingsEndsAsTheModel) {
-  SeededRng rng(3);
+  std::mt19937_64 rng(3);
   Deadlines<uint64_t> deadlines;
   std::map<uint64_t, Instant> model;
   for (int64_t now = 0; now < 20'000; ++now) {
-    const uint64_t key = rng.below(50);
-    const Instant at{now + static_cast<int64_t>(rng.below(100))};
-    if (rng.below(3) == 0) {
+    const uint64_t key = rng() % 50;
+    const Instant at{now + static_cast<int64_t>(rng() % 100)};
+    if (rng() % 3 == 0) {
       deadlines.erase(key);
       model.erase(key);
-    } else if (rng.below(2) == 0) {
+    } else if (rng() % 2 == 0) {
       EXPECT_EQ(deadlines.add(key, at), model.try_emplace(key, at).second);
     } else {
       deadlines.set(key, at);

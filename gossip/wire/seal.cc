@@ -40,6 +40,8 @@ std::string_view to_string(DropReason reason) {
       return "members_full";
     case DropReason::kMisdirected:
       return "misdirected";
+    case DropReason::kRateLimited:
+      return "rate_limited";
     case DropReason::kAdmission:
       return "admission";
     case DropReason::kTimeout:
@@ -94,18 +96,21 @@ Sealer::Associated Sealer::associated_data(ByteView header) const {
 }
 
 Bytes Sealer::seal(PacketKind kind, ByteView plain, Rng& rng) const {
+  Bytes out(plain.size() + kSealOverhead);
+  seal_into(out, kind, plain, rng);
+  return out;
+}
+
+void Sealer::seal_into(std::span<uint8_t> out, PacketKind kind, ByteView plain, Rng& rng) const {
   const KeyRing::Entry& key = ring_.keys[ring_.primary];
   crypto::Nonce nonce;
   rng.fill(nonce);
-  ByteWriter out;
-  out.raw(kMagic);
-  out.u8(kVersion);
-  out.u8(static_cast<uint8_t>(kind));
-  out.u64(key.id);
-  out.raw(nonce);
-  const Associated associated = associated_data(out.view());
-  out.raw(crypto::seal(key.key, nonce, associated, plain));
-  return out.take();
+  auto at = std::copy(kMagic.begin(), kMagic.end(), out.begin());
+  *at++ = kVersion;
+  *at++ = static_cast<uint8_t>(kind);
+  for (int shift = 56; shift >= 0; shift -= 8) *at++ = static_cast<uint8_t>(key.id >> shift);
+  std::copy(nonce.begin(), nonce.end(), at);
+  crypto::seal_into(out.subspan(kSealHeaderSize), key.key, nonce, associated_data(out), plain);
 }
 
 DropReason Sealer::check_header(PacketKind kind, ByteView header) const {

@@ -15,6 +15,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -57,6 +58,7 @@ enum class DropReason : uint8_t {
   kForgotten,    // sent by a node that was removed
   kMembersFull,  // sent by a stranger, while as many members are known as can be
   kMisdirected,  // a ping for somebody else
+  kRateLimited,  // more from one address than is worth opening
   kAdmission,    // a connection beyond the limit
   kTimeout,      // a connection that did not finish in time
   kCount
@@ -65,8 +67,8 @@ std::string_view to_string(DropReason reason);
 
 inline constexpr size_t kSealHeaderSize = 36;
 inline constexpr size_t kSealOverhead = kSealHeaderSize + crypto::kTagSize;
-// The largest datagram accepted: what UDP can carry.
-inline constexpr size_t kMaxDatagram = 65507;
+// The largest datagram accepted: what a jumbo frame carries.
+inline constexpr size_t kMaxDatagram = 9216;
 // The largest sealed stream frame accepted.
 inline constexpr size_t kMaxFrame = 4U << 20;
 
@@ -77,6 +79,8 @@ class Sealer {
   void set_keys(KeyRing ring);
 
   Bytes seal(PacketKind kind, ByteView plain, Rng& rng) const;
+  // The same to where it is sent from: `out` has plain.size() + kSealOverhead bytes.
+  void seal_into(std::span<uint8_t> out, PacketKind kind, ByteView plain, Rng& rng) const;
 
   struct Opened {
     DropReason drop = DropReason::kNone;
