@@ -40,17 +40,18 @@ Knowledge OwnedMap::knowledge(std::string_view owner) const {
 
 Entry OwnedMap::entry_of(const Item& item) const {
   const ByteView value = item.blob->value();
-  return {std::string(owner_of(item)),
-          item.epoch,
-          item.stamp,
-          item.marked(),
-          std::string(item.id().substr(owner_size_)),
-          Bytes(value.begin(), value.end())};
+  Entry entry{std::string(owner_of(item)), item.epoch, item.stamp};
+  entry.deleted = item.marked();
+  entry.buried = (item.flags() & kBuried) != 0;
+  entry.key = item.id().substr(owner_size_);
+  entry.value.assign(value.begin(), value.end());
+  return entry;
 }
 
 OwnedMap::Outcome OwnedMap::apply(const Entry& entry) {
   if (entry.owner.size() != owner_size_ || entry.key.empty() || entry.stamp == 0 ||
-      entry.owner.size() + entry.key.size() > kMaxBlobId || entry.value.size() > kMaxBlobValue) {
+      (entry.buried && !entry.deleted) || entry.owner.size() + entry.key.size() > kMaxBlobId ||
+      entry.value.size() > kMaxBlobValue) {
     return Outcome::kRefused;
   }
   Knowledge known = knowledge(entry.owner);
@@ -60,7 +61,7 @@ OwnedMap::Outcome OwnedMap::apply(const Entry& entry) {
   }
   if (replaces) known = {true, entry.epoch, 0};
   const bool next = entry.stamp == known.complete + 1;
-  if (!replaces && !next) {
+  if (!replaces && !next && !entry.buried) {
     const auto ahead = ahead_.find(entry.owner);
     if (ahead != ahead_.end() && ahead->second.contains(entry.stamp)) return Outcome::kOld;
     if (ahead != ahead_.end() && ahead->second.size() >= bounds_.ahead) return Outcome::kRefused;
@@ -68,17 +69,20 @@ OwnedMap::Outcome OwnedMap::apply(const Entry& entry) {
   std::string id = entry.owner + entry.key;
   const Path path = place(entry.owner, entry.key);
   const Item* old = replaces ? nullptr : map_.find(path, id);
-  if (old == nullptr && !entry.deleted && map_.size() + 2 > bounds_.items) return Outcome::kRefused;
+  if (old == nullptr && !entry.deleted && map_.size() + (replaces ? 2 : 1) > bounds_.items)
+    return Outcome::kRefused;
   const bool newest = old == nullptr || entry.stamp > old->stamp;
   if (replaces) {
     erase_owner(entry.owner);
     put_head(entry.owner, entry.epoch, 0);
   }
   if (newest) {
+    const uint8_t flags =
+        static_cast<uint8_t>((entry.deleted ? kMarked : 0) | (entry.buried ? kBuried : 0));
     map_.put({path, entry.epoch, entry.stamp,
-              map_.pool().blob(id, entry.deleted ? ByteView() : ByteView(entry.value),
-                               entry.deleted ? kMarked : 0)});
+              map_.pool().blob(id, entry.deleted ? ByteView() : ByteView(entry.value), flags)});
   }
+  if (entry.buried) return newest ? Outcome::kApplied : Outcome::kOld;
   if (next) {
     raise({entry.owner, entry.epoch, entry.stamp});
   } else {
@@ -87,12 +91,36 @@ OwnedMap::Outcome OwnedMap::apply(const Entry& entry) {
   return newest ? Outcome::kApplied : Outcome::kOld;
 }
 
+uint64_t OwnedMap::contents(std::string_view owner, uint64_t complete) const {
+  const Prefix range = range_of(owner);
+  uint64_t hash = 0;
+  uint32_t heads = 0;
+  map_.each(Prefix::of(range.path, kPathBits), [&](const Item& item) {
+    if (!is_head(item)) return;
+    ++heads;
+    hash ^= item.hash();
+  });
+  if (heads > 1) {  // of owners whose hash is the same
+    hash = 0;
+    map_.each(range, [&](const Item& item) {
+      if (owner_of(item) == owner && !is_head(item)) hash ^= item.hash();
+    });
+  } else {
+    hash ^= map_.below(range).hash;
+  }
+  for (uint32_t n = map_.below(range).marked; n-- > 0;) {
+    const Item& item = map_.nth_marked(range, n);
+    if (owner_of(item) == owner && item.stamp <= complete) hash ^= item.hash();
+  }
+  return hash;
+}
+
 void OwnedMap::bury(const Item& item, uint64_t by) {
   const Item gone = item;
   if (by <= knowledge(owner_of(gone)).complete) {
     map_.erase(gone.path, gone.id());
   } else {
-    map_.put({gone.path, gone.epoch, by, map_.pool().blob(gone.id(), {}, kMarked)});
+    map_.put({gone.path, gone.epoch, by, map_.pool().blob(gone.id(), {}, kMarked | kBuried)});
   }
 }
 

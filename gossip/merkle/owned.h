@@ -10,7 +10,7 @@
 // In the map, by path (high half, low half):
 //   head       h(owner), 0        id: owner           stamp: complete
 //   entry      h(owner), h(key)   id: owner and key   stamp: number of the event
-//   tombstone  as an entry, without value, and marked
+//   tombstone  as an entry, without value, and marked; buried if its number is not its event's
 // so that all of an owner is below one prefix of 64 bits, the head first. Owners are of one length
 // and keys are not empty, so that ids are unambiguous when hashes collide.
 //
@@ -41,11 +41,16 @@ struct Entry {
   uint64_t epoch = 0;
   uint64_t stamp = 0;
   bool deleted = false;
+  // Not the event of this number, but what follows from all events up to it: the key is deleted.
+  bool buried = false;
   std::string key;
   Bytes value;
 
   friend bool operator==(const Entry&, const Entry&) = default;
 };
+
+// Of Blob::flags(), beside kMarked.
+inline constexpr uint8_t kBuried = 0x01;
 
 // What one replica holds at a place, and knows of its owner.
 struct Version {
@@ -101,6 +106,8 @@ class OwnedMap {
   std::optional<Head> head(const Map& snapshot, std::string_view owner) const;
   Knowledge knowledge(std::string_view owner) const;
   Entry entry_of(const Item& item) const;
+  // A fingerprint of the owner's entries and of its tombstones beyond `complete`.
+  uint64_t contents(std::string_view owner, uint64_t complete) const;
 
   Outcome apply(const Entry& entry);
   // The item, whatever it was, is known to be deleted by an event up to `by`.

@@ -55,7 +55,7 @@ TEST(Judge, TruthTable) {
 class Owned : public testing::Test {
  protected:
   Entry event(uint64_t stamp, const std::string& key, bool deleted = false, uint64_t epoch = 1) {
-    return {"o", epoch, stamp, deleted, key, Bytes{1}};
+    return {"o", epoch, stamp, deleted, false, key, Bytes{1}};
   }
   const Item* find(const std::string& key) {
     return map_.map().find(OwnedMap::place("o", key), "o" + key);
@@ -109,6 +109,25 @@ TEST_F(Owned, WhatIsBuriedDoesNotComeBack) {
   EXPECT_EQ(find("a"), nullptr);
 }
 
+// A buried key passed on says nothing of the event whose number it bears.
+TEST_F(Owned, BurialsAreNotEvents) {
+  OwnedMap other{pool_, 1};
+  other.apply(event(2, "a"));
+  other.bury(*other.map().find(OwnedMap::place("o", "a"), "oa"), 5);
+  const Entry burial = other.entry_of(*other.map().find(OwnedMap::place("o", "a"), "oa"));
+  map_.apply(event(2, "a"));
+  EXPECT_EQ(map_.apply(burial), Outcome::kApplied);
+  EXPECT_FALSE(live("a"));
+  EXPECT_EQ(map_.apply(burial), Outcome::kOld);
+  EXPECT_EQ(map_.apply(event(5, "b")), Outcome::kApplied);
+  for (uint64_t i : {1, 3, 4}) map_.apply(event(i, "c"));
+  EXPECT_EQ(map_.head("o"), (Head{"o", 1, 5}));
+  EXPECT_TRUE(live("b"));
+  Entry live_burial = burial;
+  live_burial.deleted = false;
+  EXPECT_EQ(map_.apply(live_burial), Outcome::kRefused);
+}
+
 TEST_F(Owned, AHigherEpochReplacesAllAndALowerIsOld) {
   map_.apply(event(1, "a"));
   map_.apply(event(4, "b"));
@@ -134,9 +153,9 @@ TEST_F(Owned, BeyondTheBoundsIsRefused) {
   EXPECT_EQ(map_.apply(event(11, "one more")), Outcome::kApplied);
   for (uint64_t i = 20; i < 23; ++i) EXPECT_EQ(map_.apply(event(i, "k2")), Outcome::kApplied);
   EXPECT_EQ(map_.apply(event(24, "k2")), Outcome::kRefused);
-  EXPECT_EQ(map_.apply({"too long", 1, 1, false, "k", {}}), Outcome::kRefused);
-  EXPECT_EQ(map_.apply({"p", 1, 1, false, "", {}}), Outcome::kRefused);
-  EXPECT_EQ(map_.apply({"p", 1, 1, false, std::string(255, 'k'), {}}), Outcome::kRefused);
+  EXPECT_EQ(map_.apply({"too long", 1, 1, false, false, "k", {}}), Outcome::kRefused);
+  EXPECT_EQ(map_.apply({"p", 1, 1, false, false, "", {}}), Outcome::kRefused);
+  EXPECT_EQ(map_.apply({"p", 1, 1, false, false, std::string(255, 'k'), {}}), Outcome::kRefused);
 }
 
 }  // namespace

@@ -14,13 +14,13 @@
 //                                <-------    entries
 //   settled (heads)              ------->
 //
-// Heads. Only when all that differs is settled, and all that was wanted is here, the Session raises
-// an owner's `complete` to that of the *first* head of it seen from the other side, for the other's
-// later answers only know more; and tells the other side, if that refused nothing, to raise its
-// own to what was known here when the session began. So a cut session withdraws nothing: it has
-// only brought entries, and tombstones of what is deleted. This asks that the first head of an
-// owner comes no later than the first comparison of a part of the owner's range: a message that
-// says anything of ranges inside an owner (of more than 64 bits, or split there) holds its head.
+// Raising. When all that differs is settled, and all that was wanted is here, the Session raises an
+// owner's `complete` to that of the *first* head of it seen from the other side, for the other's
+// later answers only know more; then it tells the other side its own heads, each with a fingerprint
+// of the owner's contents, and the other raises what has the same contents. So a cut session
+// withdraws nothing: it has only brought entries, and tombstones of what is deleted. This asks that
+// the first head of an owner comes no later than the first comparison of a part of the owner's
+// range: a message that says anything of ranges inside an owner (64 bits and more) holds its head.
 //
 // Messages are idempotent and arrive whole or not at all: a lost one is sent again, a session may
 // be dropped at any time. What is decoded must be well_formed() before it is given to anything
@@ -44,9 +44,10 @@ namespace shoal::gossip::merkle {
 inline constexpr uint32_t kListedItems = 16;
 // A list to one who holds nothing of a range is cut in pieces of at most this many items.
 inline constexpr uint32_t kPieceItems = 256;
-// What a Session keeps to be done. Beyond it the session is not complete: it settles what it has
-// and raises nothing; the next one goes on.
+// What a Session keeps to be done, and how often it asks: a whole table of a million entries in
+// messages of 20 kB. Beyond it the session brings what it has and raises nothing; the next goes on.
 inline constexpr size_t kMaxSessionWork = 1U << 20;
+inline constexpr size_t kMaxSessionRounds = 1U << 13;
 
 // "Below this prefix I hold this, by sixteenths; and nothing else below its first `outer_bits`."
 struct Split {
@@ -70,10 +71,10 @@ struct Listing {
   bool final = false;  // an answer to a list, not to be answered by another
   std::vector<Part> parts;
 };
-// The sender, having settled all: "you know all up to head.complete, if you know what you said".
+// "Who has these contents of the owner knows all events up to head.complete, as I do."
 struct Settled {
   Head head;
-  uint64_t from = 0;  // `complete` that the receiver had said, 0 if of another epoch
+  uint64_t contents = 0;  // OwnedMap::contents(owner, complete)
 };
 struct Message {
   bool upper = false;  // which half of the fingerprints
@@ -84,11 +85,16 @@ struct Message {
   std::vector<Path> wants;         // all entries at these paths
   std::vector<Entry> entries;
   std::vector<Settled> settled;
-  bool refused = false;  // some of the other's entries
 
   bool empty() const;
   // Of the packets that carry it, headers included: what a compact encoding takes.
   size_t wire_bytes() const;
+};
+
+// A range that differs; `absent`: the other side holds nothing of it.
+struct Range {
+  Prefix prefix;
+  bool absent = false;
 };
 
 bool well_formed(const Message& message, size_t owner_size);
@@ -113,10 +119,14 @@ class Session {
  private:
   enum class Stage : uint8_t { kAsking, kOver };
 
-  void ask(const Prefix& range);
+  void take_entries(const Message& answer);
   void resolve(const Message& answer, const Listing& listing);
-  Message finish();
-  bool has_work() const;
+  std::optional<Message> finish();
+  bool may_raise(const Head& head) const;
+  size_t work() const {
+    return to_ask_.size() + to_list_.size() + to_push_.size() + wanted_.size();
+  }
+  void ask(const Prefix& range, bool absent);
 
   OwnedMap& mine_;
   const Map begun_;  // as it was
@@ -124,13 +134,14 @@ class Session {
   const size_t budget_;
   Stage stage_ = Stage::kAsking;
   bool whole_ = true;
-  bool pushed_whole_ = true;
-  std::deque<Prefix> to_ask_;
-  std::deque<std::pair<Prefix, std::set<std::string>>> to_list_;  // finally, with heads of owners
+  size_t rounds_ = 0;
+  std::deque<Range> to_ask_;
+  std::deque<Prefix> to_list_;  // finally
   std::deque<Item> to_push_;
   std::set<Path> wanted_;
-  std::set<Path> asked_;  // of those, in the last message
+  std::vector<Path> asked_;  // of those, in the last message
   std::map<std::string, Head> first_heads_;
+  std::set<std::string> owners_;  // of which anything was compared
 };
 
 }  // namespace shoal::gossip::merkle
