@@ -24,8 +24,8 @@
 namespace shoal::gossip::merkle {
 
 // Digits of the tree. Ranges split sixteen ways (four bits) whatever this is; the tree itself
-// splits in four, as splitting a full leaf in sixteen leaves one item a leaf, and a leaf's header
-// costs as much as an item.
+// splits in four: copying a node counts its children anew, each a line of the cache, and a full
+// leaf split in sixteen would leave one item in each.
 inline constexpr unsigned kDigitBits = 2;
 inline constexpr unsigned kDigits = 1U << kDigitBits;
 inline constexpr size_t kLeafItems = 16;

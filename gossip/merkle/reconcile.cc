@@ -22,7 +22,7 @@ Knowledge knowledge_of(const Head* head) {
 
 // What one place holds on both sides. Lists name places by hashes only: an item of each side at one
 // place is taken for the same key, else a live entry might be buried for the higher version of it
-// that is still to come. If hashes collided, the next session sees what is left.
+// that is still to come. If hashes collided, what is left is seen by the session after.
 struct Place {
   std::vector<const Item*> mine;
   std::vector<const Listed*> theirs;
@@ -201,7 +201,7 @@ void Session::resolve(const Message& answer, const Listing& listing) {
   if (tell && !listing.final) to_list_.push_back(listing.prefix);
 }
 
-// What was forgotten or began anew since this session began is not what it compared.
+// What was forgotten or began anew meanwhile is not what was compared.
 bool Session::may_raise(const Head& head) const {
   const std::optional<Head> now = mine_.head(head.owner);
   const std::optional<Head> before = mine_.head(begun_, head.owner);

@@ -68,7 +68,7 @@ class World {
           advance();
       }
       for (const Replica& replica : replicas_) ASSERT_NO_FATAL_FAILURE(check(replica, step));
-      if (testing::Test::HasFatalFailure()) return;
+      ASSERT_FALSE(testing::Test::HasFatalFailure());
     }
   }
 
