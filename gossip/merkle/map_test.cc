@@ -178,11 +178,12 @@ TEST(Map, EqualContentsAreOneTree) {
       Map second(pool);
       // The other way round, with what does not stay and with what is replaced.
       for (auto id = ids.rbegin(); id != ids.rend(); ++id) {
-        if (rng.below(2) == 0) second.put(item(pool, hashing.of("p", *id), "gone" + *id, 1));
+        if (rng.below(2) == 0)
+          second.put(item(pool, hashing.of("o", "gone" + *id), "gone" + *id, 1));
         if (rng.below(2) == 0) second.put(item(pool, hashing.of("o", *id), *id, 3));
         second.put(item(pool, hashing.of("o", *id), *id, 7));
       }
-      for (const std::string& id : ids) second.erase(hashing.of("p", id), "gone" + id);
+      for (const std::string& id : ids) second.erase(hashing.of("o", "gone" + id), "gone" + id);
       ASSERT_EQ(first.summary(), second.summary());
       ASSERT_TRUE(first.same_tree(second)) << "spread " << spread << " seed " << seed;
       ASSERT_EQ(first, second);

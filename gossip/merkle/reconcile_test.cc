@@ -134,6 +134,22 @@ TEST(Reconcile, AWholeTable) {
   }
 }
 
+// Whoever compared a part of an owner's range needs the head as it was then, though the answer had
+// no room for more: of a later one it would not know that the part has all of it.
+TEST(Reconcile, AnAnswerHoldsTheHeadsOfWhatItComparedInsideOwners) {
+  Pool pool;
+  OwnedMap map = filled(pool, 4, 40);
+  Message question;
+  for (uint64_t owner = 0; owner < 3; ++owner) {
+    question.splits.push_back({OwnedMap::range_of(owner_name(owner)), 64, 0, {}});
+  }
+  const Message answer = respond(map, question, 1);
+  EXPECT_EQ(answer.listings.size() + answer.splits.size(), 1);
+  EXPECT_GE(answer.unanswered.size(), 3);
+  ASSERT_EQ(answer.heads.size(), 3);
+  for (const Head& head : answer.heads) EXPECT_EQ(head, map.head(head.owner));
+}
+
 // A key put by event 3 and again by event 8, and the other side knows up to 3: whatever message is
 // the last one, the key stays visible.
 TEST(Reconcile, ACutSessionWithdrawsNothing) {
