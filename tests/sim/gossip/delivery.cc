@@ -166,7 +166,7 @@ void World::thaw(uint32_t index) {
   for (size_t i = 0; i < waiting.size(); ++i) {
     handle(index, waiting[i]);
     release(waiting[i]);
-    if ((i + 1) % kReceiveBatch == 0) settle(index);
+    if (shell_ == Shell::kBatches && (i + 1) % kReceiveBatch == 0) settle(index);
   }
   settle(index);
 }

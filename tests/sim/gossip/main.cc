@@ -1,12 +1,37 @@
+// gossip_sim: runs gossip in virtual time.
+//
+//   gossip_sim --seeds N         N seeds of chaos; fails with the command that repeats the first
+//                                failure
+//   gossip_sim --seed S          one seed
+//   gossip_sim --large           clusters of 3 to 100 nodes against their bounds
+//   gossip_sim --nodes N         one size against its bounds
+//   gossip_sim --figures FIGURE --nodes N [--seed S] [--model quiet|lan|hard] [--seconds T]
+//              [--shell batches|drains] [--json FILE]
+//                                quiet, churn, death, starved, partition or idle (figures.h)
+#include <sys/resource.h>
+
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "tests/sim/gossip/figures.h"
 #include "tests/sim/gossip/scenario.h"
 
 namespace shoal::gossip::sim {
 namespace {
+
+using Options = std::map<std::string, std::string>;
+
+constexpr const char* kUsage =
+    "usage: gossip_sim --seeds N | --seed S | --large | --nodes N\n"
+    "       gossip_sim --figures quiet|churn|death|starved|partition|idle --nodes N [--seed S]\n"
+    "                  [--model quiet|lan|hard] [--seconds T] [--shell batches|drains]\n"
+    "                  [--json FILE]\n";
+
+uint64_t number(const std::string& text) { return std::strtoull(text.c_str(), nullptr, 10); }
 
 int run_seeds(uint64_t first, uint64_t count) {
   double worst = 0;
@@ -31,11 +56,12 @@ int run_seeds(uint64_t first, uint64_t count) {
 
 int run_bounds(const std::vector<uint32_t>& sizes) {
   int result = 0;
+  std::printf("%s\n", quiet_model().describe().c_str());
   std::printf("%6s %10s %12s %10s %10s %10s %10s\n", "nodes", "formed ms", "announce ms",
               "failed ms", "healed ms", "packets/s", "bytes/s");
   for (const uint32_t nodes : sizes) {
     const Bounds f = measure(nodes, nodes);
-    std::printf("%6u %10.0f %12.0f %10.0f %10.0f %10.1f %10.0f\n", f.nodes, f.formed_ms,
+    std::printf("%6u %10.0f %12.1f %10.0f %10.0f %10.1f %10.0f\n", f.nodes, f.formed_ms,
                 f.announce_ms, f.failed_ms, f.healed_ms, f.packets_per_node_second,
                 f.bytes_per_node_second);
     std::fflush(stdout);
@@ -50,15 +76,89 @@ int run_bounds(const std::vector<uint32_t>& sizes) {
   return result;
 }
 
+Result<FigureOptions> figure_options(const Options& given) {
+  FigureOptions options;
+  for (const auto& [name, value] : given) {
+    if (name == "--figures") {
+      options.figure = value;
+    } else if (name == "--nodes") {
+      options.nodes = static_cast<uint32_t>(number(value));
+    } else if (name == "--seed") {
+      options.seed = number(value);
+    } else if (name == "--seconds") {
+      options.duration = std::chrono::seconds(number(value));
+    } else if (name == "--model" && value == "quiet") {
+      options.model = quiet_model();
+    } else if (name == "--model" && value == "hard") {
+      options.model = hard_model();
+    } else if (name == "--shell" && value == "drains") {
+      options.shell = Shell::kDrains;
+    } else if (!(name == "--model" && value == "lan") &&
+               !(name == "--shell" && value == "batches") && name != "--json") {
+      return invalid_argument("what is " + name + " " + value + "?");
+    }
+  }
+  // Fewer cannot be cut in three, more do not fit the addresses.
+  if (options.nodes < 3 || options.nodes > 1'000'000) {
+    return invalid_argument("3 to 1,000,000 nodes");
+  }
+  return options;
+}
+
+int run_figures(const Options& given) {
+  const Result<FigureOptions> options = figure_options(given);
+  if (!options) {
+    std::fprintf(stderr, "%s\n%s", options.error().message.c_str(), kUsage);
+    return 2;
+  }
+  std::printf("%s, %u nodes, seed %lu\n%s\n", options->figure.c_str(), options->nodes,
+              options->seed, options->model.describe().c_str());
+  const auto begin = std::chrono::steady_clock::now();
+  const Result<FigureResult> result = run_figure(*options);
+  if (!result) {
+    std::fprintf(stderr, "%s\n%s", result.error().message.c_str(), kUsage);
+    return 2;
+  }
+  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - begin;
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const double rss_mb = static_cast<double>(usage.ru_maxrss) / 1024;
+  for (const auto& [name, value] : result->values) {
+    std::printf("  %-36s %.4g\n", name.c_str(), value);
+  }
+  std::printf("  %.0f virtual s in %.1f s: %lu events, %.0f events/s, %.0f MB at most, %016lx\n",
+              result->virtual_s, wall.count(), result->events,
+              static_cast<double>(result->events) / wall.count(), rss_mb, result->trace);
+  if (!result->failure.empty()) std::printf("  FAILED: %s\n", result->failure.c_str());
+  if (const auto json = given.find("--json"); json != given.end()) {
+    std::FILE* file = std::fopen(json->second.c_str(), "w");
+    if (file == nullptr) {
+      std::perror(json->second.c_str());
+      return 2;
+    }
+    std::fputs(to_json(*options, *result, wall.count(), rss_mb).c_str(), file);
+    std::fclose(file);
+  }
+  return result->failure.empty() ? 0 : 1;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  if (arguments.size() == 1 && arguments[0] == "--large") return run_bounds({3, 5, 10, 25, 100});
+  Options given;
+  for (size_t i = 0; i + 1 < arguments.size(); i += 2) given[arguments[i]] = arguments[i + 1];
+  if (arguments.size() % 2 == 0 && given.contains("--figures")) return run_figures(given);
+  if (arguments.size() == 2) {
+    if (given.contains("--seeds")) return run_seeds(1, number(given["--seeds"]));
+    if (given.contains("--seed")) return run_seeds(number(given["--seed"]), 1);
+    if (given.contains("--nodes")) {
+      return run_bounds({static_cast<uint32_t>(number(given["--nodes"]))});
+    }
+  }
+  std::fputs(kUsage, stderr);
+  return 2;
+}
+
 }  // namespace
 }  // namespace shoal::gossip::sim
 
-int main(int argc, char** argv) {
-  using namespace shoal::gossip::sim;
-  std::string a = argc > 1 ? argv[1] : "";
-  uint64_t n = argc > 2 ? strtoull(argv[2], nullptr, 10) : 0;
-  if (a == "--seeds") return run_seeds(1, n);
-  if (a == "--seed") return run_seeds(n, 1);
-  if (a == "--large") return run_bounds({3, 5, 10, 25, 100});
-  return run_bounds({static_cast<uint32_t>(n)});
-}
+int main(int argc, char** argv) { return shoal::gossip::sim::run({argv + 1, argv + argc}); }

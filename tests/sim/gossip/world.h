@@ -4,8 +4,7 @@
 //
 // Every node has a clock of its own, with an offset and a drift; its core sees no other. A starved
 // node is frozen (its packets wait in the socket's buffer, the kernel still takes its streams), or
-// runs for a few milliseconds between freezes. Woken, it does what the daemon's shell does: a
-// batch of packets, then a tick, until the buffer is empty.
+// runs for a few milliseconds between freezes. Woken, it does what the daemon's shell does.
 //
 // Keys: the managers (the first nodes) rotate the ring, every node fetches it from them when it
 // reaches one, and a packet opens where the sender's key is in the receiver's ring of three. The
@@ -37,6 +36,10 @@ enum class Starvation : uint8_t {
   kFrozen,  // no CPU at all
   kSliced,  // 20 ms of CPU, then none for 0.5 to 2 s
 };
+
+// What the daemon's shell does with packets that waited: ticks between batches of them, or only
+// when the socket is empty.
+enum class Shell : uint8_t { kBatches, kDrains };
 
 class World {
  public:
@@ -76,6 +79,8 @@ class World {
   // Both end at the first broken rule.
   void run_for(Duration duration);
   bool run_until(const std::function<bool()>& condition, Duration patience, Duration step);
+
+  void set_shell(Shell shell) { shell_ = shell; }
 
   using Plant = std::function<void(uint32_t node, Effects& effects)>;
   void plant(Plant plant) { plant_ = std::move(plant); }
@@ -169,6 +174,7 @@ class World {
   Slab<Exchange> exchanges_;
   std::function<void(uint32_t)> act_;
   Plant plant_;
+  Shell shell_ = Shell::kBatches;
   uint64_t keys_ = 1;
   Traffic traffic_;
   uint64_t events_ = 0;
