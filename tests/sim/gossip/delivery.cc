@@ -57,6 +57,7 @@ void World::run(const Event& event) {
     case Kind::kTimeout:
       break;
     case Kind::kKeys:
+      nodes_[index].fetching = false;
       return fetch_keys(index);
     case Kind::kFreeze:
       if (event.slot == nodes_[index].starvation) freeze(index);

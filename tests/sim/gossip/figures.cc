@@ -82,6 +82,7 @@ FigureResult Run::finish() {
   const Truth::Counts& counts = world_.truth().counts();
   add("false_failures_count", static_cast<double>(counts.false_failures));
   add("false_failed_nodes_count", static_cast<double>(counts.false_victims));
+  add("withdrawn_count", static_cast<double>(counts.withdrawn));
   add("false_suspicions_count", static_cast<double>(counts.suspicions));
   if (!world_.truth().violation().empty()) result_.failure = world_.truth().violation();
   result_.virtual_s = seconds_of(world_.now() - Instant{1'000'000'000});

@@ -130,7 +130,7 @@ bool Net::path_in(const Topology& topology, uint32_t a, uint32_t b, Instant time
 bool Net::reachable(uint32_t a, uint32_t b, Instant from, Instant to,
                     const std::vector<uint32_t>& members) const {
   const auto end_of = [this](size_t i) {
-    return i + 1 < history_.size() ? history_[i + 1].since : Instant::max();
+    return i + 1 < history_.size() ? history_[i + 1].since - Duration(1) : Instant::max();
   };
   for (size_t i = 0; i < history_.size(); ++i) {
     const Topology& topology = history_[i];

@@ -11,6 +11,8 @@ struct Outcome {
   std::string failure;  // empty when all held
   uint32_t nodes = 0;
   double converged_ms = 0;  // from healing to every node right
+  uint64_t false_failures = 0;
+  uint64_t withdrawn = 0;
   uint64_t trace = 0;
 };
 

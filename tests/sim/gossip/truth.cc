@@ -152,11 +152,14 @@ void Truth::caught_up(uint32_t at, Entry entry, uint64_t level, Instant now) {
   std::erase_if(following, [](const Change& change) { return change.missing == 0; });
 }
 
-void Truth::broken(uint32_t at, const std::string& what, Entry entry, Instant now) {
-  if (!violation_.empty()) return;
+std::string Truth::in_words(uint32_t at, const std::string& what, Entry entry, Instant now) const {
   const Fact& fact = facts_[entry];
-  violation_ = name(at) + " " + what + " " + name(fact.owner) + "/k" + std::to_string(fact.key) +
-               " of net" + std::to_string(fact.network) + at_ms(now);
+  return name(at) + " " + what + " " + name(fact.owner) + "/k" + std::to_string(fact.key) +
+         " of net" + std::to_string(fact.network) + at_ms(now);
+}
+
+void Truth::broken(uint32_t at, const std::string& what, Entry entry, Instant now) {
+  if (violation_.empty()) violation_ = in_words(at, what, entry, now);
 }
 
 void Truth::shown(uint32_t at, uint32_t network, uint32_t owner, uint32_t key, uint64_t value,
@@ -188,7 +191,7 @@ void Truth::removed(uint32_t at, uint32_t network, uint32_t owner, uint32_t key,
     caught_up(at, id, fact.live() ? 2 * value + 1 : fact.level(), now);
   } else {
     ++counts_.withdrawn;
-    broken(at, "withdrew the live", id, now);
+    if (first_withdrawn_.empty()) first_withdrawn_ = in_words(at, "withdrew the live", id, now);
   }
 }
 

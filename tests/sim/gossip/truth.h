@@ -3,10 +3,12 @@
 //
 //   old value    a node never shows an older value of an entry than it has shown
 //   resurrected  what was deleted, and whose removal a node was told, it never shows again
+//   invented     nobody shows what its owner never said
 //   unseen       a removal names something shown
-//   withdrawn    what its owner has not deleted is not removed while the owner is live there
 //   equal        when all is quiet, every live node shows the same, and exactly what is announced
-//   failed       nobody is declared failed that could be reached (below)
+// and counted, as it is a matter of how often:
+//   withdrawn    what its owner has not deleted is removed while the owner is live there
+//   failed       a node is declared failed that could be reached (below)
 //
 // A removal counts as the deletion, rather than a hiding, when the node that was told holds the
 // owner for live and is itself in the network, and the world has that version deleted: taken back,
@@ -80,11 +82,13 @@ class Truth {
     uint64_t false_failures = 0;  // declarations
     uint64_t false_victims = 0;   // different nodes, each once per life
     uint64_t suspicions = 0;      // of nodes that run
-    uint64_t withdrawn = 0;
-    uint64_t unfinished = 0;  // changes some node never showed, when taken
+    uint64_t withdrawn = 0;       // live entries
+    uint64_t unfinished = 0;      // changes some node never showed, when taken
   };
   const Counts& counts() const { return counts_; }
+  // The first of these, in words.
   const std::string& first_false() const { return first_false_; }
+  const std::string& first_withdrawn() const { return first_withdrawn_; }
   // Seconds from a change until the last node showed it; those still missing count as until now.
   std::vector<double> take_changes(Instant now);
   // Seconds from a death until the last node knew of it, and of every single node.
@@ -144,6 +148,7 @@ class Truth {
   void failed(uint32_t at, uint32_t other, Instant now);
   bool may_fail(uint32_t at, uint32_t other, Instant now) const;
   uint64_t expected_print(const Observed& node) const;
+  std::string in_words(uint32_t at, const std::string& what, Entry entry, Instant now) const;
   void broken(uint32_t at, const std::string& what, Entry entry, Instant now);
   std::vector<uint32_t> running_nodes() const;
 
@@ -164,6 +169,7 @@ class Truth {
   Counts counts_;
   std::string violation_;
   std::string first_false_;
+  std::string first_withdrawn_;
 };
 
 }  // namespace shoal::gossip::sim

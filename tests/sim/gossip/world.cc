@@ -178,6 +178,7 @@ void World::rotate_keys() {
   ++keys_;
   for (uint32_t i = 0; i < size(); ++i) {
     const auto wait = milliseconds(static_cast<int64_t>(rng_.below(kKeysSpreadMs)));
+    if (std::exchange(nodes_[i].fetching, true)) continue;
     calendar_.push((now_ + wait).nanoseconds, Kind::kKeys, i, 0);
   }
 }
@@ -192,6 +193,7 @@ void World::fetch_keys(uint32_t index) {
     node.keys = keys_;
     return;
   }
+  if (std::exchange(node.fetching, true)) return;
   calendar_.push((now_ + kKeysRetry).nanoseconds, Kind::kKeys, index, 0);
 }
 

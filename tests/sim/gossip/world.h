@@ -114,7 +114,8 @@ class World {
     int64_t wake_at = INT64_MAX;      // the deadline in world time
     int64_t wake_queued = INT64_MAX;  // the event that is in the calendar for it
     uint32_t wake_token = 0;
-    uint64_t keys = 0;  // the generation of its ring
+    uint64_t keys = 0;      // the generation of its ring
+    bool fetching = false;  // a try to fetch the ring is in the calendar
     bool frozen = false;
     uint32_t starvation = 0;  // token; each starvation has its own
     int64_t starved_until = 0;
