@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 
 namespace shoal::gossip::sim {
 namespace {
@@ -13,6 +14,8 @@ using std::chrono::seconds;
 constexpr uint32_t kNetwork = 0;
 constexpr uint32_t kEntriesPerNode = 4;
 constexpr Duration kForming = minutes(5);
+// More nodes than this do not come in by the managers all at once (World::form).
+constexpr uint32_t kTogether = 64;
 
 double seconds_of(Duration duration) { return static_cast<double>(duration.count()) / 1e9; }
 
@@ -26,12 +29,14 @@ double quantile(const std::vector<double>& sorted, double share) {
 class Run {
  public:
   explicit Run(const FigureOptions& options)
-      : options_(options), world_(options.seed, options.nodes, options.model) {
+      : options_(options),
+        world_(options.seed, options.nodes, options.model, options.nodes > kTogether) {
     world_.set_shell(options.shell);
   }
 
-  FigureResult finish();
   void form();
+  void begin();
+  FigureResult finish();
   void quiet();
   void churn();
   void death();
@@ -47,6 +52,7 @@ class Run {
   }
   void add(const std::string& name, double value) { result_.values.emplace_back(name, value); }
   void add_quantiles(const std::string& name, std::vector<double> values);
+  void add_changes();
   void add_traffic(const World::Traffic& before, Duration during);
   void settle(const std::string& what, Duration patience);
   void churn_act(uint32_t what, Instant until);
@@ -55,6 +61,10 @@ class Run {
   FigureOptions options_;
   World world_;
   FigureResult result_;
+  double formed_s_ = 0;
+  Truth::Counts before_;  // of the part that runs
+  uint64_t events_before_ = 0;
+  Instant began_;
 };
 
 void Run::settle(const std::string& what, Duration patience) {
@@ -66,27 +76,42 @@ void Run::settle(const std::string& what, Duration patience) {
 
 void Run::form() {
   const Instant begin = world_.now();
-  settle("forming", kForming);
+  const bool strangers = nodes() > kTogether;
+  const uint32_t entries = strangers ? 1 : kEntriesPerNode;
+  if (!strangers) settle("meeting", kForming);
   for (uint32_t node = 0; node < nodes(); ++node) world_.join(node, kNetwork);
-  settle("joining", kForming);
-  for (uint32_t key = 0; key < kEntriesPerNode && options_.figure != "quiet"; ++key) {
+  if (!strangers) settle("joining", kForming);
+  for (uint32_t key = 0; key < entries; ++key) {
     for (uint32_t node = 0; node < nodes(); ++node) world_.put(node, kNetwork, key);
-    world_.run_for(seconds(1));
+    world_.run_for(milliseconds(100));
   }
-  settle("filling", kForming);
+  if (strangers) world_.form(seconds(2));
+  settle("forming", kForming);
   world_.run_for(seconds(15));  // repeats and digests of all that have ended
-  add("formed_s", seconds_of(world_.now() - begin));
+  formed_s_ = seconds_of(world_.now() - begin);
+}
+
+void Run::begin() {
+  result_ = FigureResult();
+  before_ = world_.truth().counts();
+  events_before_ = world_.events();
+  began_ = world_.now();
+  add("formed_s", formed_s_);
 }
 
 FigureResult Run::finish() {
-  const Truth::Counts& counts = world_.truth().counts();
+  Truth::Counts counts = world_.truth().counts();
+  counts.false_failures -= before_.false_failures;
+  counts.false_victims -= before_.false_victims;
+  counts.withdrawn -= before_.withdrawn;
+  counts.suspicions -= before_.suspicions;
   add("false_failures_count", static_cast<double>(counts.false_failures));
   add("false_failed_nodes_count", static_cast<double>(counts.false_victims));
   add("withdrawn_count", static_cast<double>(counts.withdrawn));
   add("false_suspicions_count", static_cast<double>(counts.suspicions));
   if (!world_.truth().violation().empty()) result_.failure = world_.truth().violation();
-  result_.virtual_s = seconds_of(world_.now() - Instant{1'000'000'000});
-  result_.events = world_.events();
+  result_.virtual_s = seconds_of(world_.now() - began_);
+  result_.events = world_.events() - events_before_;
   result_.trace = world_.trace();
   return result_;
 }
@@ -98,6 +123,13 @@ void Run::add_quantiles(const std::string& name, std::vector<double> values) {
   add(name + "_p90_s", quantile(values, 0.9));
   add(name + "_p99_s", quantile(values, 0.99));
   add(name + "_max_s", values.empty() ? 0 : values.back());
+}
+
+void Run::add_changes() {
+  const uint64_t before = world_.truth().counts().unfinished;
+  add_quantiles("everywhere", world_.truth().take_changes(world_.now()));
+  add("unfinished_count", static_cast<double>(world_.truth().counts().unfinished - before));
+  world_.truth().follow_changes(false);
 }
 
 void Run::add_traffic(const World::Traffic& before, Duration during) {
@@ -130,8 +162,7 @@ void Run::quiet() {
   }
   add_traffic(before, world_.now() - begin);
   settle("the last change", minutes(1));
-  add_quantiles("everywhere", world_.truth().take_changes(world_.now()));
-  add("unfinished_count", static_cast<double>(world_.truth().counts().unfinished));
+  add_changes();
 }
 
 // Acts: below nodes() that node changes an entry; then it restarts; then it is back.
@@ -178,8 +209,7 @@ void Run::churn() {
   const Instant ended = world_.now();
   settle("after the churn", minutes(2));
   add("settled_after_s", seconds_of(world_.now() - ended));
-  add_quantiles("everywhere", world_.truth().take_changes(world_.now()));
-  add("unfinished_count", static_cast<double>(world_.truth().counts().unfinished));
+  add_changes();
 }
 
 // One after the other, three seconds apart, up to a fifth of the nodes; then all come back.
@@ -293,22 +323,28 @@ void Run::idle() {
 
 }  // namespace
 
-Result<FigureResult> run_figure(const FigureOptions& options) {
+Result<std::vector<FigureResult>> run_figures(const FigureOptions& options) {
   using Part = void (Run::*)();
-  static const std::vector<std::pair<std::string, Part>> kParts = {
+  static const std::map<std::string, Part> kParts = {
       {"quiet", &Run::quiet},     {"churn", &Run::churn},         {"death", &Run::death},
       {"starved", &Run::starved}, {"partition", &Run::partition}, {"idle", &Run::idle}};
-  const auto part = std::find_if(kParts.begin(), kParts.end(), [&options](const auto& known) {
-    return known.first == options.figure;
-  });
-  if (part == kParts.end()) {
-    return invalid_argument("no figure \"" + options.figure +
+  for (const std::string& figure : options.figures) {
+    if (kParts.contains(figure)) continue;
+    return invalid_argument("no figure \"" + figure +
                             "\": quiet, churn, death, starved, partition or idle");
   }
   Run run(options);
   run.form();
-  (run.*part->second)();
-  return run.finish();
+  if (options.formed) options.formed();
+  std::vector<FigureResult> results;
+  for (const std::string& figure : options.figures) {
+    run.begin();
+    (run.*kParts.at(figure))();
+    results.push_back(run.finish());
+    results.back().figure = figure;
+    if (options.done) options.done(results.back());
+  }
+  return results;
 }
 
 std::string to_json(const FigureOptions& options, const FigureResult& result, double wall_s,
@@ -321,7 +357,7 @@ std::string to_json(const FigureOptions& options, const FigureResult& result, do
   const auto quoted = [](const std::string& text) { return "\"" + text + "\""; };
   const Model& model = options.model;
   std::string out =
-      "{\"figure\": " + quoted(options.figure) + ", \"nodes\": " + std::to_string(options.nodes) +
+      "{\"figure\": " + quoted(result.figure) + ", \"nodes\": " + std::to_string(options.nodes) +
       ", \"seed\": " + std::to_string(options.seed) +
       ", \"model\": {\"name\": " + quoted(model.name) +
       ", \"min_delay_ms\": " + number(seconds_of(model.min_delay) * 1e3) +

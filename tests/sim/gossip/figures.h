@@ -11,6 +11,7 @@
 // is void when an observer found a broken rule.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,25 +21,28 @@
 namespace shoal::gossip::sim {
 
 struct FigureOptions {
-  std::string figure;
+  std::vector<std::string> figures;  // one after the other in the same world
   uint32_t nodes = 25;
   uint64_t seed = 1;
   Model model = lan_model();
   // How long it is watched, or a partition lasts; 0: the figure's own.
   Duration duration{0};
   Shell shell = Shell::kBatches;
+  std::function<void()> formed;                          // called when the cluster is ready
+  std::function<void(const struct FigureResult&)> done;  // called after each figure
 };
 
 struct FigureResult {
+  std::string figure;
   std::string failure;                                 // empty: nothing was broken
   std::vector<std::pair<std::string, double>> values;  // names end in their unit
-  double virtual_s = 0;
+  double virtual_s = 0;                                // without the forming, as the events
   uint64_t events = 0;
   uint64_t trace = 0;
 };
 
-// kInvalidArgument for a figure that is not known.
-Result<FigureResult> run_figure(const FigureOptions& options);
+// In the order asked for. kInvalidArgument for a figure that is not known.
+Result<std::vector<FigureResult>> run_figures(const FigureOptions& options);
 
 // {"figure": ..., "nodes": ..., "seed": ..., "model": {...}, "values": {...}, ...}
 std::string to_json(const FigureOptions& options, const FigureResult& result, double wall_s,

@@ -7,7 +7,8 @@
 //   gossip_sim --nodes N         one size against its bounds
 //   gossip_sim --figures FIGURE --nodes N [--seed S] [--model quiet|lan|hard] [--seconds T]
 //              [--shell batches|drains] [--json FILE]
-//                                quiet, churn, death, starved, partition or idle (figures.h)
+//                                quiet, churn, death, starved, partition or idle (figures.h), or
+//                                several with commas between; FILE gets a JSON object per line
 #include <sys/resource.h>
 
 #include <chrono>
@@ -85,7 +86,11 @@ Result<FigureOptions> figure_options(const Options& given) {
   FigureOptions options;
   for (const auto& [name, value] : given) {
     if (name == "--figures") {
-      options.figure = value;
+      for (size_t at = 0; at <= value.size();) {
+        const size_t end = std::min(value.find(',', at), value.size());
+        options.figures.push_back(value.substr(at, end - at));
+        at = end + 1;
+      }
     } else if (name == "--nodes") {
       options.nodes = static_cast<uint32_t>(number(value));
     } else if (name == "--seed") {
@@ -110,48 +115,65 @@ Result<FigureOptions> figure_options(const Options& given) {
   return options;
 }
 
-int run_figures(const Options& given) {
-  const Result<FigureOptions> options = figure_options(given);
+int print_figures(const Options& given) {
+  Result<FigureOptions> options = figure_options(given);
   if (!options) {
     std::fprintf(stderr, "%s\n%s", options.error().message.c_str(), kUsage);
     return 2;
   }
-  std::printf("%s, %u nodes, seed %lu\n%s\n", options->figure.c_str(), options->nodes,
-              options->seed, options->model.describe().c_str());
-  const auto begin = std::chrono::steady_clock::now();
-  const Result<FigureResult> result = run_figure(*options);
-  if (!result) {
-    std::fprintf(stderr, "%s\n%s", result.error().message.c_str(), kUsage);
-    return 2;
-  }
-  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - begin;
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const double rss_mb = static_cast<double>(usage.ru_maxrss) / 1024;
-  for (const auto& [name, value] : result->values) {
-    std::printf("  %-36s %.4g\n", name.c_str(), value);
-  }
-  std::printf("  %.0f virtual s in %.1f s: %lu events, %.0f events/s, %.0f MB at most, %016lx\n",
-              result->virtual_s, wall.count(), result->events,
-              static_cast<double>(result->events) / wall.count(), rss_mb, result->trace);
-  if (!result->failure.empty()) std::printf("  FAILED: %s\n", result->failure.c_str());
-  if (const auto json = given.find("--json"); json != given.end()) {
-    std::FILE* file = std::fopen(json->second.c_str(), "w");
-    if (file == nullptr) {
-      std::perror(json->second.c_str());
+  std::FILE* json = nullptr;
+  if (const auto path = given.find("--json"); path != given.end()) {
+    json = std::fopen(path->second.c_str(), "w");
+    if (json == nullptr) {
+      std::perror(path->second.c_str());
       return 2;
     }
-    std::fputs(to_json(*options, *result, wall.count(), rss_mb).c_str(), file);
-    std::fclose(file);
   }
-  return result->failure.empty() ? 0 : 1;
+  std::printf("%u nodes, seed %lu\n%s\n", options->nodes, options->seed,
+              options->model.describe().c_str());
+  auto began = std::chrono::steady_clock::now();
+  int code = 0;
+  const auto lap = [&began] {
+    const auto now = std::chrono::steady_clock::now();
+    return std::chrono::duration<double>(now - std::exchange(began, now)).count();
+  };
+  options->formed = [&] {
+    std::printf("formed in %.1f s\n", lap());
+    std::fflush(stdout);
+  };
+  options->done = [&](const FigureResult& result) {
+    const double wall = lap();
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    const double rss_mb = static_cast<double>(usage.ru_maxrss) / 1024;
+    std::printf("%s\n", result.figure.c_str());
+    for (const auto& [name, value] : result.values) {
+      std::printf("  %-36s %.4g\n", name.c_str(), value);
+    }
+    std::printf("  %.0f virtual s in %.1f s: %lu events, %.0f events/s, %.0f MB at most, %016lx\n",
+                result.virtual_s, wall, result.events, static_cast<double>(result.events) / wall,
+                rss_mb, result.trace);
+    if (!result.failure.empty()) {
+      std::printf("  FAILED: %s\n", result.failure.c_str());
+      code = 1;
+    }
+    std::fflush(stdout);
+    if (json == nullptr) return;
+    std::fputs(to_json(*options, result, wall, rss_mb).c_str(), json);
+    std::fflush(json);
+  };
+  const auto results = run_figures(*options);
+  if (json != nullptr) std::fclose(json);
+  if (results) return code;
+  std::fprintf(stderr, "%s\n%s", results.error().message.c_str(), kUsage);
+  return 2;
 }
 
 int run(const std::vector<std::string>& arguments) {
   if (arguments.size() == 1 && arguments[0] == "--large") return run_bounds({3, 5, 10, 25, 100});
   Options given;
   for (size_t i = 0; i + 1 < arguments.size(); i += 2) given[arguments[i]] = arguments[i + 1];
-  if (arguments.size() % 2 == 0 && given.contains("--figures")) return run_figures(given);
+  if (arguments.size() % 2 == 0 && given.contains("--figures")) return print_figures(given);
   if (arguments.size() == 2) {
     if (given.contains("--seeds")) return run_seeds(1, number(given["--seeds"]));
     if (given.contains("--seed")) return run_seeds(number(given["--seed"]), 1);

@@ -363,24 +363,28 @@ TEST(Repeat, TheSameSeedIsTheSameRun) {
     EXPECT_EQ(run_chaos(seed).trace, run_chaos(seed).trace);
     EXPECT_NE(run_chaos(seed).trace, run_chaos(seed + 100).trace);
   }
-  for (const char* figure : {"quiet", "churn", "death", "starved", "partition", "idle"}) {
+  for (const uint32_t nodes : {6U, 70U}) {
     FigureOptions options;
-    options.figure = figure;
-    options.nodes = 6;
+    options.figures = {"quiet", "churn", "death", "starved", "partition", "idle"};
+    if (nodes > 6) options.figures = {"quiet"};  // the strangers' way of forming
+    options.nodes = nodes;
     options.duration = seconds(4);
-    const auto first = run_figure(options);
-    const auto second = run_figure(options);
+    const auto first = run_figures(options);
+    const auto second = run_figures(options);
     ASSERT_TRUE(first.ok() && second.ok());
-    EXPECT_EQ(first->trace, second->trace) << figure;
-    EXPECT_EQ(first->failure, "") << figure;
-    EXPECT_EQ(first->values, second->values) << figure;
+    ASSERT_EQ(first->size(), options.figures.size());
+    for (size_t i = 0; i < first->size(); ++i) {
+      EXPECT_EQ((*first)[i].trace, (*second)[i].trace) << options.figures[i];
+      EXPECT_EQ((*first)[i].failure, "") << options.figures[i];
+      EXPECT_EQ((*first)[i].values, (*second)[i].values) << options.figures[i];
+    }
   }
 }
 
 TEST(Repeat, AnUnknownFigureIsRefused) {
   FigureOptions options;
-  options.figure = "speed";
-  EXPECT_FALSE(run_figure(options).ok());
+  options.figures = {"speed"};
+  EXPECT_FALSE(run_figures(options).ok());
 }
 
 }  // namespace

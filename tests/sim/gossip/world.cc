@@ -44,8 +44,12 @@ uint32_t number_in(const std::string& name) {
   return number;
 }
 
-World::World(uint64_t seed, uint32_t nodes, const Model& model)
-    : rng_(mix(seed, 1)), net_(mix(seed, 2)), truth_(nodes, net_), nodes_(nodes) {
+World::World(uint64_t seed, uint32_t nodes, const Model& model, bool strangers)
+    : rng_(mix(seed, 1)),
+      net_(mix(seed, 2)),
+      truth_(nodes, net_),
+      nodes_(nodes),
+      strangers_(strangers) {
   net_.set_model(model);
   for (uint32_t i = 0; i < nodes; ++i) {
     Node& node = nodes_[i];
@@ -101,7 +105,7 @@ void World::start(uint32_t index) {
   node.core = std::make_unique<Core>(config, *node.rng, local(node));
   if (node.keys == 0) node.keys = keys_;  // given with the joining; else what it last had
   fetch_keys(index);
-  set_seeds(index);
+  if (!strangers_) set_seeds(index);
   settle(index);
 }
 
@@ -119,6 +123,20 @@ void World::refresh_seeds() {
     set_seeds(i);
     settle(i);
   }
+}
+
+void World::form(Duration each) {
+  for (uint32_t distance = 1; distance < size(); distance *= 2) {
+    for (uint32_t i = 0; i < size(); ++i) {
+      const uint32_t other = i ^ distance;
+      if (other >= size() || other < i) continue;
+      nodes_[i].core->set_seeds({nodes_[other].address}, local(nodes_[i]));
+      settle(i);
+    }
+    run_for(each);
+  }
+  strangers_ = false;
+  refresh_seeds();
 }
 
 void World::end(uint32_t index, bool refuses) {

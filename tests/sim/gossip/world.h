@@ -43,7 +43,8 @@ enum class Shell : uint8_t { kBatches, kDrains };
 
 class World {
  public:
-  World(uint64_t seed, uint32_t nodes, const Model& model);
+  // The nodes are told of the managers, or, with `strangers`, of nobody yet: form() is for them.
+  World(uint64_t seed, uint32_t nodes, const Model& model, bool strangers = false);
 
   Instant now() const { return now_; }
   Rng& rng() { return rng_; }
@@ -63,6 +64,10 @@ class World {
   // Seeds are the managers' addresses as they were when a node started; this gives all nodes the
   // present ones, as the daemon's session does.
   void refresh_seeds();
+  // Makes one cluster of strangers: pairs meet, then pairs of pairs, and so on, `each` apart. They
+  // bring each other whole tables, where a thousand nodes that come in by the managers at once
+  // would tell each other everything one by one, fifty times over.
+  void form(Duration each);
   void starve(uint32_t node, Starvation how, Duration how_long);
   void rotate_keys();
 
@@ -177,6 +182,7 @@ class World {
   Plant plant_;
   Shell shell_ = Shell::kBatches;
   uint64_t keys_ = 1;
+  bool strangers_ = false;
   Traffic traffic_;
   uint64_t events_ = 0;
   uint64_t trace_ = 0;
