@@ -160,12 +160,20 @@ size_t Core::network_size(const NetworkId& network) const {
 
 std::vector<NodeId> Core::targets(const NetworkId& network, size_t count) {
   if (network == Tables::directory()) return swim_.random_live(count);
-  std::vector<NodeId> peers = tables_.peers(network);
+  // A partial Fisher-Yates over indices; sparse, so that it costs `count`, not the network.
+  const std::vector<NodeId>& peers = tables_.peers(network);
+  std::vector<NodeId> picked;
+  std::map<size_t, size_t> moved;
+  const auto at = [&moved](size_t index) {
+    const auto it = moved.find(index);
+    return it == moved.end() ? index : it->second;
+  };
   for (size_t i = 0; i < std::min(count, peers.size()); ++i) {
-    std::swap(peers[i], peers[i + rng_.below(peers.size() - i)]);
+    const size_t j = i + rng_.below(peers.size() - i);
+    picked.push_back(peers[at(j)]);
+    moved[j] = at(i);
   }
-  if (peers.size() > count) peers.resize(count);
-  return peers;
+  return picked;
 }
 
 void Core::enqueue(const NetworkId& network, Bytes encoded, bool own) {

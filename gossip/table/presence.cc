@@ -62,6 +62,7 @@ void Tables::directory_changed(const NodeId& owner, const std::string& key,
   if (!is_id(key)) return;  // "node", or what a newer version says
   const NetworkId network(key);
   if (network == directory()) return;  // everybody is in it
+  peers_.erase(network);
   if (epoch) {
     joined_by_[network][owner] = *epoch;
   } else {
@@ -93,6 +94,7 @@ void Tables::set_present(const NodeId& owner, bool present) {
   const bool was_present = presence(owner) == Presence::kPresent;
   present_[owner] = present;
   if (was_present == present) return;
+  peers_.clear();
   for (const auto& [id, network] : networks_) {
     refresh_shown(id, owner);
     const auto joined_by = joined_by_.find(id);
@@ -112,6 +114,7 @@ void Tables::forget(const NodeId& owner) {
     network.owners.erase(owner);
   }
   present_.erase(owner);
+  peers_.clear();
 }
 
 std::vector<Tables::Event> Tables::take_events() {
@@ -139,8 +142,10 @@ std::vector<NetworkId> Tables::networks() const {
   return all;
 }
 
-std::vector<NodeId> Tables::peers(const NetworkId& network) const {
-  std::vector<NodeId> all;
+const std::vector<NodeId>& Tables::peers(const NetworkId& network) const {
+  const auto [known, fresh] = peers_.try_emplace(network);
+  std::vector<NodeId>& all = known->second;
+  if (!fresh) return all;
   const auto it = joined_by_.find(network);
   if (it == joined_by_.end()) return all;
   for (const auto& [node, epoch] : it->second) {

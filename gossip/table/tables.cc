@@ -54,6 +54,7 @@ void Tables::leave(const NetworkId& network) {
     gaps_.erase({network, owner});
   }
   networks_.erase(it);
+  peers_.erase(network);
   own_event(directory(), network.str(), true, {});
 }
 

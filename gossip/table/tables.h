@@ -79,8 +79,9 @@ class Tables {
   bool joined(const NetworkId& network) const { return networks_.contains(network); }
   // Joined networks, the directory included.
   std::vector<NetworkId> networks() const;
-  // Present nodes in a network (not the directory), without this one.
-  std::vector<NodeId> peers(const NetworkId& network) const;
+  // Present nodes in a network (not the directory), without this one; good until the next change
+  // of a member or of the directory. Made anew only then: every event asks for it.
+  const std::vector<NodeId>& peers(const NetworkId& network) const;
 
   // Equal digests: equal contents.
   uint64_t digest(const NetworkId& network) const;
@@ -141,7 +142,8 @@ class Tables {
   std::map<NodeId, bool> present_;
   // The directory, by network: who joined, and in which epoch.
   std::map<NetworkId, std::map<NodeId, uint64_t>> joined_by_;
-  std::map<std::pair<NetworkId, NodeId>, Instant> gaps_;  // when each is due
+  mutable std::map<NetworkId, std::vector<NodeId>> peers_;  // those that were asked for
+  std::map<std::pair<NetworkId, NodeId>, Instant> gaps_;    // when each is due
   size_t total_ = 0;
   size_t parked_ = 0;  // entries of unknown owners, part of total_
   std::vector<EntryEvent> own_events_;
