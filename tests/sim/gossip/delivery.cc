@@ -225,6 +225,7 @@ void World::send(uint32_t from, Effects::Datagram& datagram) {
   traffic_.bytes += datagram.plain.size() + kSealOverhead + kDatagramHeaders;
   const uint32_t to = at(datagram.to);
   if (to >= size() || !net_.open(from, to, now_)) return;
+  if (distance_ != 0 && to != (from ^ distance_)) return;
   uint32_t copies = net_.doubled(rng_) ? 2 : 1;
   int64_t arrivals[2];
   uint32_t arriving = 0;

@@ -85,7 +85,7 @@ void Run::form() {
     for (uint32_t node = 0; node < nodes(); ++node) world_.put(node, kNetwork, key);
     world_.run_for(milliseconds(100));
   }
-  if (strangers) world_.form(seconds(2));
+  if (strangers) world_.form(milliseconds(300));
   settle("forming", kForming);
   world_.run_for(seconds(15));  // repeats and digests of all that have ended
   formed_s_ = seconds_of(world_.now() - begin);

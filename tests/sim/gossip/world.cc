@@ -10,6 +10,7 @@ using std::chrono::seconds;
 
 constexpr Duration kKeysRetry = seconds(1);
 constexpr uint64_t kKeysSpreadMs = 2000;
+constexpr size_t kIntroduction = 1300;  // bytes of a packet
 // As a value of a daemon's endpoint, more or less.
 constexpr size_t kValueSize = 56;
 
@@ -126,17 +127,31 @@ void World::refresh_seeds() {
 }
 
 void World::form(Duration each) {
-  for (uint32_t distance = 1; distance < size(); distance *= 2) {
+  for (distance_ = 1; distance_ < size(); distance_ *= 2) {
     for (uint32_t i = 0; i < size(); ++i) {
-      const uint32_t other = i ^ distance;
-      if (other >= size() || other < i) continue;
-      nodes_[i].core->set_seeds({nodes_[other].address}, local(nodes_[i]));
-      settle(i);
+      const uint32_t other = i ^ distance_;
+      if (other < size() && other > i) introduce(i, other);
     }
     run_for(each);
   }
+  distance_ = 0;
   strangers_ = false;
   refresh_seeds();
+}
+
+// The other one's digest of all it may have, which says nothing but that all is to be compared.
+void World::introduce(uint32_t index, uint32_t other) {
+  Node& node = nodes_[index];
+  Digest digest;
+  for (const NetworkId& network : nodes_[other].core->tables().networks()) {
+    digest.networks.push_back({network, 0});
+  }
+  Packer packer(nodes_[other].core->swim().head(), kIntroduction);
+  packer.add(encode_message(digest));
+  for (const Bytes& plain : packer.take(false)) {
+    node.core->receive_packet(nodes_[other].address, plain, local(node));
+  }
+  settle(index);
 }
 
 void World::end(uint32_t index, bool refuses) {

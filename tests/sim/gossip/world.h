@@ -64,9 +64,10 @@ class World {
   // Seeds are the managers' addresses as they were when a node started; this gives all nodes the
   // present ones, as the daemon's session does.
   void refresh_seeds();
-  // Makes one cluster of strangers: pairs meet, then pairs of pairs, and so on, `each` apart. They
-  // bring each other whole tables, where a thousand nodes that come in by the managers at once
-  // would tell each other everything one by one, fifty times over.
+  // Makes one cluster of strangers: pairs bring each other all they have, then pairs of pairs, and
+  // so on, `each` apart, and until they are through datagrams pass between partners only. A
+  // thousand nodes that come in by the managers at once tell each other everything one by one, and
+  // that fifty times over.
   void form(Duration each);
   void starve(uint32_t node, Starvation how, Duration how_long);
   void rotate_keys();
@@ -149,6 +150,7 @@ class World {
   int64_t world_time(const Node& node, Instant local) const;
   void end(uint32_t node, bool refuses);
   void set_seeds(uint32_t node);
+  void introduce(uint32_t node, uint32_t other);
   void drop_inbox(Node& node);
   void run(const Event& event);
   void keep(uint32_t node, const Event& event);
@@ -183,6 +185,7 @@ class World {
   Shell shell_ = Shell::kBatches;
   uint64_t keys_ = 1;
   bool strangers_ = false;
+  uint32_t distance_ = 0;  // of the partners, while forming
   Traffic traffic_;
   uint64_t events_ = 0;
   uint64_t trace_ = 0;
