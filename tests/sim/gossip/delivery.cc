@@ -142,6 +142,16 @@ void World::starve(uint32_t index, Starvation how, Duration how_long) {
   freeze(index);
 }
 
+void World::feed() {
+  for (uint32_t i = 0; i < size(); ++i) {
+    Node& node = nodes_[i];
+    if (!node.core || node.starved_until <= now_.nanoseconds) continue;
+    ++node.starvation;
+    node.starved_until = now_.nanoseconds;
+    thaw(i);
+  }
+}
+
 void World::freeze(uint32_t index) {
   Node& node = nodes_[index];
   if (!node.core) return;

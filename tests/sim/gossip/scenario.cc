@@ -90,6 +90,7 @@ Outcome run_chaos(uint64_t seed) {
   }
   world.net().heal(world.now());
   world.net().set_model(quiet_model());
+  world.feed();
   for (uint32_t i = 0; i < world.size(); ++i) {
     // The seeds run again; with none, strangers would have no way to find each other.
     if (!world.is_running(i) && (i < World::kManagers || draw(world, 2) == 0)) world.start(i);

@@ -70,6 +70,8 @@ class World {
   // that fifty times over.
   void form(Duration each);
   void starve(uint32_t node, Starvation how, Duration how_long);
+  // Ends every starvation.
+  void feed();
   void rotate_keys();
 
   void join(uint32_t node, uint32_t network);
