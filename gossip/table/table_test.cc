@@ -181,6 +181,27 @@ TEST(Tables, WhatWasSaidBeforeLeavingDoesNotReturn) {
   EXPECT_TRUE(pair.self.take_events().empty());
 }
 
+// Own events carry the joining along; who hears of it that way learns the same as all others, and
+// so does not show what was said before it.
+TEST(Tables, TheJoiningThatIsCarriedAlongIsTheJoining) {
+  Pair pair;
+  pair.self.join(kNet);
+  pair.self.set_present(kPeer, true);
+  pair.peer.join(kNet);
+  ASSERT_TRUE(pair.peer.upsert(kNet, "web", {1}).ok());
+  pair.carry();
+  EXPECT_EQ(pair.self.take_events().size(), 1U);
+  pair.peer = Tables(pair.config, kPeer, 7);
+  pair.carry();  // "node": the new life has joined nothing yet
+  EXPECT_EQ(pair.self.take_events().size(), 1U);
+  pair.peer.join(kNet);
+  const std::vector<EntryEvent> joining = pair.peer.take_own_events();
+  ASSERT_EQ(joining.size(), 1U);
+  EXPECT_EQ(pair.peer.join_event(kNet), joining.front());
+  EXPECT_TRUE(pair.self.receive(*pair.peer.join_event(kNet), kNow));
+  EXPECT_TRUE(pair.self.take_events().empty());
+}
+
 TEST(Tables, ARestartReplacesAll) {
   Pair pair;
   pair.self.join(kNet);

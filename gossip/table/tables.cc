@@ -54,6 +54,7 @@ void Tables::leave(const NetworkId& network) {
     gaps_.erase({network, owner});
   }
   networks_.erase(it);
+  peers_.erase(network);
   own_event(directory(), network.str(), true, {});
 }
 
@@ -109,8 +110,8 @@ std::optional<EntryEvent> Tables::join_event(const NetworkId& network) const {
   const Slot& slot = networks_.at(directory()).owners.at(self_).slot;
   const auto it = slot.entries().find(network.str());
   if (it == slot.entries().end() || it->second.deleted) return std::nullopt;
-  return EntryEvent{directory(),   self_, slot.epoch(), it->second.sequence, false,
-                    network.str(), {}};
+  return EntryEvent{directory(), self_,         slot.epoch(),    it->second.sequence,
+                    false,       network.str(), it->second.value};
 }
 
 // Others hold something of this node that it never said: it lost its epoch (a restored disk, a
