@@ -54,7 +54,6 @@ void Tables::leave(const NetworkId& network) {
     gaps_.erase({network, owner});
   }
   networks_.erase(it);
-  peers_.erase(network);
   own_event(directory(), network.str(), true, {});
 }
 
