@@ -220,7 +220,10 @@ class FakeDisk final : public Disk {
   }
   void save_cluster(ClusterInfo info, Catalogue::Content content) override {
     cluster = std::move(info);
-    assignments = content.complete();
+    assignments = {};
+    for (const auto& network : content.networks) assignments.networks.push_back(*network);
+    assignments.endpoints = content.endpoints;
+    assignments.nodes = content.nodes;
   }
 
   PersistedState saved;

@@ -32,6 +32,11 @@ PollPulse::~PollPulse() {
   thread_.join();
 }
 
+void PollPulse::wait_for_beats(uint64_t count) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return beats_ >= count; });
+}
+
 void PollPulse::run() {
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, kPeriod, [this] { return stopping_; })) {
@@ -47,6 +52,7 @@ void PollPulse::beat() {
                   &beat->response, [this, beat](const grpc::Status&) {
                     const std::lock_guard lock(mutex_);
                     beating_ = false;
+                    ++beats_;
                     changed_.notify_all();
                   });
 }

@@ -10,6 +10,7 @@
 #include <grpcpp/generic/generic_stub.h>
 
 #include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -23,6 +24,9 @@ class PollPulse {
   PollPulse(const PollPulse&) = delete;
   PollPulse& operator=(const PollPulse&) = delete;
 
+  // Returns when there were so many events; from the second on the above holds.
+  void wait_for_beats(uint64_t count);
+
  private:
   void run();
   void beat();
@@ -33,6 +37,7 @@ class PollPulse {
   std::condition_variable changed_;
   bool stopping_ = false;
   bool beating_ = false;
+  uint64_t beats_ = 0;
   std::thread thread_;  // last: it uses what is above
 };
 

@@ -70,8 +70,8 @@ TEST(PollPulse, OneOfTheThreadsPollsAlways) {
     changed.wait(lock, [&] { return done; });
   }
   EXPECT_GT(times_all_slept(), 0) << "gRPC is cured: PollPulse is not needed";
-  const PollPulse pulse;
-  std::this_thread::sleep_for(std::chrono::milliseconds(1500));  // those under way end
+  PollPulse pulse;
+  pulse.wait_for_beats(3);
   EXPECT_EQ(times_all_slept(), 0);
 }
 

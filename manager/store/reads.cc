@@ -14,7 +14,7 @@ std::vector<typename Map::const_iterator> with_prefix(const Map& map, std::strin
                                                       size_t limit) {
   std::vector<typename Map::const_iterator> result;
   if (prefix.empty() || prefix.size() > kIdLength) return result;
-  auto it = map.lower_bound(typename Map::key_type(std::string(prefix)));
+  auto it = map.lower_bound(typename Map::key_type(prefix));
   for (; it != map.end() && it->first.view().starts_with(prefix) && result.size() < limit; ++it) {
     result.push_back(it);
   }
@@ -47,7 +47,7 @@ const Network* Store::network(const NetworkId& id) const {
 Result<const Network*> Store::find_network(std::string_view text) const {
   const auto named = network_names_.find(std::string(text));
   if (named != network_names_.end()) return network(named->second);
-  if (const Network* exact = network(NetworkId(std::string(text)))) return exact;
+  if (const Network* exact = network(NetworkId(text))) return exact;
   const auto hits = with_prefix(networks_, text, kNamedInRefusal + 1);
   if (hits.empty()) return not_found("no such network: " + printable(text));
   if (hits.size() > 1) return ambiguous_prefix("network", text, hits);

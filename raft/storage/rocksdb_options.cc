@@ -25,7 +25,7 @@ constexpr size_t kMaxWalBytes = 16U << 20;  // read again at every start
 // A table file goes to the disk in such steps, so that the log's fsync does not wait for all of it.
 constexpr size_t kBytesPerSync = 256U << 10;
 // Flushes and compactions are made in steps of less than a millisecond with rests between: a change
-// that comes meanwhile shall not wait for a processor. Ten times what a busy log writes.
+// that comes meanwhile shall not wait for a processor. Several times what a busy log writes.
 constexpr size_t kFileBufferBytes = 128U << 10;
 constexpr int64_t kBackgroundBytesPerSecond = 64 << 20;
 constexpr int64_t kRefillMicroseconds = 5000;

@@ -82,8 +82,10 @@ class RocksLogStore final : public LogStore {
   Status write_synced(rocksdb::WriteBatch& batch);
   void record_sync(std::chrono::steady_clock::duration took);
   Status add(const Batch& batch, rocksdb::WriteBatch& out);
+  // `between` is called after each piece.
   Result<std::shared_ptr<const Snapshot>> write_state(const SnapshotMeta& meta,
-                                                      SnapshotSource& source);
+                                                      SnapshotSource& source,
+                                                      const std::function<void()>& between);
   Status keep_state(const Snapshot& snapshot);
   Status add_snapshot(const Batch& batch, rocksdb::WriteBatch& out);
   void add_entries(const std::vector<Entry>& entries, rocksdb::WriteBatch& out);

@@ -108,7 +108,8 @@ void RocksLogStore::write_out(SnapshotMeta meta, std::unique_ptr<SnapshotSource>
     Result<std::shared_ptr<const Snapshot>> result =
         std::make_shared<const Snapshot>(Snapshot{meta, nullptr});
     if (with_data) {
-      result = write_state(meta, *source);
+      Pace pace;  // this thread only: saves wait for the other
+      result = write_state(meta, *source, [&pace] { pace.rest_when_due(); });
     } else if (const Status durable = source->make_durable(); !durable) {
       result = durable.error();
     }
@@ -117,10 +118,9 @@ void RocksLogStore::write_out(SnapshotMeta meta, std::unique_ptr<SnapshotSource>
   });
 }
 
-Result<std::shared_ptr<const Snapshot>> RocksLogStore::write_state(const SnapshotMeta& meta,
-                                                                   SnapshotSource& source) {
+Result<std::shared_ptr<const Snapshot>> RocksLogStore::write_state(
+    const SnapshotMeta& meta, SnapshotSource& source, const std::function<void()>& between) {
   const auto writer = SHOAL_TRY(StateFileWriter::create(directory_, key_, meta.index, meta.term));
-  Pace pace;
   while (true) {
     const std::string piece = SHOAL_TRY(source.next(kSnapshotPiece));
     if (piece.empty()) break;
@@ -128,7 +128,7 @@ Result<std::shared_ptr<const Snapshot>> RocksLogStore::write_state(const Snapsho
     if (writer->size() > kMaxSnapshotBytes) {
       return resource_exhausted("the state is too large for a raft snapshot");
     }
-    pace.rest_when_due();
+    between();
   }
   auto data = SHOAL_TRY(writer->finish());
   return std::make_shared<const Snapshot>(Snapshot{meta, std::move(data)});
@@ -154,7 +154,7 @@ Status RocksLogStore::keep_state(const Snapshot& snapshot) {
       uint64_t offset_ = 0;
     };
     Reader reader(*snapshot.data);
-    return keep_state(*SHOAL_TRY(write_state(snapshot.meta, reader)));
+    return keep_state(*SHOAL_TRY(write_state(snapshot.meta, reader, [] {})));
   }
   const std::string path = snapshot_path(snapshot.meta.index);
   SHOAL_TRY(file->keep_as(path));

@@ -66,13 +66,4 @@ Catalogue::Content Catalogue::content() const {
   return {values(networks_), values(endpoints_), values(nodes_)};
 }
 
-Assignments Catalogue::Content::complete() const {
-  Assignments out;
-  out.complete = true;
-  for (const NetworkPtr& network : networks) out.networks.push_back(*network);
-  out.endpoints = endpoints;
-  out.nodes = nodes;
-  return out;
-}
-
 }  // namespace shoal::worker

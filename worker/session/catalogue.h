@@ -34,9 +34,6 @@ class Catalogue {
     std::vector<NetworkPtr> networks;
     std::vector<manager::Endpoint> endpoints;
     std::vector<manager::Node> nodes;
-
-    // What apply() would need to arrive here: one complete message with `sequence` 0.
-    Assignments complete() const;
   };
   Content content() const;
 
