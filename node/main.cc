@@ -31,11 +31,6 @@ constexpr int kIdleTimeoutMs = 120'000;
 constexpr int kHandshakeTimeoutMs = 2'000;
 constexpr std::chrono::seconds kShutdownGrace{2};
 
-int fail(const Error& error) {
-  std::fprintf(stderr, "shoald: %s\n", error.message.c_str());
-  return kFailureExit;
-}
-
 std::string directory_of(const std::string& path) {
   const size_t slash = path.rfind('/');
   return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
@@ -117,34 +112,30 @@ sigset_t block_signals() {
   return signals;
 }
 
-int run(const Options& options) {
+// Serves until it is told to stop. The caller says the error: all threads have ended by then, and
+// it is the last line of the log.
+Status run(const Options& options) {
   const sigset_t signals = block_signals();
   raise_descriptor_limit();
-  if (geteuid() != 0) return fail(permission_denied("shoald must be started as root"));
-  if (const Status made = make_directories(options.paths.state_dir); !made) {
-    return fail(made.error());
-  }
-  if (const Status made = make_directories(options.paths.run_dir); !made) {
-    return fail(made.error());
-  }
+  if (geteuid() != 0) return permission_denied("shoald must be started as root");
+  SHOAL_TRY(make_directories(options.paths.state_dir));
+  SHOAL_TRY(make_directories(options.paths.run_dir));
   const Result<FileLock> lock = FileLock::acquire(options.paths.lock());
   if (!lock) {
     const bool held = lock.error().code == ErrorClass::kConflict;
-    return fail(held ? lock.error().wrap("two daemons on one state directory") : lock.error());
+    return held ? lock.error().wrap("two daemons on one state directory") : lock.error();
   }
-  Result<Node::Missing> missing = probe();
-  if (!missing) return fail(missing.error());
+  Node::Missing missing = SHOAL_TRY(probe());
   SystemClock clock;
   SystemRng rng;
   const PollPulse pulse;
   Strand strand;
   strand.start("shoal-strand");
-  Node node(options.paths, std::move(*missing), options.shortest_cert_expiry, strand, clock, rng);
-  if (const Status started = node.start(); !started) return fail(started.error());
+  Node node(options.paths, std::move(missing), options.shortest_cert_expiry, strand, clock, rng);
+  SHOAL_TRY(node.start());
   LocalService local(node);
   manager::ClusterService cluster(node.cluster(), manager::Door::kLocal);
-  Result<LocalServer> server = serve(options.paths.socket, local, cluster);
-  if (!server) return fail(server.error());
+  LocalServer server = SHOAL_TRY(serve(options.paths.socket, local, cluster));
   log::info(kLog, "version {} listens on {}", SHOAL_VERSION, options.paths.socket);
 
   int signal = 0;
@@ -152,11 +143,10 @@ int run(const Options& options) {
   log::info(kLog, "stopping on {}; what is attached keeps working",
             signal == SIGTERM ? "SIGTERM" : "SIGINT");
   node.stop();
-  server->listener->stop();
-  server->server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
-  server->server.reset();
-  const Status removed = remove_file(options.paths.socket);
-  return removed ? 0 : kFailureExit;
+  server.listener->stop();
+  server.server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
+  server.server.reset();
+  return remove_file(options.paths.socket);
 }
 
 }  // namespace
@@ -176,5 +166,8 @@ int main(int argc, char** argv) {
   const auto options = shoal::node::parse_options(argc, argv, exit_code);
   if (!options) return exit_code;
   shoal::log::set_level(options->log_level);
-  return shoal::node::run(*options);
+  const shoal::Status ran = shoal::node::run(*options);
+  if (ran) return 0;
+  std::fprintf(stderr, "shoald: %s\n", ran.error().message.c_str());
+  return shoal::node::kFailureExit;
 }
