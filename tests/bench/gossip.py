@@ -3,9 +3,10 @@ Shoal against serf.
 
 25 lab hosts, both systems up on each, what is measured in turn. An event of Shoal is an attachment,
 known on a host when the resolver of an attached namespace there answers for its name; of serf a
-user event, known when the agent's log says so. Both are counted from the start of the command on their
-owner's host. A host's death is a SIGKILL of its daemon: known when its endpoint's name is gone, or
-the agent's log says that it failed. Bytes are those that all hosts send from the systems' ports.
+user event, known when the agent's log says so. Both are counted from the start of the command on
+their owner's host. A host's death is a SIGKILL of its daemon: known when its endpoint's name is
+gone, or the agent's log says that it failed. Bytes are those that all hosts send from the systems'
+ports.
 """
 
 import contextlib
