@@ -21,7 +21,7 @@ constexpr size_t kMinBudget = 1300 + kSealOverhead;  // the largest entry and it
 Core::Core(const CoreConfig& config, Rng& rng, Instant now)
     : config_(config),
       rng_(rng),
-      swim_(config.swim, config.self, config.address, config.epoch, rng, now),
+      swim_(config.swim, config.self, config.address, first_incarnation(config.epoch), rng, now),
       tables_(config.table, config.self, config.epoch),
       next_repeat_(now),
       now_(now),

@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kAnswerBudget = 1U << 20;
 // Bytes of owner digests in one question.
 constexpr size_t kQuestionBudget = 2U << 20;
-constexpr size_t kOwnerDigestSize = kIdLength + 24;
+constexpr size_t kOwnerDigestSize = kWireId + 24;
 // Peers waiting for an exchange; beyond it they are passed over, and digests come again.
 constexpr size_t kMaxPending = 64;
 // Differences are often events in flight: most are gone after this.
