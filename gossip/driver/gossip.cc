@@ -9,6 +9,7 @@
 #include "gossip/driver/rate_limit.h"
 #include "gossip/driver/streams.h"
 #include "gossip/node/core.h"
+#include "gossip/wire/guard.h"
 
 namespace shoal::gossip {
 namespace {
@@ -75,7 +76,7 @@ class Driver : public std::enable_shared_from_this<Driver> {
         clock_(clock),
         rng_(rng),
         observer_(observer),
-        sealer_(config.cluster, std::move(keys)),
+        guard_(config.cluster, config.self, config.epoch, std::move(keys), rng),
         core_({config.self, config.advertise, config.epoch, config.packet_budget, config.swim,
                config.table},
               rng, clock.now()),
@@ -85,7 +86,7 @@ class Driver : public std::enable_shared_from_this<Driver> {
         rate_limit_(rng.next()),
         streams_(
             strand, clock, std::move(sockets.acceptor),
-            {[this](ByteView header) { return sealer_.check_header(PacketKind::kStream, header); },
+            {[this](PacketKind kind, ByteView header) { return guard_.check_header(kind, header); },
              [this](std::span<uint8_t> question) { return answer(question); },
              [this](DropReason reason) { core_.count_drop(reason); }}),
         timer_(strand.make_timer()) {}
@@ -98,7 +99,7 @@ class Driver : public std::enable_shared_from_this<Driver> {
   void stop();
   // Runs the core at the end of this turn of the strand.
   void wake_soon();
-  void set_keys(KeyRing keys) { sealer_.set_keys(std::move(keys)); }
+  void set_keys(KeyRing keys) { guard_.set_keys(std::move(keys)); }
   void leave(std::function<void()> done);
 
   Core& core() { return core_; }
@@ -121,7 +122,7 @@ class Driver : public std::enable_shared_from_this<Driver> {
   Clock& clock_;
   Rng& rng_;
   Observer& observer_;
-  Sealer sealer_;
+  Guard guard_;
   Core core_;
   HostPort bound_;
   HostPort advertised_;
@@ -226,42 +227,55 @@ void Driver::receive(const Datagrams::Received& received, Instant now) {
   bytes_received_ += received.packet.size();
   if (!received.whole) return core_.count_drop(DropReason::kTooLong);
   // What cannot open anyway costs its address nothing; what may, costs work.
-  DropReason drop = sealer_.check_header(PacketKind::kDatagram, received.packet);
+  DropReason drop = guard_.check_header(PacketKind::kDatagram, received.packet);
+  if (drop == DropReason::kOtherReceiver) {
+    core_.call(received.from, now);
+    wake_soon();
+  }
   if (drop == DropReason::kNone && !rate_limit_.admit(received.from.ip, now)) {
     drop = DropReason::kRateLimited;
   }
   if (drop != DropReason::kNone) return core_.count_drop(drop);
-  const Sealer::Opened opened = sealer_.open(PacketKind::kDatagram, received.packet);
+  const Guard::Opened opened = guard_.open(PacketKind::kDatagram, received.packet);
+  if (opened.drop == DropReason::kUnknownSession) core_.call(received.from, now);
   if (opened.drop != DropReason::kNone) return core_.count_drop(opened.drop);
-  core_.receive_packet(received.from, opened.plain, now);
+  if (opened.open) {
+    core_.receive_open(received.from, opened.plain, now);
+  } else {
+    core_.receive_packet(received.from, opened.plain, now);
+  }
+  guard_.set_epoch(core_.epoch());
   wake_soon();
 }
 
 // Sealed where it is sent from.
 void Driver::send(const Effects::Datagram& datagram) {
-  const size_t size = datagram.plain.size() + kSealOverhead;
-  sealer_.seal_into(datagrams_.next().first(size), PacketKind::kDatagram, datagram.plain, rng_);
-  datagrams_.add(datagram.to, size);
+  datagrams_.add(datagram.to, guard_.seal(datagrams_.next(), PacketKind::kDatagram, datagram.peer,
+                                          datagram.plain));
 }
 
 Bytes Driver::answer(std::span<uint8_t> question) {
-  const Sealer::Opened opened = sealer_.open(PacketKind::kStream, question);
+  const Guard::Opened opened = guard_.open(PacketKind::kQuestion, question);
   if (opened.drop != DropReason::kNone) {
     core_.count_drop(opened.drop);
     return {};
   }
   const Bytes plain = core_.answer_exchange(opened.plain, clock_.now());
+  guard_.set_epoch(core_.epoch());
   wake_soon();
-  return plain.empty() ? Bytes() : sealer_.seal(PacketKind::kStream, plain, rng_);
+  if (plain.empty()) return {};
+  return guard_.seal(PacketKind::kAnswer, opened.sender(), plain, opened.question);
 }
 
 void Driver::ask(Effects::Exchange exchange) {
-  const auto finish = [weak = weak_from_this(), id = exchange.id](std::optional<Bytes> sealed) {
+  Bytes sealed = guard_.seal(PacketKind::kQuestion, exchange.peer, exchange.plain);
+  const auto finish = [weak = weak_from_this(), id = exchange.id,
+                       question = guard_.asked()](std::optional<Bytes> answer) {
     const auto self = weak.lock();
     if (!self || self->stopped_) return;
     std::optional<ByteView> plain;
-    if (sealed) {
-      const Sealer::Opened opened = self->sealer_.open(PacketKind::kStream, *sealed);
+    if (answer) {
+      const Guard::Opened opened = self->guard_.open(PacketKind::kAnswer, *answer, question);
       if (opened.drop == DropReason::kNone) {
         plain = opened.plain;
       } else {
@@ -269,9 +283,10 @@ void Driver::ask(Effects::Exchange exchange) {
       }
     }
     self->core_.finish_exchange(id, plain, self->clock_.now());
+    self->guard_.set_epoch(self->core_.epoch());
     self->wake_soon();
   };
-  streams_.ask(exchange.to, sealer_.seal(PacketKind::kStream, exchange.plain, rng_), finish);
+  streams_.ask(exchange.to, std::move(sealed), finish);
 }
 
 Counters Driver::counters() const {

@@ -1,7 +1,7 @@
 // Gossip: membership and the tables of every network, on the wire.
 //
 // One object per daemon. It owns a UDP and a TCP socket on the same port, a Core (gossip/node)
-// that decides everything, and the Sealer that guards both doors.
+// that decides everything, and the Guard that guards both doors.
 //
 // Thread rule: every method, the destructor included, is called on the strand (or while it does
 // not run); the observer is called on the strand, never from inside one of these methods. Cost of

@@ -37,10 +37,55 @@ void Core::receive_packet(const HostPort& from, ByteView plain, Instant now) {
   if (!packet) return count_drop(DropReason::kMalformed);
   const DropReason drop = swim_.hear(packet->head, from, now);
   if (drop != DropReason::kNone) return count_drop(drop);
+  heard_[from] = {packet->head.sender, epoch_of(packet->head.incarnation)};
   for (const Message& message : packet->messages) {
     receive_message(packet->head, from, message, now);
   }
   settle(now);
+}
+
+void Core::receive_open(const HostPort& from, ByteView plain, Instant now) {
+  now_ = now;
+  const Result<Packet> packet = decode_packet(plain);
+  if (!packet) return count_drop(DropReason::kMalformed);
+  const Head& head = packet->head;
+  if (head.sender == config_.self) return count_drop(DropReason::kSelf);
+  if (swim_.is_forgotten(head.sender)) return count_drop(DropReason::kForgotten);
+  Packer answer(swim_.head(), plain_budget());
+  for (const Message& message : packet->messages) {
+    // An answer proves itself by the number of its question.
+    if (const auto* ack = std::get_if<Ack>(&message)) swim_.receive_ack(*ack);
+    if (const auto* nack = std::get_if<Nack>(&message)) swim_.receive_nack(*nack);
+    const auto* ping = std::get_if<Ping>(&message);
+    if (ping == nullptr) continue;
+    if (!ping->target.empty() && ping->target != config_.self) {
+      return count_drop(DropReason::kMisdirected);
+    }
+    answer.add(encode_message(Ack{ping->number}));
+    break;
+  }
+  // A caller says only who it is: what it answers, sealed to this node, is to be believed.
+  if (packet->messages.empty()) answer.add(encode_message(Ping{0, head.sender}));
+  // Who came back with a clock that went back does not know how it is known.
+  if (const auto correction = swim_.correction(head)) answer.add(encode_message(*correction));
+  for (Bytes& packed : answer.take()) {
+    effects_.datagrams.push_back(
+        {from, {head.sender, epoch_of(head.incarnation)}, std::move(packed)});
+  }
+}
+
+void Core::call(const HostPort& to, Instant now) {
+  now_ = now;
+  if (now - calls_since_ >= std::chrono::seconds(1)) {
+    calls_since_ = now;
+    calls_ = 0;
+  }
+  if (++calls_ > kMaxCalls) return;
+  effects_.datagrams.push_back({to, {}, encode_head(swim_.head())});
+}
+
+bool Core::is_self(const Peer& peer) const {
+  return peer.id == config_.self && (peer.epoch == epoch() || peer.epoch == config_.epoch);
 }
 
 void Core::receive_message(const Head& head, const HostPort& from, const Message& message,
@@ -257,8 +302,15 @@ void Core::send(const HostPort& to, const std::vector<Message>& messages) {
 void Core::emit(const HostPort& to, Packer& packer, bool even_empty) {
   swim_.piggyback(packer, to);
   for (Bytes& plain : packer.take(even_empty)) {
-    effects_.datagrams.push_back({to, std::move(plain)});
+    effects_.datagrams.push_back({to, peer_at(to), std::move(plain)});
   }
+}
+
+// Who was just heard from there, or is known to be there. A failed member may be back in another
+// life: it is called openly.
+Peer Core::peer_at(const HostPort& address) const {
+  const auto it = heard_.find(address);
+  return it != heard_.end() ? it->second : swim_.live_at(address);
 }
 
 Effects Core::take_effects(Instant now) {
@@ -267,6 +319,7 @@ Effects Core::take_effects(Instant now) {
   push_own_events();
   for (const Swim::Outgoing& out : swim_.take_outgoing()) send(out.to, out.messages);
   for (Tables::Event& event : tables_.take_events()) effects_.entries.push_back(std::move(event));
+  heard_.clear();
   wake_due_ = std::max(next_deadline(), now);
   return std::exchange(effects_, {});
 }

@@ -41,11 +41,13 @@ struct CoreConfig {
 struct Effects {
   struct Datagram {
     HostPort to;
+    Peer peer;  // whom it is for; nobody in particular: open
     Bytes plain;
   };
   struct Exchange {
     uint64_t id = 0;
     HostPort to;
+    Peer peer;
     Bytes plain;
   };
   std::vector<Datagram> datagrams;
@@ -60,9 +62,23 @@ class Core {
   Core(const CoreConfig& config, Rng& rng, Instant now);
 
   void receive_packet(const HostPort& from, ByteView plain, Instant now);
+  // One that was sealed to nobody in particular: it is answered, to its sender in the life it
+  // claims, and changes nothing here.
+  void receive_open(const HostPort& from, ByteView plain, Instant now);
+  // Something came from there that was for an earlier life of this node, or leaves out what is not
+  // known here: whoever sent it is told, openly, who this is. At most kMaxCalls in a second.
+  void call(const HostPort& to, Instant now);
   // The answer to a question, empty when it deserves none.
   Bytes answer_exchange(ByteView plain, Instant now);
   void finish_exchange(uint64_t id, const std::optional<ByteView>& answer, Instant now);
+
+  // Whether what is for `peer` is for this node in this life.
+  bool is_self(const Peer& peer) const;
+  // As others know it.
+  uint64_t epoch() const { return epoch_of(swim_.incarnation()); }
+
+  // So many calls cost less than the probes of this node.
+  static constexpr size_t kMaxCalls = 16;
 
   void set_seeds(std::vector<HostPort> seeds, Instant now);
   void join_network(const NetworkId& network, Instant now);
@@ -112,6 +128,7 @@ class Core {
   void send_events(const std::vector<NodeId>& to, const std::vector<Bytes>& events);
   void send(const HostPort& to, const std::vector<Message>& messages);
   void emit(const HostPort& to, Packer& packer, bool even_empty);
+  Peer peer_at(const HostPort& address) const;
   size_t plain_budget() const { return config_.packet_budget - kSealOverhead; }
 
   // Anti-entropy (exchange.cc).
@@ -138,6 +155,10 @@ class Core {
   Instant relay_due_;
   Instant next_repeat_;
   Deadlines<NetworkId> recent_joins_;  // until when own events carry the joining along
+
+  std::map<HostPort, Peer> heard_;  // who sent from where, since the last effects
+  Instant calls_since_{INT64_MIN / 2};
+  size_t calls_ = 0;
 
   Instant now_;
   Instant wake_due_ = Instant::max();  // when the next tick should come at the latest
