@@ -39,7 +39,7 @@ class Sessions {
   Session* of(const NodeId& node);
   // A caller not known yet.
   Session& add(uint64_t id);
-  // In place of an earlier session of the node.
+  // In place of what the node had before.
   void bind(uint64_t id, Session& session, const Head& head);
   // Was heard just now.
   void touch(Session& session);
