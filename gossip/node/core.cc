@@ -80,8 +80,9 @@ void Core::call(const HostPort& to, Instant now) {
     calls_since_ = now;
     calls_ = 0;
   }
-  if (++calls_ > kMaxCalls) return;
-  effects_.datagrams.push_back({to, {}, encode_head(swim_.head())});
+  if (calls_ >= kMaxCalls || callers_count_ >= kMaxCalls) return;
+  ++calls_;
+  callers_[callers_count_++] = to;
 }
 
 bool Core::is_self(const Peer& peer) const {
@@ -319,6 +320,9 @@ Effects Core::take_effects(Instant now) {
   push_own_events();
   for (const Swim::Outgoing& out : swim_.take_outgoing()) send(out.to, out.messages);
   for (Tables::Event& event : tables_.take_events()) effects_.entries.push_back(std::move(event));
+  for (; callers_count_ > 0; --callers_count_) {
+    effects_.datagrams.push_back({callers_[callers_count_ - 1], {}, encode_head(swim_.head())});
+  }
   heard_.clear();
   wake_due_ = std::max(next_deadline(), now);
   return std::exchange(effects_, {});

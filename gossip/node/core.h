@@ -19,6 +19,7 @@
 // still missing.
 #pragma once
 
+#include <array>
 #include <map>
 #include <set>
 
@@ -66,7 +67,8 @@ class Core {
   // claims, and changes nothing here.
   void receive_open(const HostPort& from, ByteView plain, Instant now);
   // Something came from there that was for an earlier life of this node, or leaves out what is not
-  // known here: whoever sent it is told, openly, who this is. At most kMaxCalls in a second.
+  // known here: whoever sent it is told, openly, who this is. At most kMaxCalls in a second;
+  // nothing is allocated before the effects are taken.
   void call(const HostPort& to, Instant now);
   // The answer to a question, empty when it deserves none.
   Bytes answer_exchange(ByteView plain, Instant now);
@@ -156,7 +158,9 @@ class Core {
   Instant next_repeat_;
   Deadlines<NetworkId> recent_joins_;  // until when own events carry the joining along
 
-  std::map<HostPort, Peer> heard_;  // who sent from where, since the last effects
+  std::map<HostPort, Peer> heard_;           // who sent from where, since the last effects
+  std::array<HostPort, kMaxCalls> callers_;  // to be told who this is
+  size_t callers_count_ = 0;
   Instant calls_since_{INT64_MIN / 2};
   size_t calls_ = 0;
 
