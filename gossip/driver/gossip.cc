@@ -28,6 +28,16 @@ constexpr Duration kMaxPutOff = std::chrono::milliseconds(100);
 // A deadline in the past wakes no sooner than this: no core can spin the strand.
 constexpr Duration kMinWait = std::chrono::milliseconds(1);
 
+// What a jumbo frame saves in packets is not worth the paths that do not carry it.
+constexpr size_t kMostMtu = 1500;
+
+// What a datagram may have on the link.
+size_t packet_budget(const Config& config) {
+  const size_t headers = config.advertise.ip.is_v4() ? 28 : 48;  // IP and UDP
+  const size_t mtu = std::min(config.link_mtu, kMostMtu);
+  return mtu > headers ? mtu - headers : 0;
+}
+
 struct Sockets {
   udp::socket datagrams;
   tcp::acceptor acceptor;
@@ -77,7 +87,7 @@ class Driver : public std::enable_shared_from_this<Driver> {
         rng_(rng),
         observer_(observer),
         guard_(config.cluster, config.self, config.epoch, std::move(keys), rng),
-        core_({config.self, config.advertise, config.epoch, config.packet_budget, config.swim,
+        core_({config.self, config.advertise, config.epoch, packet_budget(config), config.swim,
                config.table},
               rng, clock.now()),
         bound_(config.bind),
@@ -169,6 +179,7 @@ void Driver::run() {
   Effects effects = core_.take_effects(now);
   for (const Effects::Datagram& datagram : effects.datagrams) send(datagram);
   datagrams_.flush();
+  if (datagrams_.take_too_large()) core_.too_large(now);
   for (Effects::Exchange& exchange : effects.exchanges) ask(std::move(exchange));
   tell(effects);
   if (stopped_) return;
@@ -351,10 +362,6 @@ Status validate(const Config& config, const KeyRing& keys) {
   if (config.epoch == 0 || config.epoch >= uint64_t{1} << 43) {
     return invalid_argument("the gossip epoch is wall clock milliseconds, not " +
                             std::to_string(config.epoch));
-  }
-  if (config.packet_budget > kMaxDatagram) {
-    return invalid_argument("gossip packets have at most " + std::to_string(kMaxDatagram) +
-                            " bytes, not " + std::to_string(config.packet_budget));
   }
   if (config.advertise.ip.is_unspecified() && config.bind.ip.is_unspecified()) {
     return invalid_argument(

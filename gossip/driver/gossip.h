@@ -45,8 +45,9 @@ struct Config {
   // Grows with every start of this node: wall clock in milliseconds, persisted by the caller so
   // that it never goes back.
   uint64_t epoch = 0;
-  // Largest datagram, sealed, without IP and UDP headers.
-  size_t packet_budget = 1400;
+  // Bytes an IP packet may have on the link to the others; 0: not known, then datagrams stay at
+  // what every path carries.
+  size_t link_mtu = 0;
   SwimConfig swim;
   TableConfig table;
 };

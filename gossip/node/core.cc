@@ -14,7 +14,6 @@ constexpr Duration kRelayDelay = std::chrono::milliseconds(5);
 // Packets per peer, network and repeat round: paces the repeats of a mass change.
 constexpr size_t kRepeatPackets = 8;
 constexpr Duration kOverflowDigests = std::chrono::seconds(1);
-constexpr size_t kMinBudget = 1300 + kSealOverhead;  // the largest entry and its head
 
 }  // namespace
 
@@ -24,10 +23,10 @@ Core::Core(const CoreConfig& config, Rng& rng, Instant now)
       swim_(config.swim, config.self, config.address, first_incarnation(config.epoch), rng, now),
       tables_(config.table, config.self, config.epoch),
       next_repeat_(now),
+      path_(config.packet_budget, rng, now),
       now_(now),
       next_digests_(now + Duration(static_cast<int64_t>(rng.below(static_cast<uint64_t>(
                               config.table.anti_entropy_interval.count()))))) {
-  config_.packet_budget = std::max(config_.packet_budget, kMinBudget);
   unsynced_.set(Tables::directory(), now);
 }
 
@@ -97,6 +96,7 @@ void Core::receive_message(const Head& head, const HostPort& from, const Message
   } else if (const auto* request = std::get_if<PingRequest>(&message)) {
     swim_.receive_ping_request(*request, from, now);
   } else if (const auto* ack = std::get_if<Ack>(&message)) {
+    path_.acked(ack->number, now);
     swim_.receive_ack(*ack);
   } else if (const auto* nack = std::get_if<Nack>(&message)) {
     swim_.receive_nack(*nack);
@@ -199,6 +199,7 @@ void Core::tick(Instant now) {
   sync_unsynced(now);
   repair_gaps(now);
   start_exchanges(now);
+  probe_path(now);
   if (swim_.left(now) && !left_told_) {
     left_told_ = true;
     effects_.left = true;
@@ -314,6 +315,22 @@ Peer Core::peer_at(const HostPort& address) const {
   return it != heard_.end() ? it->second : swim_.live_at(address);
 }
 
+void Core::probe_path(Instant now) {
+  const auto any = [this] {
+    const std::vector<NodeId> live = swim_.random_live(1);
+    return live.empty() ? NodeId() : live.front();
+  };
+  const auto ask = path_.tick(now, any, [this](const NodeId& node) { return swim_.is_live(node); });
+  if (!ask) return;
+  Bytes plain = encode_head(swim_.head());
+  const Bytes ping = encode_message(Ping{ask->number, ask->peer});
+  plain.insert(plain.end(), ping.begin(), ping.end());
+  const Bytes padding = encode_padding(path_.most() - kSealOverhead - plain.size(), rng_);
+  plain.insert(plain.end(), padding.begin(), padding.end());
+  effects_.datagrams.push_back(
+      {*swim_.address_of(ask->peer), swim_.peer(ask->peer), std::move(plain)});
+}
+
 Effects Core::take_effects(Instant now) {
   now_ = now;
   settle(now);
@@ -330,6 +347,7 @@ Effects Core::take_effects(Instant now) {
 
 Instant Core::next_deadline() const {
   Instant next = std::min(swim_.next_deadline(), next_digests_);
+  next = std::min(next, path_.next_deadline());
   if (!relays_.empty()) next = std::min(next, relay_due_);
   if (!queues_.empty()) next = std::min(next, next_repeat_);
   if (swim_.live_count() > 0) next = std::min(next, unsynced_.next());

@@ -24,6 +24,7 @@
 #include <set>
 
 #include "gossip/node/counters.h"
+#include "gossip/node/path_probe.h"
 #include "gossip/swim/swim.h"
 #include "gossip/table/queue.h"
 #include "gossip/table/tables.h"
@@ -34,7 +35,8 @@ struct CoreConfig {
   NodeId self;
   HostPort address;
   uint64_t epoch = 0;
-  size_t packet_budget = 1400;
+  // The largest datagram the link carries, sealed, without IP and UDP headers.
+  size_t packet_budget = kSafeDatagram;
   SwimConfig swim;
   TableConfig table;
 };
@@ -78,6 +80,9 @@ class Core {
   bool is_self(const Peer& peer) const;
   // As others know it.
   uint64_t epoch() const { return epoch_of(swim_.incarnation()); }
+
+  // The host refused to send a datagram of this node for its size.
+  void too_large(Instant now) { path_.too_large(now); }
 
   // So many calls cost less than the probes of this node.
   static constexpr size_t kMaxCalls = 16;
@@ -131,7 +136,8 @@ class Core {
   void send(const HostPort& to, const std::vector<Message>& messages);
   void emit(const HostPort& to, Packer& packer, bool even_empty);
   Peer peer_at(const HostPort& address) const;
-  size_t plain_budget() const { return config_.packet_budget - kSealOverhead; }
+  size_t plain_budget() const { return path_.budget() - kSealOverhead; }
+  void probe_path(Instant now);
 
   // Anti-entropy (exchange.cc).
   void greet_peers();
@@ -158,6 +164,7 @@ class Core {
   Instant next_repeat_;
   Deadlines<NetworkId> recent_joins_;  // until when own events carry the joining along
 
+  PathProbe path_;
   std::map<HostPort, Peer> heard_;           // who sent from where, since the last effects
   std::array<HostPort, kMaxCalls> callers_;  // to be told who this is
   size_t callers_count_ = 0;

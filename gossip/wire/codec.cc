@@ -23,6 +23,7 @@ enum class Type : uint8_t {
 };
 static_assert(std::variant_size_v<Message> == static_cast<size_t>(Type::kEnd) - 1);
 
+constexpr uint8_t kPadding = 255;   // a type that means nothing
 constexpr uint8_t kHasFrom = 0x80;  // in a claim's kind byte: an accuser follows
 
 constexpr std::string_view kDigits = "0123456789abcdefghijklmnopqrstuvwxyz";
@@ -323,6 +324,16 @@ Bytes encode_message(const Message& message) {
   ByteWriter out;
   out.u8(static_cast<uint8_t>(message.index() + 1));
   out.bytes(body.view());
+  return out.take();
+}
+
+Bytes encode_padding(size_t size, Rng& rng) {
+  // The length takes one byte for up to 127 others, else two.
+  Bytes noise(size - (size <= 129 ? 2 : 3));
+  rng.fill(noise);
+  ByteWriter out;
+  out.u8(kPadding);
+  out.bytes(noise);
   return out.take();
 }
 

@@ -13,6 +13,7 @@
 
 #include <span>
 
+#include "base/ports/ports.h"
 #include "base/types/result.h"
 #include "gossip/wire/message.h"
 
@@ -31,6 +32,10 @@ Bytes encode_head(const Head& head);
 bool read_head(ByteReader& in, Head& head);
 // Type, length and body.
 Bytes encode_message(const Message& message);
+
+// `size` bytes (at least 3) that every receiver skips and nobody can compress: makes a packet as
+// large as a path is to carry.
+Bytes encode_padding(size_t size, Rng& rng);
 
 // kDataLoss says what is wrong.
 Result<Packet> decode_packet(ByteView plain);
