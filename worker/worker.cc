@@ -68,8 +68,10 @@ void Worker::start(PersistedState state, std::optional<ClusterInfo> cluster,
         name_entry(local.record.endpoint.network_id, network_name(local.record.endpoint.network_id),
                    id.str(), record_of(local.record, config_.data_path)));
   }
-  save(guarded([](const Status& saved) {
+  save(guarded([this](const Status& saved) {
     if (!saved) log::error(kLog, "{}", saved.error().message);
+    epoch_written_ = true;
+    start_gossip();
   }));
   if (cluster) on_cluster(std::move(*cluster));
   adopted_ = locals_.empty();
@@ -266,7 +268,7 @@ void Worker::cache_now() {
 }
 
 void Worker::start_gossip() {
-  if (gossip_ || stopping_ || !cluster_) return;
+  if (gossip_ || stopping_ || !cluster_ || !epoch_written_) return;
   auto started = ports_.start_gossip(gossip_keys(cluster_->gossip_keys), epoch_, *this);
   if (!started) {
     if (gossip_error_ != started.error().message) {
@@ -279,6 +281,7 @@ void Worker::start_gossip() {
   gossip_error_.clear();
   gossip_ = std::move(*started);
   gossip_->set_seeds(cluster_->gossip_seeds);
+  for (const NodeId& node : cluster_->removed_nodes) gossip_->forget(node);
   for (const auto& [id, local] : locals_) {
     if (local.plumbed) announce(local);
   }
@@ -292,11 +295,9 @@ void Worker::on_cluster(ClusterInfo cluster) {
     const Status set = gossip_->set_keys(gossip_keys(cluster_->gossip_keys));
     if (!set) log::error(kLog, "the managers' gossip keys are refused: {}", set.error().message);
     gossip_->set_seeds(cluster_->gossip_seeds);
+    for (const NodeId& node : cluster_->removed_nodes) gossip_->forget(node);
   } else {
     start_gossip();
-  }
-  if (gossip_) {
-    for (const NodeId& node : cluster_->removed_nodes) gossip_->forget(node);
   }
   for (const NodeId& node : cluster_->removed_nodes) {
     if (peers_.drop_node(node)) kernel_dirty();
@@ -383,6 +384,7 @@ WorkerSnapshot Worker::snapshot() const {
     out.counters["gossip_packets_received_total"] = counters.packets_received;
     out.counters["gossip_suspicions_total"] = counters.suspicions;
     out.counters["gossip_failures_total"] = counters.failures;
+    out.counters["gossip_stalls_total"] = counters.stalls;
     out.counters["gossip_entries_refused_total"] = counters.entries_refused;
     for (size_t i = 1; i < counters.dropped.size(); ++i) {
       const std::string reason(gossip::to_string(static_cast<gossip::DropReason>(i)));

@@ -196,6 +196,7 @@ class Worker final : private gossip::Observer {
   // then.
   std::map<EndpointId, Attachment> departed_;
   uint64_t epoch_ = 0;
+  bool epoch_written_ = false;             // or refused: the disk has answered
   std::set<NetworkId> uncached_networks_;  // told since the cache was written
 
   Serial serial_;

@@ -212,6 +212,10 @@ class FakeDisk final : public Disk {
     }
     saved = std::move(state);
     history.push_back(saved);
+    if (hold) {
+      held.push_back([done] { done(ok_status()); });
+      return;
+    }
     loop_.post([done] { done(ok_status()); });
   }
   void save_cluster(ClusterInfo info, Catalogue::Content content) override {
@@ -227,6 +231,8 @@ class FakeDisk final : public Disk {
   std::optional<ClusterInfo> cluster;
   Assignments assignments;
   std::optional<Error> error;
+  bool hold = false;  // a slow disk: answers wait in `held`
+  std::vector<std::function<void()>> held;
 
  private:
   FakeLoop& loop_;

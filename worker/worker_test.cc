@@ -125,6 +125,28 @@ TEST(Worker, AttachesAndDetaches) {
   host.expect_clean();
 }
 
+// Two starts under one epoch would contradict each other: nobody hears of it before it is written.
+TEST(Worker, GossipStartsWhenItsEpochIsWritten) {
+  Host host;
+  host.worker.reset();
+  ASSERT_EQ(host.gossip.observer, nullptr);
+  host.disk.hold = true;
+  host.boot(host.disk.saved, true);
+  EXPECT_EQ(host.gossip.observer, nullptr);
+  EXPECT_GT(host.disk.saved.epoch, 0U);
+  ASSERT_FALSE(host.disk.held.empty());
+  host.disk.hold = false;
+  for (const auto& answer : host.disk.held) host.loop.post(answer);
+  host.loop.run();
+  ASSERT_NE(host.gossip.observer, nullptr);
+  EXPECT_EQ(host.gossip.epoch, host.disk.saved.epoch);
+
+  // A disk that refuses does not cut the host off.
+  host.disk.error = resource_exhausted("disk full");
+  host.boot(host.disk.saved, true);
+  EXPECT_NE(host.gossip.observer, nullptr);
+}
+
 TEST(Worker, WritesTheIntentDownBeforeItAsksForALease) {
   Host host;
   const size_t before = host.disk.history.size();

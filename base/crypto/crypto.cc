@@ -40,15 +40,6 @@ Bytes seal(const Key& key, const Nonce& nonce, ByteView associated_data, ByteVie
   return sealed;
 }
 
-Result<Bytes> open(const Key& key, const Nonce& nonce, ByteView associated_data, ByteView sealed) {
-  if (sealed.size() < kTagSize) return data_loss("sealed data is shorter than its tag");
-  Bytes plaintext(sealed.size() - kTagSize);
-  if (!open_into(plaintext, key, nonce, associated_data, sealed)) {
-    return data_loss("sealed data does not open: forged, damaged, or sealed with another key");
-  }
-  return plaintext;
-}
-
 Sha256 sha256(ByteView bytes) {
   ensure_initialised();
   Sha256 digest{};

@@ -33,13 +33,12 @@ struct SecretKey : Key {
 // XChaCha20-Poly1305 (IETF). A nonce must not repeat under one key; 24 random bytes will not.
 // Returns the ciphertext followed by the 16-byte tag.
 Bytes seal(const Key& key, const Nonce& nonce, ByteView associated_data, ByteView plaintext);
-// kDataLoss when the tag does not match (forged, damaged, or another key).
-Result<Bytes> open(const Key& key, const Nonce& nonce, ByteView associated_data, ByteView sealed);
 
-// The same without a copy. `out` has room for exactly the ciphertext and its tag, or the plaintext.
+// The same without a copy. `out` has room for exactly the ciphertext and its tag, or the plaintext;
+// open_into() may open in place, with `out` the beginning of `sealed`.
 void seal_into(std::span<uint8_t> out, const Key& key, const Nonce& nonce, ByteView associated_data,
                ByteView plaintext);
-// False when the tag does not match.
+// False when the tag does not match (forged, damaged, or another key).
 bool open_into(std::span<uint8_t> out, const Key& key, const Nonce& nonce, ByteView associated_data,
                ByteView sealed);
 

@@ -4,7 +4,9 @@
 #include <boost/asio/ip/v6_only.hpp>
 
 #include "base/runtime/log.h"
+#include "gossip/driver/datagrams.h"
 #include "gossip/driver/endpoint.h"
+#include "gossip/driver/rate_limit.h"
 #include "gossip/driver/streams.h"
 #include "gossip/node/core.h"
 
@@ -15,12 +17,13 @@ using boost::asio::ip::tcp;
 using boost::asio::ip::udp;
 using ErrorCode = boost::system::error_code;
 
-// Datagrams taken per turn of the strand, so that a flood leaves turns to others.
-constexpr int kReceiveBatch = 64;
-// Room for a burst of a whole cluster's answers; the kernel may grant less.
-constexpr int kSocketBuffer = 4 << 20;
+// Batches of datagrams taken per turn of the strand, so that a flood leaves turns to others.
+constexpr int kReceiveBatches = 2;
 // A free port for TCP may be taken for UDP: others are tried.
 constexpr int kPortTries = 16;
+// While the socket holds more, time is not judged, as the answer that is waited for may be among
+// it; but no flood holds the clock for longer than this.
+constexpr Duration kMaxPutOff = std::chrono::milliseconds(100);
 // A deadline in the past wakes no sooner than this: no core can spin the strand.
 constexpr Duration kMinWait = std::chrono::milliseconds(1);
 
@@ -58,8 +61,6 @@ Result<Sockets> bind_sockets(boost::asio::io_context& context, const HostPort& a
   }
   sockets.datagrams.bind(datagram, error);
   if (error) return bind_error(error, at);
-  sockets.datagrams.set_option(udp::socket::receive_buffer_size(kSocketBuffer), error);
-  sockets.datagrams.set_option(udp::socket::send_buffer_size(kSocketBuffer), error);
   sockets.datagrams.non_blocking(true, error);
   if (error) return bind_error(error, at);
   return sockets;
@@ -80,11 +81,12 @@ class Driver : public std::enable_shared_from_this<Driver> {
               rng, clock.now()),
         bound_(config.bind),
         advertised_(config.advertise),
-        datagrams_(std::move(sockets.datagrams)),
+        datagrams_(std::move(sockets.datagrams), bound_.ip.family()),
+        rate_limit_(rng.next()),
         streams_(
             strand, clock, std::move(sockets.acceptor),
             {[this](ByteView header) { return sealer_.check_header(PacketKind::kStream, header); },
-             [this](ByteView question) { return answer(question); },
+             [this](std::span<uint8_t> question) { return answer(question); },
              [this](DropReason reason) { core_.count_drop(reason); }}),
         timer_(strand.make_timer()) {}
 
@@ -107,8 +109,9 @@ class Driver : public std::enable_shared_from_this<Driver> {
 
  private:
   void wait_datagrams();
-  void receive_datagrams();
-  Bytes answer(ByteView question);
+  bool receive_datagrams();
+  void receive(const Datagrams::Received& received, Instant now);
+  Bytes answer(std::span<uint8_t> question);
   void ask(Effects::Exchange exchange);
   void send(const Effects::Datagram& datagram);
   void run();
@@ -122,21 +125,22 @@ class Driver : public std::enable_shared_from_this<Driver> {
   Core core_;
   HostPort bound_;
   HostPort advertised_;
-  udp::socket datagrams_;
+  Datagrams datagrams_;
+  RateLimit rate_limit_;
   Streams streams_;
   std::unique_ptr<Timer> timer_;
   std::function<void()> left_;
   bool waking_ = false;
+  std::optional<Instant> put_off_;  // since when the tick waits for the socket to be empty
   bool stopped_ = false;
-  Counters sockets_;  // what the sockets counted
-  Bytes buffer_ = Bytes(kMaxDatagram);
+  uint64_t packets_received_ = 0;
+  uint64_t bytes_received_ = 0;
 };
 
 void Driver::stop() {
   if (stopped_) return;
   stopped_ = true;
-  ErrorCode ignored;
-  datagrams_.close(ignored);
+  datagrams_.close();
   streams_.close();
   timer_->cancel();
 }
@@ -150,12 +154,20 @@ void Driver::wake_soon() {
 }
 
 void Driver::run() {
-  waking_ = false;
   if (stopped_) return;
+  waking_ = true;  // this is the run for what is received now
+  const bool drained = receive_datagrams();
+  waking_ = false;
   const Instant now = clock_.now();
+  if (!drained && now - put_off_.value_or(now) < kMaxPutOff) {
+    put_off_ = put_off_.value_or(now);
+    return wake_soon();
+  }
+  put_off_.reset();
   core_.tick(now);
   Effects effects = core_.take_effects(now);
   for (const Effects::Datagram& datagram : effects.datagrams) send(datagram);
+  datagrams_.flush();
   for (Effects::Exchange& exchange : effects.exchanges) ask(std::move(exchange));
   tell(effects);
   if (stopped_) return;
@@ -189,48 +201,50 @@ void Driver::leave(std::function<void()> done) {
 }
 
 void Driver::wait_datagrams() {
-  datagrams_.async_wait(udp::socket::wait_read, [weak = weak_from_this()](const ErrorCode& error) {
-    const auto self = weak.lock();
-    if (!self || self->stopped_ || error) return;
-    self->receive_datagrams();
-    self->wait_datagrams();
-  });
+  datagrams_.socket().async_wait(udp::socket::wait_read,
+                                 [weak = weak_from_this()](const ErrorCode& error) {
+                                   const auto self = weak.lock();
+                                   if (!self || self->stopped_ || error) return;
+                                   self->receive_datagrams();
+                                   self->wait_datagrams();
+                                 });
 }
 
-void Driver::receive_datagrams() {
-  for (int i = 0; i < kReceiveBatch; ++i) {
-    udp::endpoint from;
-    ErrorCode error;
-    const size_t size = datagrams_.receive_from(boost::asio::buffer(buffer_), from, 0, error);
-    if (error == boost::asio::error::would_block) break;
-    if (error) continue;  // an ICMP error of an earlier send
-    ++sockets_.packets_received;
-    sockets_.bytes_received += size;
-    const Sealer::Opened opened =
-        sealer_.open(PacketKind::kDatagram, ByteView(buffer_).first(size));
-    if (opened.drop != DropReason::kNone) {
-      core_.count_drop(opened.drop);
-      continue;
-    }
-    core_.receive_packet(from_endpoint(from), opened.plain, clock_.now());
-    wake_soon();
+// True when the socket is empty.
+bool Driver::receive_datagrams() {
+  for (int i = 0; i < kReceiveBatches; ++i) {
+    const std::span<const Datagrams::Received> batch = datagrams_.receive();
+    const Instant now = clock_.now();
+    for (const Datagrams::Received& received : batch) receive(received, now);
+    if (batch.size() < Datagrams::kBatch) return true;
   }
+  return false;
 }
 
+void Driver::receive(const Datagrams::Received& received, Instant now) {
+  ++packets_received_;
+  bytes_received_ += received.packet.size();
+  if (!received.whole) return core_.count_drop(DropReason::kTooLong);
+  // What cannot open anyway costs its address nothing; what may, costs work.
+  DropReason drop = sealer_.check_header(PacketKind::kDatagram, received.packet);
+  if (drop == DropReason::kNone && !rate_limit_.admit(received.from.ip, now)) {
+    drop = DropReason::kRateLimited;
+  }
+  if (drop != DropReason::kNone) return core_.count_drop(drop);
+  const Sealer::Opened opened = sealer_.open(PacketKind::kDatagram, received.packet);
+  if (opened.drop != DropReason::kNone) return core_.count_drop(opened.drop);
+  core_.receive_packet(received.from, opened.plain, now);
+  wake_soon();
+}
+
+// Sealed where it is sent from.
 void Driver::send(const Effects::Datagram& datagram) {
-  const auto to = to_endpoint<udp::endpoint>(datagram.to, bound_.ip.family());
-  const Bytes sealed = sealer_.seal(PacketKind::kDatagram, datagram.plain, rng_);
-  ErrorCode error = boost::asio::error::address_family_not_supported;
-  if (to) datagrams_.send_to(boost::asio::buffer(sealed), *to, 0, error);
-  if (error) {
-    ++sockets_.sends_failed;
-    return;
-  }
-  ++sockets_.packets_sent;
-  sockets_.bytes_sent += sealed.size();
+  const size_t size = datagram.plain.size() + kSealOverhead;
+  sealer_.seal_into(datagrams_.next().first(size), PacketKind::kDatagram, datagram.plain, rng_);
+  datagrams_.add(datagram.to, size);
 }
 
-Bytes Driver::answer(ByteView question) {
+Bytes Driver::answer(std::span<uint8_t> question) {
   const Sealer::Opened opened = sealer_.open(PacketKind::kStream, question);
   if (opened.drop != DropReason::kNone) {
     core_.count_drop(opened.drop);
@@ -245,11 +259,11 @@ void Driver::ask(Effects::Exchange exchange) {
   const auto finish = [weak = weak_from_this(), id = exchange.id](std::optional<Bytes> sealed) {
     const auto self = weak.lock();
     if (!self || self->stopped_) return;
-    std::optional<Bytes> plain;
+    std::optional<ByteView> plain;
     if (sealed) {
-      Sealer::Opened opened = self->sealer_.open(PacketKind::kStream, *sealed);
+      const Sealer::Opened opened = self->sealer_.open(PacketKind::kStream, *sealed);
       if (opened.drop == DropReason::kNone) {
-        plain = std::move(opened.plain);
+        plain = opened.plain;
       } else {
         self->core_.count_drop(opened.drop);
       }
@@ -262,11 +276,11 @@ void Driver::ask(Effects::Exchange exchange) {
 
 Counters Driver::counters() const {
   Counters all = core_.counters();
-  all.packets_sent = sockets_.packets_sent;
-  all.packets_received = sockets_.packets_received;
-  all.bytes_sent = sockets_.bytes_sent;
-  all.bytes_received = sockets_.bytes_received;
-  all.sends_failed = sockets_.sends_failed;
+  all.packets_sent = datagrams_.sent().packets;
+  all.packets_received = packets_received_;
+  all.bytes_sent = datagrams_.sent().bytes;
+  all.bytes_received = bytes_received_;
+  all.sends_failed = datagrams_.sent().failed;
   return all;
 }
 
@@ -322,6 +336,10 @@ Status validate(const Config& config, const KeyRing& keys) {
   if (config.epoch == 0 || config.epoch >= uint64_t{1} << 43) {
     return invalid_argument("the gossip epoch is wall clock milliseconds, not " +
                             std::to_string(config.epoch));
+  }
+  if (config.packet_budget > kMaxDatagram) {
+    return invalid_argument("gossip packets have at most " + std::to_string(kMaxDatagram) +
+                            " bytes, not " + std::to_string(config.packet_budget));
   }
   if (config.advertise.ip.is_unspecified() && config.bind.ip.is_unspecified()) {
     return invalid_argument(

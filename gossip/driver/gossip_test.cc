@@ -12,6 +12,7 @@
 
 #include "base/runtime/system_ports.h"
 #include "gossip/driver/endpoint.h"
+#include "gossip/driver/rate_limit.h"
 #include "gossip/driver/streams.h"
 
 namespace shoal::gossip {
@@ -221,6 +222,24 @@ TEST(Gossip, CrashHidesAndReturnRestores) {
   }
 }
 
+// The strand hangs, the kernel does not: what came meanwhile is heard before anybody is accused.
+TEST(Gossip, WhoStalledAccusesNobody) {
+  Nodes nodes = cluster(3, ring({1}));
+  Node& stalled = *nodes[0];
+  stalled.on([&] {
+    std::this_thread::sleep_for(seconds(3));
+    return 0;
+  });
+  EXPECT_TRUE(
+      stalled.eventually([&] { return stalled.gossip_->counters().stalls > 0; }, seconds(2)));
+  EXPECT_TRUE(nodes[1]->eventually([&] { return nodes[1]->alive() == 2; }));
+  EXPECT_TRUE(nodes[2]->eventually([&] { return nodes[2]->alive() == 2; }));
+  const Counters counters = stalled.on([&] { return stalled.gossip_->counters(); });
+  EXPECT_EQ(counters.suspicions, 0U);
+  EXPECT_EQ(counters.failures, 0U);
+  EXPECT_EQ(stalled.on([&] { return stalled.alive(); }), 2U);
+}
+
 TEST(Gossip, LateJoinerGetsALargeTable) {
   Nodes nodes = cluster(2, ring({1}));
   const std::string value(kMaxValueSize, 'x');
@@ -336,6 +355,33 @@ TEST(Gossip, FloodsCostNothing) {
   // The silent ones are closed in time.
   EXPECT_TRUE(nodes[0]->eventually(
       [&] { return nodes[0]->gossip_->counters().drops(DropReason::kTimeout) > 0; }));
+}
+
+// Packets that look right until they are opened cost work; one address gets only so much of it, and
+// others are heard all the while.
+TEST(Gossip, OneAddressCannotTakeAllTheWork) {
+  Nodes nodes = cluster(2, ring({1}));
+  Node& target = *nodes[0];
+  SeededRng rng(7);
+  Bytes forged =
+      Sealer(ClusterId(padded("cluster")), ring({1})).seal(PacketKind::kDatagram, Bytes(200), rng);
+  forged.back() ^= 1;
+  asio::io_context context;
+  asio::ip::udp::socket flood(context, {asio::ip::make_address("127.0.0.66"), 0});
+  const asio::ip::udp::endpoint to(to_address(target.bound().ip), target.bound().port);
+  const auto limited = [&] {
+    return target.on([&] { return target.gossip_->counters().drops(DropReason::kRateLimited); });
+  };
+  const auto end = std::chrono::steady_clock::now() + seconds(20);
+  while (limited() == 0 && std::chrono::steady_clock::now() < end) {
+    for (int i = 0; i < 500; ++i) flood.send_to(asio::buffer(forged), to);
+  }
+  EXPECT_GT(limited(), 0U);
+  EXPECT_GE(target.on([&] { return target.gossip_->counters().drops(DropReason::kForged); }),
+            RateLimit::kBurst);
+  nodes[1]->put("during", "x");
+  EXPECT_TRUE(target.eventually([&] { return target.seen_.entries.size() == 1; }, seconds(1)));
+  EXPECT_EQ(target.on([&] { return target.gossip_->counters().failures; }), 0U);
 }
 
 TEST(Gossip, LeavesWithoutSuspicion) {

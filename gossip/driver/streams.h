@@ -23,8 +23,9 @@ class Streams {
   // What the owner provides. Called on the strand; not after close().
   struct Hooks {
     std::function<DropReason(ByteView header)> check_header;
-    // The sealed answer to a sealed question; empty closes the connection without one.
-    std::function<Bytes(ByteView question)> answer;
+    // The sealed answer to a sealed question, which is opened where it lies; empty closes the
+    // connection without one.
+    std::function<Bytes(std::span<uint8_t> question)> answer;
     std::function<void(DropReason)> drop;
   };
   using Finish = std::function<void(std::optional<Bytes> sealed_answer)>;

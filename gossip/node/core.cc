@@ -13,6 +13,7 @@ constexpr Duration kRecentJoin = std::chrono::seconds(5);
 constexpr Duration kRelayDelay = std::chrono::milliseconds(5);
 // Packets per peer, network and repeat round: paces the repeats of a mass change.
 constexpr size_t kRepeatPackets = 8;
+constexpr Duration kOverflowDigests = std::chrono::seconds(1);
 constexpr size_t kMinBudget = 1300 + kSealOverhead;  // the largest entry and its head
 
 }  // namespace
@@ -27,7 +28,7 @@ Core::Core(const CoreConfig& config, Rng& rng, Instant now)
       next_digests_(now + Duration(static_cast<int64_t>(rng.below(static_cast<uint64_t>(
                               config.table.anti_entropy_interval.count()))))) {
   config_.packet_budget = std::max(config_.packet_budget, kMinBudget);
-  unsynced_[Tables::directory()] = now;
+  unsynced_.set(Tables::directory(), now);
 }
 
 void Core::receive_packet(const HostPort& from, ByteView plain, Instant now) {
@@ -106,8 +107,8 @@ void Core::join_network(const NetworkId& network, Instant now) {
   if (tables_.joined(network)) return;
   now_ = now;
   tables_.join(network);
-  unsynced_[network] = now;
-  recent_joins_[network] = now + kRecentJoin;
+  unsynced_.set(network, now);
+  recent_joins_.set(network, now + kRecentJoin);
 }
 
 void Core::leave_network(const NetworkId& network) {
@@ -139,12 +140,16 @@ void Core::leave(Instant now) { swim_.leave(now); }
 
 void Core::tick(Instant now) {
   now_ = now;
+  if (now > wake_due_) swim_.resume(now - wake_due_, now);
+  wake_due_ = now;
   swim_.tick(now);
   settle(now);
+  recent_joins_.take_due(now);
   push_own_events();
   relay(now);
   if (now >= next_repeat_) repeat_round(now);
   if (now >= next_digests_) digest_round(now);
+  tables_.expire_parked(now);
   sync_unsynced(now);
   repair_gaps(now);
   start_exchanges(now);
@@ -160,12 +165,7 @@ size_t Core::network_size(const NetworkId& network) const {
 
 std::vector<NodeId> Core::targets(const NetworkId& network, size_t count) {
   if (network == Tables::directory()) return swim_.random_live(count);
-  std::vector<NodeId> peers = tables_.peers(network);
-  for (size_t i = 0; i < std::min(count, peers.size()); ++i) {
-    std::swap(peers[i], peers[i + rng_.below(peers.size() - i)]);
-  }
-  if (peers.size() > count) peers.resize(count);
-  return peers;
+  return tables_.sample_peers(network, count, rng_);
 }
 
 void Core::enqueue(const NetworkId& network, Bytes encoded, bool own) {
@@ -179,7 +179,15 @@ void Core::enqueue(const NetworkId& network, Bytes encoded, bool own) {
   if (it->second.empty()) {
     next_repeat_ = std::max(next_repeat_, now_ + config_.table.gossip_interval);
   }
-  if (!it->second.push(std::move(encoded), own, repeats)) ++counters_.events_overflowed;
+  const size_t before = it->second.bytes();
+  const bool room = queued_ + encoded.size() <= config_.table.max_queues;
+  if (!room || !it->second.push(std::move(encoded), own, repeats)) {
+    ++counters_.events_overflowed;
+    // Who may have missed it is told that something differs sooner than it would be.
+    next_digests_ = std::min(next_digests_, now_ + kOverflowDigests);
+  }
+  queued_ += it->second.bytes() - before;
+  if (it->second.empty()) queues_.erase(it);
 }
 
 void Core::push_own_events() {
@@ -193,11 +201,8 @@ void Core::push_own_events() {
     const std::vector<NodeId> to =
         targets(network, small ? config_.table.direct_peers : relay_fanout(network));
     std::vector<Bytes> packet;
-    const auto recent = recent_joins_.find(network);
-    if (recent != recent_joins_.end()) {
-      if (recent->second < now_) {
-        recent_joins_.erase(recent);
-      } else if (const auto joining = tables_.join_event(network)) {
+    if (recent_joins_.contains(network)) {
+      if (const auto joining = tables_.join_event(network)) {
         packet.push_back(encode_message(*joining));
       }
     }
@@ -224,7 +229,9 @@ size_t Core::relay_fanout(const NetworkId& network) const {
 void Core::repeat_round(Instant now) {
   next_repeat_ = now + config_.table.gossip_interval;
   for (auto it = queues_.begin(); it != queues_.end();) {
+    queued_ -= it->second.bytes();
     const std::vector<Bytes> events = it->second.take_round(kRepeatPackets * plain_budget());
+    queued_ += it->second.bytes();
     send_events(targets(it->first, config_.table.fanout), events);
     it = it->second.empty() ? queues_.erase(it) : std::next(it);
   }
@@ -248,7 +255,7 @@ void Core::send(const HostPort& to, const std::vector<Message>& messages) {
 }
 
 void Core::emit(const HostPort& to, Packer& packer, bool even_empty) {
-  swim_.piggyback(packer);
+  swim_.piggyback(packer, to);
   for (Bytes& plain : packer.take(even_empty)) {
     effects_.datagrams.push_back({to, std::move(plain)});
   }
@@ -260,6 +267,7 @@ Effects Core::take_effects(Instant now) {
   push_own_events();
   for (const Swim::Outgoing& out : swim_.take_outgoing()) send(out.to, out.messages);
   for (Tables::Event& event : tables_.take_events()) effects_.entries.push_back(std::move(event));
+  wake_due_ = std::max(next_deadline(), now);
   return std::exchange(effects_, {});
 }
 
@@ -267,14 +275,12 @@ Instant Core::next_deadline() const {
   Instant next = std::min(swim_.next_deadline(), next_digests_);
   if (!relays_.empty()) next = std::min(next, relay_due_);
   if (!queues_.empty()) next = std::min(next, next_repeat_);
-  if (swim_.live_count() > 0) {
-    for (const auto& [network, due] : unsynced_) next = std::min(next, due);
-  }
+  if (swim_.live_count() > 0) next = std::min(next, unsynced_.next());
   // Waiting for a slot among the exchanges in flight ends with finish_exchange().
   if (in_flight_.size() < kMaxInFlight) {
     for (const auto& [peer, pending] : pending_) next = std::min(next, pending.due);
   }
-  return std::min(next, tables_.next_gap());
+  return std::min({next, tables_.next_gap(), tables_.next_expiry()});
 }
 
 Counters Core::counters() const {
@@ -282,6 +288,7 @@ Counters Core::counters() const {
   all.suspicions = swim_.counts().suspicions;
   all.failures = swim_.counts().failures;
   all.refutations = swim_.counts().refutations;
+  all.stalls = swim_.counts().stalls;
   all.entries_refused = tables_.counts().refused;
   return all;
 }

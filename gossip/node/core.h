@@ -6,7 +6,9 @@
 //   take_effects()                                                    out: packets, exchanges,
 //                                                                     events for the observer
 //
-// After any input: tick(now), then take_effects(), then wake at next_deadline().
+// After any input: tick(now), then take_effects(), then wake at next_deadline(). A tick that comes
+// much later than that is taken for a stall of the process (swim.h); all that waits to be received
+// should be handed over before it.
 //
 // Datagrams carry what is small and urgent. An exchange is a question and its answer over a
 // stream, for what may be large: an answer is computed by answer_exchange() at once, and the asker
@@ -60,7 +62,7 @@ class Core {
   void receive_packet(const HostPort& from, ByteView plain, Instant now);
   // The answer to a question, empty when it deserves none.
   Bytes answer_exchange(ByteView plain, Instant now);
-  void finish_exchange(uint64_t id, const std::optional<Bytes>& answer, Instant now);
+  void finish_exchange(uint64_t id, const std::optional<ByteView>& answer, Instant now);
 
   void set_seeds(std::vector<HostPort> seeds, Instant now);
   void join_network(const NetworkId& network, Instant now);
@@ -131,17 +133,19 @@ class Core {
   Tables tables_;
 
   std::map<NetworkId, EventQueue> queues_;
+  size_t queued_ = 0;                               // bytes in all of them
   std::map<NetworkId, std::vector<Bytes>> relays_;  // news of large networks
   Instant relay_due_;
   Instant next_repeat_;
-  std::map<NetworkId, Instant> recent_joins_;  // until when own events carry the joining along
+  Deadlines<NetworkId> recent_joins_;  // until when own events carry the joining along
 
   Instant now_;
+  Instant wake_due_ = Instant::max();  // when the next tick should come at the latest
   Instant next_digests_;
   std::map<NodeId, Pending> pending_;
   std::map<uint64_t, InFlight> in_flight_;
   uint64_t next_exchange_ = 1;
-  std::map<NetworkId, Instant> unsynced_;  // joined, nothing asked yet successfully; next try
+  Deadlines<NetworkId> unsynced_;  // joined, nothing asked yet successfully; next try
   bool members_unsynced_ = true;
 
   bool left_told_ = false;

@@ -52,7 +52,9 @@ struct Node {
   HostPort address;
   Sealer sealer;
   Core core;
-  bool cut = false;  // hears nobody and is not heard
+  bool cut = false;      // hears nobody and is not heard
+  bool stalled = false;  // does not run; what is sent to it waits
+  std::vector<std::pair<HostPort, Bytes>> inbox;
   std::map<std::string, Bytes> entries;
   std::map<NodeId, MemberState> members;
 };
@@ -85,13 +87,16 @@ class CoreTest : public testing::Test {
     const Instant end = now_ + duration;
     while (true) {
       Instant next = end;
-      for (auto& [name, node] : nodes_) next = std::min(next, node->core.next_deadline());
+      for (auto& [name, node] : nodes_) {
+        if (!node->stalled) next = std::min(next, node->core.next_deadline());
+      }
       now_ = std::max(now_ + milliseconds(1), next);
       for (auto& [name, node] : nodes_) settle(*node);
       if (now_ >= end) return;
     }
   }
   void settle(Node& node) {
+    if (node.stalled) return;
     node.core.tick(now_);
     Effects effects = node.core.take_effects(now_);
     for (const MemberInfo& member : effects.members) node.members[member.id] = member.state;
@@ -115,16 +120,30 @@ class CoreTest : public testing::Test {
   void deliver(Node& from, const Effects::Datagram& datagram) {
     Node* to = listener(from, datagram.to);
     if (to == nullptr) return;
-    const Bytes sealed = from.sealer.seal(PacketKind::kDatagram, datagram.plain, rng_);
+    Bytes sealed = from.sealer.seal(PacketKind::kDatagram, datagram.plain, rng_);
     const Sealer::Opened opened = to->sealer.open(PacketKind::kDatagram, sealed);
     if (opened.drop != DropReason::kNone) return to->core.count_drop(opened.drop);
+    if (to->stalled) {
+      to->inbox.emplace_back(from.address, Bytes(opened.plain.begin(), opened.plain.end()));
+      return;
+    }
     to->core.receive_packet(from.address, opened.plain, now_);
     settle(*to);
   }
+  // Runs on: the timer that went off long ago first, then what waited.
+  void wake(Node& node) {
+    node.stalled = false;
+    settle(node);
+    for (const auto& [from, plain] : std::exchange(node.inbox, {})) {
+      node.core.receive_packet(from, plain, now_);
+    }
+    settle(node);
+  }
   void ask(Node& from, const Effects::Exchange& exchange) {
     std::optional<Bytes> answer;
-    if (Node* to = listener(from, exchange.to)) {
-      const Bytes question = from.sealer.seal(PacketKind::kStream, exchange.plain, rng_);
+    Node* to = listener(from, exchange.to);
+    if (to != nullptr && !to->stalled) {
+      Bytes question = from.sealer.seal(PacketKind::kStream, exchange.plain, rng_);
       const Sealer::Opened opened = to->sealer.open(PacketKind::kStream, question);
       if (opened.drop == DropReason::kNone) answer = to->core.answer_exchange(opened.plain, now_);
       settle(*to);
@@ -205,6 +224,105 @@ TEST_F(CoreTest, AnAccusedNodeRefutesAtOnce) {
   run(seconds(3));
   EXPECT_EQ(at("c").members[a.id], MemberState::kAlive);
   EXPECT_EQ(at("c").core.counters().failures, 0U);
+}
+
+// Who did not run knows nothing of the time it slept through: the refutation of the suspect and the
+// answer of the probed wait in the socket.
+TEST_F(CoreTest, WhoStalledAccusesNobody) {
+  form();
+  Node& a = at("a");
+  Node& b = at("b");
+  Node& c = at("c");
+  for (int i = 0; i < 20; ++i) {
+    // It holds c for suspect, and waits for an answer in one phase of its probe or another.
+    b.stalled = c.stalled = true;
+    const Head suspect = head("c");
+    say(a, head("b"),
+        {Claim{ClaimKind::kSuspect, c.id, suspect.incarnation, suspect.address, b.id}});
+    run(milliseconds(20 * i));
+    a.stalled = true;
+    wake(b);
+    wake(c);
+    const uint64_t suspicions = a.core.counters().suspicions;
+    run(seconds(1 + 3 * (i % 5)));
+    wake(a);
+    EXPECT_EQ(a.core.counters().suspicions, suspicions) << i;
+    run(seconds(3));
+    EXPECT_EQ(a.core.counters().failures, 0U) << i;
+    EXPECT_EQ(a.core.swim().live_count(), 2U) << i;
+  }
+}
+
+// News are told a limited number of times, so telling must mean that somebody can hear it: not a
+// stranger with a captured ping, nor the dead.
+TEST_F(CoreTest, NewsAreNotSpentOnWhoCannotHearThem) {
+  form();
+  Node& a = at("a");
+  const NodeId x = named<NodeId>("x");
+  const HostPort stranger = HostPort::parse("198.51.100.9:1").value();
+  Packer news(head("b"), 1400);
+  const HostPort x_address = HostPort::parse("192.0.2.200:7946").value();
+  news.add(encode_message(Claim{ClaimKind::kAlive, x, 5, x_address, {}}));
+  a.core.receive_packet(head("b").address, news.take().front(), now_);
+  size_t told_stranger = 0;
+  for (int i = 0; i < 50; ++i) {
+    Packer ping(head("b"), 1400);
+    ping.add(encode_message(Ping{static_cast<uint32_t>(i), a.id}));
+    a.core.receive_packet(stranger, ping.take().front(), now_);
+    for (const auto& datagram : a.core.take_effects(now_).datagrams) {
+      const Packet packet = decode_packet(datagram.plain).value();
+      for (const Message& message : packet.messages) {
+        if (datagram.to == stranger && std::holds_alternative<Claim>(message)) ++told_stranger;
+      }
+    }
+  }
+  EXPECT_EQ(told_stranger, 0U);
+  run(milliseconds(900));
+  EXPECT_TRUE(at("c").core.swim().is_known(x));
+}
+
+// What one event costs does not grow with the members of its network.
+TEST_F(CoreTest, AnEventInALargeNetworkCostsLittle) {
+  Node& a = start("a", 1);
+  constexpr uint32_t kPeers = 5000;
+  for (uint32_t i = 0; i < kPeers; ++i) {
+    const NodeId id = named<NodeId>("p" + std::to_string(i) + "x");
+    Packer packer({id, 5, {Ip::v4(0x0a000000U + i), 7946}}, 1400);
+    ByteWriter epoch;
+    epoch.u64(1);
+    const EntryEvent joining{Tables::directory(), id, 1, 1, false, kNet.str(), epoch.take()};
+    packer.add(encode_message(joining));
+    a.core.receive_packet({Ip::v4(0x0a000000U + i), 7946}, packer.take().front(), now_);
+  }
+  ASSERT_EQ(a.core.tables().peers(kNet).size(), kPeers);
+  settle(a);
+  const NodeId owner = named<NodeId>("p0x");
+  const auto begin = std::chrono::steady_clock::now();
+  for (uint64_t i = 1; i <= 10'000; ++i) {
+    Packer packer({owner, 5, {Ip::v4(0x0a000000U), 7946}}, 1400);
+    packer.add(encode_message(EntryEvent{kNet, owner, 1, i, false, "k", {1}}));
+    a.core.receive_packet({Ip::v4(0x0a000000U), 7946}, packer.take().front(), now_);
+  }
+  // A copy of all ids for each would take ten.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(3));
+  EXPECT_EQ(a.core.tables().counts().refused, 0U);
+}
+
+TEST_F(CoreTest, WhatIsParkedForAnOwnerThatNeverComesIsDropped) {
+  form();
+  Node& a = at("a");
+  const size_t before = a.core.tables().entries();
+  const uint64_t digest = a.core.tables().digest(kNet);
+  for (int i = 0; i < 10; ++i) {
+    const NodeId ghost = named<NodeId>("ghost" + std::to_string(i) + "x");
+    say(a, head("b"), {EntryEvent{kNet, ghost, 7, 1, false, "web", {1}}});
+  }
+  EXPECT_EQ(a.core.tables().entries(), before + 10);
+  EXPECT_EQ(a.core.tables().digest(kNet), digest) << "nobody is asked for the same again";
+  run(seconds(120));
+  for (const char* name : {"a", "b", "c"}) {
+    EXPECT_EQ(at(name).core.tables().entries(), before) << name;
+  }
 }
 
 // Numbers have an end: whoever claims the last one must not make us say what nobody can read.

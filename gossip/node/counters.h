@@ -19,6 +19,7 @@ struct Counters {
   uint64_t suspicions = 0;         // members this node suspected
   uint64_t failures = 0;           // members this node declared failed
   uint64_t refutations = 0;        // accusations of this node that it refuted
+  uint64_t stalls = 0;             // times this process woke too late to judge others
   uint64_t entries_refused = 0;    // received entries beyond a bound
   uint64_t events_overflowed = 0;  // events that lost their repeats to a full queue
   uint64_t exchanges_started = 0;

@@ -32,6 +32,11 @@ bool worth_relaying(const std::vector<Message>& messages) {
          }) <= static_cast<std::ptrdiff_t>(kMaxRelayedEvents);
 }
 
+bool is_cut(const std::vector<Message>& messages) {
+  return std::any_of(messages.begin(), messages.end(),
+                     [](const Message& message) { return std::holds_alternative<More>(message); });
+}
+
 }  // namespace
 
 // A present peer in a joined network is told what this node has there. In a large network a few
@@ -39,8 +44,7 @@ bool worth_relaying(const std::vector<Message>& messages) {
 void Core::greet_peers() {
   std::map<NodeId, std::set<NetworkId>> greetings;
   for (const Tables::Peer& peer : tables_.take_new_peers()) {
-    const auto unsynced = unsynced_.find(peer.network);
-    if (unsynced != unsynced_.end()) unsynced->second = now_;
+    if (unsynced_.contains(peer.network)) unsynced_.set(peer.network, now_);
     const size_t size = network_size(peer.network);
     const bool small = size <= config_.table.direct_peers;
     if (!small && rng_.below(size) >= config_.table.fanout) continue;
@@ -110,9 +114,8 @@ void Core::want_sync(const NodeId& peer, const std::set<NetworkId>& networks, bo
 }
 
 void Core::sync_unsynced(Instant now) {
-  for (auto& [network, due] : unsynced_) {
-    if (due > now) continue;
-    due = now + kUnsyncedRetry;
+  for (const NetworkId& network : unsynced_.take_due(now)) {
+    unsynced_.set(network, now + kUnsyncedRetry);
     for (const NodeId& peer : targets(network, 1)) want_sync(peer, {network}, false, now);
   }
 }
@@ -187,6 +190,7 @@ Bytes Core::answer_exchange(ByteView plain, Instant now) {
   size_t budget = kAnswerBudget;
   bool cut = false;
   const bool relay = worth_relaying(packet->messages);
+  const bool cut_push = is_cut(packet->messages);
   for (const Message& message : packet->messages) {
     if (const auto* theirs = std::get_if<MemberDigests>(&message)) {
       const MemberDigests& ours = swim_.digests();
@@ -210,7 +214,7 @@ Bytes Core::answer_exchange(ByteView plain, Instant now) {
       settle(now);
       receive_entry(*event, relay, now);
     } else if (const auto* summary = std::get_if<Summary>(&message)) {
-      if (!swim_.is_forgotten(summary->owner)) tables_.receive(*summary);
+      if (!swim_.is_forgotten(summary->owner)) tables_.receive(*summary, cut_push, now);
     }
   }
   settle(now);
@@ -218,7 +222,7 @@ Bytes Core::answer_exchange(ByteView plain, Instant now) {
   return answer.take(true).front();
 }
 
-void Core::finish_exchange(uint64_t id, const std::optional<Bytes>& answer, Instant now) {
+void Core::finish_exchange(uint64_t id, const std::optional<ByteView>& answer, Instant now) {
   now_ = now;
   const auto it = in_flight_.find(id);
   if (it == in_flight_.end()) return;
@@ -231,7 +235,7 @@ void Core::finish_exchange(uint64_t id, const std::optional<Bytes>& answer, Inst
     return;
   }
   settle(now);
-  bool more = false;
+  const bool more = is_cut(packet->messages);
   const bool relay = worth_relaying(packet->messages);
   for (const Message& message : packet->messages) {
     if (const auto* claim = std::get_if<Claim>(&message)) {
@@ -240,9 +244,7 @@ void Core::finish_exchange(uint64_t id, const std::optional<Bytes>& answer, Inst
       settle(now);
       receive_entry(*event, relay, now);
     } else if (const auto* summary = std::get_if<Summary>(&message)) {
-      if (!swim_.is_forgotten(summary->owner)) tables_.receive(*summary);
-    } else if (std::holds_alternative<More>(message)) {
-      more = true;
+      if (!swim_.is_forgotten(summary->owner)) tables_.receive(*summary, more, now);
     }
   }
   settle(now);
@@ -265,6 +267,7 @@ void Core::push_wanted(const InFlight& asked, const std::vector<Message>& messag
     if (const auto* claim = std::get_if<Claim>(&message)) theirs[claim->id] = *claim;
   }
   size_t budget = kAnswerBudget;
+  bool cut = false;
   for (const Message& message : messages) {
     if (const auto* difference = std::get_if<MemberDifference>(&message)) {
       for (const Claim& claim : swim_.claims_in(*difference)) {
@@ -277,8 +280,10 @@ void Core::push_wanted(const InFlight& asked, const std::vector<Message>& messag
       if (!wanted->wanted) continue;
       const Tables::Difference difference = tables_.serve(*wanted, budget);
       for (const Message& lacking : difference.messages) push.add(encode_message(lacking));
+      cut = cut || difference.cut;
     }
   }
+  if (cut) push.add(encode_message(More{}));
   std::vector<Bytes> frames = push.take();
   if (frames.empty()) return;
   const uint64_t id = next_exchange_++;

@@ -24,6 +24,9 @@ struct SwimConfig {
   // Local health: a node that misses answers it should have had stretches its own timeouts up to
   // this factor.
   int awareness_max = 4;
+  // A wake-up later than this is a stall: no answer is waited for longer than that, so what was
+  // found silent meanwhile may only not have been listened to.
+  Duration stall = std::chrono::milliseconds(200);
   // Rumour rounds: to `fanout` random members per interval while there is something to say, each
   // rumour at most retransmit_factor * ceil(log10(n + 1)) times.
   Duration gossip_interval = std::chrono::milliseconds(200);

@@ -1,6 +1,7 @@
 // Swim's timed side: probes, rumour rounds, reconnection and seeds.
 #include <algorithm>
 
+#include "base/ports/sample.h"
 #include "gossip/swim/swim.h"
 
 namespace shoal::gossip {
@@ -29,18 +30,30 @@ void Swim::tick(Instant now) {
   if (!rumors_.empty() && now >= next_gossip_) gossip_round(now);
 }
 
+void Swim::resume(Duration lateness, Instant now) {
+  if (lateness <= config_.stall) return;
+  ++counts_.stalls;
+  quiet_until_ = now + config_.probe_interval;
+  for (const NodeId& id : suspects_) {
+    Suspicion& suspicion = *find(id)->suspicion;
+    suspicion.postpone(lateness);
+    suspicions_.set(id, suspicion.deadline());
+  }
+  if (!probe_) return;
+  probe_->indirect_at = probe_->indirect_at + lateness;
+  probe_->end = probe_->end + lateness;
+  next_probe_ = next_probe_ + lateness;
+}
+
 Instant Swim::next_deadline() const {
   Instant next = next_probe_;
   if (probe_) next = probe_deadline();
   if (!failed_.empty() || !suspects_.empty()) next = std::min(next, next_reconnect_);
   if (!seeds_.empty()) next = std::min(next, next_seed_);
-  if (!rumors_.empty()) next = std::min(next, next_gossip_);
+  if (!rumors_.empty() && !live_.empty()) next = std::min(next, next_gossip_);
   if (leave_done_) next = std::min(next, *leave_done_);
-  for (const NodeId& id : suspects_) {
-    next = std::min(next, members_.at(id).suspicion->deadline());
-  }
-  for (const auto& [number, relay] : relays_) next = std::min(next, relay.deadline);
-  return next;
+  next = std::min(next, std::max(suspicions_.next(), quiet_until_));
+  return std::min(next, relays_end_.next());
 }
 
 Instant Swim::probe_deadline() const {
@@ -57,7 +70,8 @@ void Swim::receive_ping_request(const PingRequest& request, const HostPort& from
   if (relays_.size() >= kMaxRelays || request.target == self_) return;
   const uint32_t number = next_number_++;
   // The asker waits for the rest of its interval; a nack must still reach it.
-  relays_[number] = {from, request.number, now + config_.probe_timeout * 4 / 5};
+  relays_[number] = {from, request.number};
+  relays_end_.set(number, now + config_.probe_timeout * 4 / 5);
   outgoing_.push_back({request.address, {Ping{number, request.target}}});
 }
 
@@ -71,6 +85,7 @@ void Swim::receive_ack(const Ack& ack) {
   if (it == relays_.end()) return;
   outgoing_.push_back({it->second.asker, {Ack{it->second.asker_number}}});
   relays_.erase(it);
+  relays_end_.erase(ack.number);
 }
 
 void Swim::receive_nack(const Nack& nack) {
@@ -78,13 +93,10 @@ void Swim::receive_nack(const Nack& nack) {
 }
 
 void Swim::expire_relays(Instant now) {
-  for (auto it = relays_.begin(); it != relays_.end();) {
-    if (it->second.deadline > now) {
-      ++it;
-      continue;
-    }
+  for (const uint32_t number : relays_end_.take_due(now)) {
+    const auto it = relays_.find(number);
     outgoing_.push_back({it->second.asker, {Nack{it->second.asker_number}}});
-    it = relays_.erase(it);
+    relays_.erase(it);
   }
 }
 
@@ -129,6 +141,7 @@ void Swim::send_indirect() {
 void Swim::finish_probe(Instant now) {
   const Probe probe = *probe_;
   probe_.reset();
+  if (now < quiet_until_) return;
   // Nobody to ask, or those asked did not even say no: perhaps it is this node that is sick.
   if (probe.nacks_expected == 0) {
     adjust_awareness(1);
@@ -182,11 +195,11 @@ void Swim::reconnect_round(Instant now) {
 
 void Swim::seed_round(Instant now) {
   next_seed_ = now + (live_.empty() ? config_.reconnect_interval : config_.seed_interval);
-  std::set<HostPort> live_addresses{address_};
-  for (const Member* member : live_) live_addresses.insert(member->info.address);
   std::vector<HostPort> candidates;
   for (const HostPort& seed : seeds_) {
-    if (!live_addresses.contains(seed)) candidates.push_back(seed);
+    const auto known = live_at_.lower_bound({seed, NodeId()});
+    const bool is_live = known != live_at_.end() && known->first == seed;
+    if (!is_live && seed != address_) candidates.push_back(seed);
   }
   for (size_t sent = 0; sent < kSeedsPerRound && !candidates.empty(); ++sent) {
     const size_t pick = rng_.below(candidates.size());
@@ -202,19 +215,9 @@ void Swim::set_seeds(std::vector<HostPort> seeds, Instant now) {
 }
 
 std::vector<NodeId> Swim::random_live(size_t count) {
-  // A partial Fisher-Yates over indices; sparse, so that it costs `count`, not the cluster.
   std::vector<NodeId> picked;
-  std::map<size_t, size_t> moved;
-  const size_t size = live_.size();
-  for (size_t i = 0; i < std::min(count, size); ++i) {
-    const size_t j = i + rng_.below(size - i);
-    const auto at = [&moved](size_t index) {
-      const auto it = moved.find(index);
-      return it == moved.end() ? index : it->second;
-    };
-    const size_t chosen = at(j);
-    moved[j] = at(i);
-    picked.push_back(live_[chosen]->info.id);
+  for (const size_t i : sample_indices(rng_, live_.size(), count)) {
+    picked.push_back(live_[i]->info.id);
   }
   return picked;
 }

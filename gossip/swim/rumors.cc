@@ -16,7 +16,14 @@ void Rumors::drop(const NodeId& id) {
   by_id_.erase(it);
 }
 
-void Rumors::fill(Packer& packer, size_t limit) {
+void Rumors::fill(Packer& packer, size_t limit, bool counts) {
+  if (!counts) {
+    for (const auto& [rank, rumor] : order_) {
+      if (rumor.encoded.size() > packer.room()) return;
+      packer.add(rumor.encoded);
+    }
+    return;
+  }
   std::vector<std::map<Rank, Rumor>::node_type> told;
   while (!order_.empty() && order_.begin()->second.encoded.size() <= packer.room()) {
     auto node = order_.extract(order_.begin());

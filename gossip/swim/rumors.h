@@ -15,8 +15,9 @@ class Rumors {
   bool empty() const { return order_.empty(); }
   size_t size() const { return order_.size(); }
 
-  // Adds claims to the packet being filled while they fit; a claim told `limit` times is done.
-  void fill(Packer& packer, size_t limit);
+  // Adds claims to the packet being filled while they fit; a claim told `limit` times is done. When
+  // the packet may not be heard, it does not count (`counts`).
+  void fill(Packer& packer, size_t limit, bool counts);
 
  private:
   struct Rank {

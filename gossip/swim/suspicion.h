@@ -20,6 +20,8 @@ class Suspicion {
   // True when `accuser` is a new, counted voice: worth telling others.
   bool confirm(const NodeId& accuser);
   Instant deadline() const;
+  // The time that the holder of this suspicion could not listen does not count.
+  void postpone(Duration by) { start_ = start_ + by; }
 
  private:
   Instant start_;

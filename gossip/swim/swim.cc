@@ -62,7 +62,7 @@ DropReason Swim::hear(const Head& head, const HostPort& from, Instant now) {
   const Claim claim{ClaimKind::kAlive, head.sender, head.incarnation, head.address, {}};
   Member* member = find(head.sender);
   if (member == nullptr) {
-    if (members_.size() >= kMaxMembers) return DropReason::kForgotten;
+    if (members_.size() >= kMaxMembers) return DropReason::kMembersFull;
     spread(claim);
     add_member(claim, MemberState::kAlive);
     return DropReason::kNone;
@@ -107,7 +107,7 @@ void Swim::on_alive(Member& member, const Claim& claim, Instant now) {
   const bool was_live = live(member.info.state);
   const bool moved = member.info.address != claim.address;
   member.incarnation = claim.incarnation;
-  member.info.address = claim.address;
+  move(member, claim.address);
   member.suspicion.reset();
   spread(claim);
   if (member.info.state != MemberState::kAlive || moved) {
@@ -133,13 +133,15 @@ void Swim::on_accusation(Member& member, const Claim& claim, Instant now) {
   if (claim.incarnation < member.incarnation || !live(member.info.state)) return;
   if (claim.incarnation > member.incarnation) {
     member.incarnation = claim.incarnation;
-    member.info.address = claim.address;
+    move(member, claim.address);
     rehash(member);
   }
   if (member.suspicion) {
+    if (claim.from == self_) member.accuser = self_;
     if (member.suspicion->confirm(claim.from)) {
+      suspicions_.set(member.info.id, member.suspicion->deadline());
       Claim confirmation = claim_of(member);
-      confirmation.from = claim.from;
+      confirmation.from = claim.from;  // which may not be the first accuser
       spread(confirmation);
     }
     return;
@@ -151,12 +153,12 @@ void Swim::on_accusation(Member& member, const Claim& claim, Instant now) {
       static_cast<int64_t>(static_cast<double>(config_.suspicion_min.count()) * scale));
   const size_t others = live_.size() >= 1 ? live_.size() - 1 : 0;
   const size_t expected = std::min(config_.suspicion_confirmations, others);
+  member.accuser = claim.from;
   member.suspicion.emplace(claim.from, now, min, min * config_.suspicion_max_factor, expected);
+  suspicions_.set(member.info.id, member.suspicion->deadline());
   ++counts_.suspicions;
   set_state(member, MemberState::kSuspect, false);
-  Claim suspect = claim_of(member);
-  suspect.from = claim.from;
-  spread(suspect);
+  spread(claim_of(member));
   // The suspect first (buddy). Who heard it from others leaves that to them.
   if (claim.from == self_) accuse(member, member.info.address, now);
 }
@@ -251,7 +253,9 @@ Claim Swim::own_claim() const {
 Claim Swim::claim_of(const Member& member) const {
   Claim claim{
       kind_of(member.info.state), member.info.id, member.incarnation, member.info.address, {}};
-  if (claim.kind == ClaimKind::kSuspect || claim.kind == ClaimKind::kFailed) claim.from = self_;
+  if (claim.kind == ClaimKind::kSuspect || claim.kind == ClaimKind::kFailed) {
+    claim.from = member.accuser;
+  }
   return claim;
 }
 
@@ -269,6 +273,7 @@ Swim::Member& Swim::add_member(const Claim& claim, MemberState state) {
   Member& member = members_[claim.id];
   member.info = {claim.id, claim.address, MemberState::kLeft};
   member.incarnation = claim.incarnation;
+  member.accuser = claim.from;
   // A random place in this round: the new one is probed soon, and not by all at once.
   const size_t rest = probe_order_.size() - probe_next_;
   const auto at = static_cast<std::ptrdiff_t>(probe_next_ + rng_.below(rest + 1));
@@ -285,14 +290,39 @@ void Swim::set_state(Member& member, MemberState state, bool returned) {
   if (live(state) && !was_live) {
     member.live_index = live_.size();
     live_.push_back(&member);
+    live_at_.emplace(member.info.address, id);
   } else if (!live(state) && was_live) {
     live_[member.live_index] = live_.back();
     live_[member.live_index]->live_index = member.live_index;
     live_.pop_back();
+    live_at_.erase({member.info.address, id});
   }
   state == MemberState::kFailed ? void(failed_.insert(id)) : void(failed_.erase(id));
-  state == MemberState::kSuspect ? void(suspects_.insert(id)) : void(suspects_.erase(id));
+  if (state == MemberState::kSuspect) {
+    suspects_.insert(id);
+  } else if (suspects_.erase(id) > 0) {
+    suspicions_.erase(id);
+  }
   changes_.push_back({member.info, returned});
+}
+
+void Swim::move(Member& member, const HostPort& address) {
+  if (live(member.info.state)) {
+    live_at_.erase({member.info.address, member.info.id});
+    live_at_.emplace(address, member.info.id);
+  }
+  member.info.address = address;
+}
+
+void Swim::piggyback(Packer& packer, const HostPort& to) {
+  bool alive = false;
+  bool suspect = false;
+  for (auto it = live_at_.lower_bound({to, NodeId()}); it != live_at_.end() && it->first == to;
+       ++it) {
+    (suspects_.contains(it->second) ? suspect : alive) = true;
+  }
+  // A suspect is told too, but that may be in vain.
+  if (alive || suspect) rumors_.fill(packer, retransmit_limit(), alive);
 }
 
 void Swim::rehash(Member& member) {
@@ -352,11 +382,8 @@ size_t Swim::retransmit_limit() const {
 }
 
 void Swim::expire_suspicions(Instant now) {
-  std::vector<NodeId> expired;
-  for (const NodeId& id : suspects_) {
-    if (find(id)->suspicion->deadline() <= now) expired.push_back(id);
-  }
-  for (const NodeId& id : expired) declare_failed(*find(id));
+  if (now < quiet_until_) return;
+  for (const NodeId& id : suspicions_.take_due(now)) declare_failed(*find(id));
 }
 
 }  // namespace shoal::gossip

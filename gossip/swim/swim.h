@@ -9,7 +9,10 @@
 //   - Failure is not spread, suspicion is: each node declares a suspect failed by its own timer.
 //     A failed claim learnt in an exchange about a member that is alive here only makes this node
 //     look again: who was cut off and believes all others failed cannot make others believe it.
+//   - A suspicion or failure that was merely heard is passed on in its accuser's name, so that
+//     confirmations are independent observations, however often they are told.
 //   - Failed members are never dropped: they are pinged for ever, until forget().
+//   - Who did not run for a while (a stall) did not listen either: its clocks stood still with it.
 //   - Incarnations start at the node's epoch, so a restarted node outranks all old claims.
 #pragma once
 
@@ -18,6 +21,7 @@
 #include <set>
 
 #include "base/ports/ports.h"
+#include "base/types/deadlines.h"
 #include "gossip/swim/config.h"
 #include "gossip/swim/member.h"
 #include "gossip/swim/rumors.h"
@@ -40,6 +44,7 @@ class Swim {
     uint64_t suspicions = 0;
     uint64_t failures = 0;
     uint64_t refutations = 0;
+    uint64_t stalls = 0;
   };
 
   Swim(const SwimConfig& config, const NodeId& self, const HostPort& address, uint64_t incarnation,
@@ -61,11 +66,15 @@ class Swim {
   bool left(Instant now) const { return leave_done_ && now >= *leave_done_; }
 
   void tick(Instant now);
+  // This process did not run for `lateness` beyond the time it wanted to; before the tick that is
+  // so late. What was waited for gets the time it lost, and nobody is accused for one interval.
+  void resume(Duration lateness, Instant now);
   Instant next_deadline() const;
   std::vector<Outgoing> take_outgoing() { return std::exchange(outgoing_, {}); }
   std::vector<Change> take_changes() { return std::exchange(changes_, {}); }
-  // Adds rumours to a packet that goes out anyway.
-  void piggyback(Packer& packer) { rumors_.fill(packer, retransmit_limit()); }
+  // Adds rumours to a packet that goes to `to` anyway, if a live member is known there: what is
+  // told to the dead, to seeds or to a forged source would be lost, and yet count as told.
+  void piggyback(Packer& packer, const HostPort& to);
 
   Head head() const { return {self_, incarnation_, address_}; }
   const NodeId& self() const { return self_; }
@@ -96,6 +105,7 @@ class Swim {
     MemberInfo info;
     uint64_t incarnation = 0;
     std::optional<Suspicion> suspicion;
+    NodeId accuser;                  // whose word it is that it is suspect or failed
     Instant accused{INT64_MIN / 2};  // when it was last told
     uint64_t hash = 0;               // its share of the digest
     size_t live_index = 0;           // in live_, when alive or suspect
@@ -113,13 +123,13 @@ class Swim {
   struct Relay {
     HostPort asker;
     uint32_t asker_number = 0;
-    Instant deadline;
   };
 
   // Claims (swim.cc).
   Member* find(const NodeId& id);
   Member& add_member(const Claim& claim, MemberState state);
   void set_state(Member& member, MemberState state, bool returned);
+  void move(Member& member, const HostPort& address);
   void rehash(Member& member);
   void on_alive(Member& member, const Claim& claim, Instant now);
   void on_return(Instant now);
@@ -154,8 +164,10 @@ class Swim {
 
   std::map<NodeId, Member> members_;  // all but self
   std::vector<Member*> live_;         // alive or suspect; pointers into members_, which keeps them
+  std::set<std::pair<HostPort, NodeId>> live_at_;
   std::set<NodeId> failed_;
   std::set<NodeId> suspects_;
+  Deadlines<NodeId> suspicions_;  // of all suspects
   std::set<NodeId> forgotten_;
   std::vector<NodeId> forgotten_order_;
   MemberDigests digests_;
@@ -165,9 +177,11 @@ class Swim {
   size_t probe_next_ = 0;
   std::optional<Probe> probe_;
   Instant next_probe_;
+  Instant quiet_until_{INT64_MIN / 2};  // after a stall: accuses nobody
   int awareness_ = 0;
   uint32_t next_number_;
   std::map<uint32_t, Relay> relays_;
+  Deadlines<uint32_t> relays_end_;
 
   std::vector<HostPort> seeds_;
   Instant next_seed_;

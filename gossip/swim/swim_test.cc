@@ -157,6 +157,44 @@ TEST_F(SwimTest, AFailedClaimIsOnlyAReasonToLook) {
   EXPECT_EQ(told[0].first, address(2));
 }
 
+// What was merely heard is passed on in the name of who said it: else one sick accuser and two who
+// heard it were three accusers.
+TEST_F(SwimTest, ASuspicionHeardStaysItsAccusers) {
+  meet("a", 2);
+  meet("b", 3);
+  meet("c", 4);
+  const auto said_of_a = [this] {
+    MemberDifference all;
+    all.buckets.fill(0xff);
+    for (const Claim& claim : swim.claims_in(all)) {
+      if (claim.id == node("a")) return claim;
+    }
+    return Claim();
+  };
+  claim(ClaimKind::kSuspect, "a", 10, "b");
+  EXPECT_EQ(said_of_a().kind, ClaimKind::kSuspect);
+  EXPECT_EQ(said_of_a().from, node("b"));
+  sent<Claim>();
+  meet("a", 2);  // talks on: it is told, in b's name
+  const auto told = sent<Claim>();
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].second.from, node("b"));
+  pass(seconds(10));
+  EXPECT_EQ(said_of_a().kind, ClaimKind::kFailed);
+  EXPECT_EQ(said_of_a().from, node("self")) << "it probed a itself, and in vain";
+
+  Swim other(config, node("other"), address(7), 100, rng, kStart);
+  other.hear({node("a"), 10, address(2)}, address(2), now);
+  other.receive_claim({ClaimKind::kFailed, node("d"), 5, address(20), node("c")}, address(8), now);
+  MemberDifference all;
+  all.buckets.fill(0xff);
+  for (const Claim& claim : other.claims_in(all)) {
+    if (claim.id == node("d")) {
+      EXPECT_EQ(claim.from, node("c"));
+    }
+  }
+}
+
 TEST_F(SwimTest, LeavingIsFinalForAnIncarnation) {
   meet("a", 2);
   claim(ClaimKind::kLeft, "a", 10);
@@ -199,6 +237,34 @@ TEST_F(SwimTest, SeedsAreAskedWhenAloneAndForIslands) {
   EXPECT_LE(asked, 4U);
 }
 
+TEST_F(SwimTest, WhoFindsNoRoomIsNotTakenForARemovedOne) {
+  for (uint32_t i = 0; i < kMaxMembers; ++i) meet("m" + std::to_string(i) + "x", 10 + i);
+  const HostPort elsewhere = address(9);
+  EXPECT_EQ(swim.hear({node("late"), 1, elsewhere}, elsewhere, now), DropReason::kMembersFull);
+  swim.forget(node("m7x"));
+  EXPECT_EQ(swim.hear({node("m7x"), 1, elsewhere}, elsewhere, now), DropReason::kForgotten);
+  EXPECT_EQ(swim.hear({node("late"), 1, elsewhere}, elsewhere, now), DropReason::kNone);
+}
+
+// A tick costs what is due, not what is held: half a cluster of ten thousand under suspicion.
+TEST_F(SwimTest, ThousandsOfSuspectsCostNothingWhileTheyWait) {
+  constexpr uint32_t kSuspects = 5000;
+  for (uint32_t i = 0; i < kSuspects; ++i) {
+    const std::string name = "m" + std::to_string(i) + "x";
+    meet(name, 10 + i);
+    claim(ClaimKind::kSuspect, name, 10, "b");
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 20'000; ++i) {
+    now = now + std::chrono::microseconds(1);
+    swim.tick(now);
+    EXPECT_GT(swim.next_deadline(), kStart);
+  }
+  // Looking at each of them each time would take a minute.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(5));
+  EXPECT_EQ(swim.counts().suspicions, kSuspects);
+}
+
 TEST(Suspicion, ShrinksWithIndependentConfirmations) {
   Suspicion suspicion(node("a"), kStart, seconds(2), seconds(6), 2);
   EXPECT_EQ(suspicion.deadline(), kStart + seconds(6));
@@ -225,7 +291,10 @@ TEST(Rumors, EachIsToldALimitedNumberOfTimesNewestFirst) {
   std::vector<NodeId> order;
   while (!rumors.empty()) {
     Packer packer({node("self"), 1, address(1)}, 80);  // room for one
-    rumors.fill(packer, 2);
+    rumors.fill(packer, 2, false);
+    ASSERT_FALSE(rumors.empty()) << "told in vain";
+    packer.take();
+    rumors.fill(packer, 2, true);
     for (const Bytes& plain : packer.take()) {
       const Packet packet = decode_packet(plain).value();
       for (const Message& message : packet.messages) {

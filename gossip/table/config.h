@@ -26,10 +26,15 @@ struct TableConfig {
   size_t max_entries = 1U << 20;
   // Entries of owners that are not known members (yet): a burst of joins, not an attack.
   size_t max_parked_entries = 16384;
+  // How long: a member's claim follows its entries within seconds.
+  Duration parked_for = std::chrono::seconds(30);
   // Sequence numbers known beyond a hole, per owner.
   size_t max_ahead = 8192;
-  // Events waiting for repeats, per network; beyond it the oldest go, and anti-entropy repairs.
-  size_t max_queue = 4096;
+  // Bytes of own, and of relayed, events waiting for repeats in one network: some seconds of what a
+  // round can send. Beyond it the oldest go, and anti-entropy repairs.
+  size_t max_queue = 256U << 10;
+  // The same for all networks together; beyond it nothing more is queued.
+  size_t max_queues = 16U << 20;
 };
 
 }  // namespace shoal::gossip

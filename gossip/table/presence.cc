@@ -14,15 +14,15 @@ Tables::Presence Tables::presence(const NodeId& owner) const {
 uint64_t Tables::joining_epoch(const NetworkId& network, const NodeId& owner) const {
   const auto it = joined_by_.find(network);
   if (it == joined_by_.end()) return 0;
-  const auto joining = it->second.find(owner);
-  return joining == it->second.end() ? 0 : joining->second;
+  const auto joining = it->second.epochs.find(owner);
+  return joining == it->second.epochs.end() ? 0 : joining->second;
 }
 
 bool Tables::should_show(const NetworkId& network, const NodeId& owner) const {
   if (presence(owner) != Presence::kPresent) return false;
   if (network == directory() || owner == self_) return true;
   const auto it = joined_by_.find(network);
-  return it != joined_by_.end() && it->second.contains(owner);
+  return it != joined_by_.end() && it->second.epochs.contains(owner);
 }
 
 void Tables::refresh_shown(const NetworkId& network, const NodeId& owner) {
@@ -63,15 +63,17 @@ void Tables::directory_changed(const NodeId& owner, const std::string& key,
   const NetworkId network(key);
   if (network == directory()) return;  // everybody is in it
   if (epoch) {
-    joined_by_[network][owner] = *epoch;
+    joined_by_[network].epochs[owner] = *epoch;
   } else {
     const auto it = joined_by_.find(network);
     if (it != joined_by_.end()) {
-      it->second.erase(owner);
-      if (it->second.empty()) joined_by_.erase(it);
+      it->second.epochs.erase(owner);
+      it->second.present.erase(owner);
+      if (it->second.epochs.empty()) joined_by_.erase(it);
     }
   }
   if (owner == self_) return;
+  refresh_peer(network, owner);
   const auto joined_network = networks_.find(network);
   if (joined_network == networks_.end()) return;
   const auto held = joined_network->second.owners.find(owner);
@@ -84,33 +86,57 @@ void Tables::directory_changed(const NodeId& owner, const std::string& key,
 
 void Tables::set_present(const NodeId& owner, bool present) {
   if (owner == self_) return;
-  if (presence(owner) == Presence::kUnknown) {
-    for (const auto& [id, network] : networks_) {
-      const auto held = network.owners.find(owner);
-      if (held != network.owners.end()) parked_ -= held->second.slot.entries().size();
+  const bool was_present = presence(owner) == Presence::kPresent;
+  const auto parked = parked_in_.extract(owner);
+  parked_until_.erase(owner);
+  present_[owner] = present;
+  if (!parked.empty()) {
+    for (const NetworkId& id : parked.mapped()) {
+      const auto network = networks_.find(id);
+      if (network == networks_.end()) continue;  // left meanwhile
+      const auto held = network->second.owners.find(owner);
+      if (held == network->second.owners.end()) continue;  // and joined again
+      const size_t entries = held->second.slot.entries().size();
+      parked_ -= entries;
+      settle(id, owner, held->second, entries);  // now it counts in digests
     }
   }
-  const bool was_present = presence(owner) == Presence::kPresent;
-  present_[owner] = present;
   if (was_present == present) return;
-  for (const auto& [id, network] : networks_) {
-    refresh_shown(id, owner);
-    const auto joined_by = joined_by_.find(id);
-    if (present && joined_by != joined_by_.end() && joined_by->second.contains(owner)) {
-      new_peers_.push_back({id, owner});
-    }
+  refresh_shown(directory(), owner);
+  for (const NetworkId& network : networks_of(owner)) {
+    refresh_peer(network, owner);
+    refresh_shown(network, owner);
+    if (present && joined(network)) new_peers_.push_back({network, owner});
+  }
+}
+
+// As its directory entries say; the directory itself is not among them.
+std::vector<NetworkId> Tables::networks_of(const NodeId& owner) const {
+  std::vector<NetworkId> networks;
+  const auto& owners = networks_.at(directory()).owners;
+  const auto held = owners.find(owner);
+  if (held == owners.end()) return networks;
+  held->second.slot.for_each_live([&](const std::string& key, const Slot::Entry&) {
+    if (is_id(key) && key != directory().str()) networks.emplace_back(key);
+  });
+  return networks;
+}
+
+void Tables::refresh_peer(const NetworkId& network, const NodeId& owner) {
+  const auto it = joined_by_.find(network);
+  if (it == joined_by_.end()) return;
+  if (presence(owner) == Presence::kPresent && it->second.epochs.contains(owner)) {
+    it->second.present.add(owner);
+  } else {
+    it->second.present.erase(owner);
   }
 }
 
 void Tables::forget(const NodeId& owner) {
   if (owner == self_) return;
-  for (auto& [id, network] : networks_) {
-    const auto held = network.owners.find(owner);
-    if (held == network.owners.end()) continue;
-    clear(id, owner, held->second);
-    gaps_.erase({id, owner});
-    network.owners.erase(owner);
-  }
+  for (const auto& [id, network] : networks_) drop(id, owner);
+  parked_in_.erase(owner);
+  parked_until_.erase(owner);
   present_.erase(owner);
 }
 
@@ -139,14 +165,15 @@ std::vector<NetworkId> Tables::networks() const {
   return all;
 }
 
-std::vector<NodeId> Tables::peers(const NetworkId& network) const {
-  std::vector<NodeId> all;
+const std::vector<NodeId>& Tables::peers(const NetworkId& network) const {
+  static const std::vector<NodeId> nobody;
   const auto it = joined_by_.find(network);
-  if (it == joined_by_.end()) return all;
-  for (const auto& [node, epoch] : it->second) {
-    if (node != self_ && presence(node) == Presence::kPresent) all.push_back(node);
-  }
-  return all;
+  return it == joined_by_.end() ? nobody : it->second.present.all();
+}
+
+std::vector<NodeId> Tables::sample_peers(const NetworkId& network, size_t count, Rng& rng) const {
+  const auto it = joined_by_.find(network);
+  return it == joined_by_.end() ? std::vector<NodeId>() : it->second.present.sample(count, rng);
 }
 
 }  // namespace shoal::gossip

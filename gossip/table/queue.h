@@ -1,5 +1,6 @@
-// EventQueue: events of one network that are repeated against loss. Own events go before relayed
-// ones, each in order; each is repeated a given number of rounds.
+// EventQueue: events of one network that are repeated against loss, each a given number of rounds,
+// in order. Own events go first, but a quarter of a round is the relayed ones' while they have use
+// for it: a node that changes much must not silence the others through it.
 #pragma once
 
 #include <deque>
@@ -10,12 +11,13 @@ namespace shoal::gossip {
 
 class EventQueue {
  public:
-  // At most `bound` of own and of relayed events; beyond it the oldest make room.
+  // Own and relayed events hold at most `bound` bytes each; beyond it the oldest make room.
   explicit EventQueue(size_t bound) : bound_(bound) {}
 
   // False when another event had to make room.
   bool push(Bytes encoded, bool own, size_t rounds);
-  bool empty() const { return own_.empty() && relayed_.empty(); }
+  bool empty() const { return own_.items.empty() && relayed_.items.empty(); }
+  size_t bytes() const { return own_.bytes + relayed_.bytes; }
   // The events of one round, of at most `max_bytes` (but at least one); those that had their last
   // round are gone, the others go behind those that did not get theirs.
   std::vector<Bytes> take_round(size_t max_bytes);
@@ -25,12 +27,15 @@ class EventQueue {
     Bytes encoded;
     size_t rounds = 0;
   };
-  static void take(std::deque<Item>& queue, size_t max_bytes, size_t& used,
-                   std::vector<Bytes>& out);
+  struct Queue {
+    std::deque<Item> items;
+    size_t bytes = 0;
+  };
+  static void take(Queue& queue, size_t max_bytes, size_t& used, std::vector<Bytes>& out);
 
   size_t bound_;
-  std::deque<Item> own_;
-  std::deque<Item> relayed_;
+  Queue own_;
+  Queue relayed_;
 };
 
 }  // namespace shoal::gossip

@@ -30,9 +30,10 @@ Slot::Outcome Slot::apply(const EntryEvent& event, const Bounds& bounds) {
   if (newest) {
     Entry& entry = entries_[event.key];
     if (it != entries_.end()) count_live(event.key, entry, false);
+    tombstones_.erase(entry.sequence);
     entry = {event.sequence, event.deleted, event.deleted ? Bytes() : event.value};
     count_live(event.key, entry, true);
-    event.deleted ? void(tombstones_.insert(event.key)) : void(tombstones_.erase(event.key));
+    if (event.deleted) tombstones_.emplace(event.sequence, event.key);
   }
   if (next) {
     raise(event.sequence);
@@ -49,20 +50,15 @@ void Slot::raise(uint64_t complete) {
     ++complete_;
     ahead_.erase(ahead_.begin());
   }
-  for (auto it = tombstones_.begin(); it != tombstones_.end();) {
-    const auto entry = entries_.find(*it);
-    if (entry->second.sequence > complete_) {
-      ++it;
-      continue;
-    }
-    entries_.erase(entry);
-    it = tombstones_.erase(it);
+  while (!tombstones_.empty() && tombstones_.begin()->first <= complete_) {
+    entries_.erase(tombstones_.begin()->second);
+    tombstones_.erase(tombstones_.begin());
   }
 }
 
-std::vector<std::string> Slot::apply(const Summary& summary) {
+std::vector<std::string> Slot::apply(const Summary& summary, bool cut) {
   std::vector<std::string> removed;
-  for (auto it = entries_.begin(); it != entries_.end();) {
+  for (auto it = entries_.begin(); !cut && it != entries_.end();) {
     const Entry& entry = it->second;
     const bool gone = !entry.deleted && entry.sequence <= summary.through &&
                       !std::binary_search(summary.live.begin(), summary.live.end(), entry.sequence);

@@ -9,7 +9,9 @@
 //
 // A summary ("up to `through`, these are all the live entries") closes holes without the events
 // that made them: what is live here up to `through` and not listed was deleted, and if all that is
-// listed is here, `complete` rises to `through`.
+// listed is here, `complete` rises to `through`. One out of an answer that was cut removes nothing:
+// what is live here and not listed may have been put again beyond the cut. The whole one that
+// follows removes what was deleted.
 #pragma once
 
 #include <functional>
@@ -57,7 +59,7 @@ class Slot {
   // The event's epoch must be the slot's.
   Outcome apply(const EntryEvent& event, const Bounds& bounds);
   // Removes what the summary says is gone and returns the keys.
-  std::vector<std::string> apply(const Summary& summary);
+  std::vector<std::string> apply(const Summary& summary, bool cut);
 
  private:
   void raise(uint64_t complete);
@@ -67,7 +69,7 @@ class Slot {
   uint64_t complete_ = 0;
   std::set<uint64_t> ahead_;  // known numbers beyond complete_ + 1
   std::map<std::string, Entry> entries_;
-  std::set<std::string> tombstones_;  // keys in entries_ that are deleted
+  std::map<uint64_t, std::string> tombstones_;  // keys in entries_ that are deleted, by sequence
   size_t live_ = 0;
   uint64_t live_hash_ = 0;  // xor over the live entries of a hash of key and sequence
 };

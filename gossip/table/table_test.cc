@@ -9,6 +9,8 @@
 namespace shoal::gossip {
 namespace {
 
+using std::chrono::seconds;
+
 std::string padded(const std::string& text) {
   return text + std::string(kIdLength - text.size(), '0');
 }
@@ -44,7 +46,7 @@ TEST(Slot, SummaryClosesHoles) {
   slot.apply(event(6, "c"), kRoom);
   // 3 deleted a, 4 put d, 5 deleted d: only 2 is left of what is up to 5.
   const Summary summary{kNet, kPeer, 1, 5, {2}};
-  EXPECT_EQ(slot.apply(summary), std::vector<std::string>{"a"});
+  EXPECT_EQ(slot.apply(summary, false), std::vector<std::string>{"a"});
   EXPECT_EQ(slot.complete(), 6U);
   EXPECT_EQ(slot.live(), 2U);
   EXPECT_EQ(slot.apply(event(4, "d"), kRoom), Slot::Outcome::kOld);
@@ -52,10 +54,10 @@ TEST(Slot, SummaryClosesHoles) {
 
 TEST(Slot, SummaryOfWhatIsNotHereDoesNotClose) {
   Slot slot(1);
-  slot.apply(Summary{kNet, kPeer, 1, 5, {2}});
+  slot.apply(Summary{kNet, kPeer, 1, 5, {2}}, false);
   EXPECT_EQ(slot.complete(), 0U);
   slot.apply(event(2, "b"), kRoom);
-  slot.apply(Summary{kNet, kPeer, 1, 5, {2}});
+  slot.apply(Summary{kNet, kPeer, 1, 5, {2}}, false);
   EXPECT_EQ(slot.complete(), 5U);
 }
 
@@ -109,7 +111,7 @@ TEST(Slot, AnyOrderEndsAsTheModel) {
         to.apply(event(entry.sequence, key), kRoom);
       });
       std::sort(summary.live.begin(), summary.live.end());
-      to.apply(summary);
+      to.apply(summary, false);
     };
     mend(owner, replicas[0]);
     mend(replicas[0], replicas[1]);
@@ -179,6 +181,27 @@ TEST(Tables, WhatWasSaidBeforeLeavingDoesNotReturn) {
   EXPECT_TRUE(pair.self.take_events().empty());
 }
 
+// Own events carry the joining along; who hears of it that way learns the same as all others, and
+// so does not show what was said before it.
+TEST(Tables, TheJoiningThatIsCarriedAlongIsTheJoining) {
+  Pair pair;
+  pair.self.join(kNet);
+  pair.self.set_present(kPeer, true);
+  pair.peer.join(kNet);
+  ASSERT_TRUE(pair.peer.upsert(kNet, "web", {1}).ok());
+  pair.carry();
+  EXPECT_EQ(pair.self.take_events().size(), 1U);
+  pair.peer = Tables(pair.config, kPeer, 7);
+  pair.carry();  // "node": the new life has joined nothing yet
+  EXPECT_EQ(pair.self.take_events().size(), 1U);
+  pair.peer.join(kNet);
+  const std::vector<EntryEvent> joining = pair.peer.take_own_events();
+  ASSERT_EQ(joining.size(), 1U);
+  EXPECT_EQ(pair.peer.join_event(kNet), joining.front());
+  EXPECT_TRUE(pair.self.receive(*pair.peer.join_event(kNet), kNow));
+  EXPECT_TRUE(pair.self.take_events().empty());
+}
+
 TEST(Tables, ARestartReplacesAll) {
   Pair pair;
   pair.self.join(kNet);
@@ -225,6 +248,21 @@ TEST(Tables, ParkedEntriesAreBounded) {
   EXPECT_EQ(pair.self.entries(), 22U);
 }
 
+TEST(Tables, WhatIsParkedEndsWithItsNetworkToo) {
+  Pair pair;
+  pair.self.join(kNet);
+  pair.self.receive(event(1, "a"), kNow);
+  pair.self.leave(kNet);
+  pair.self.join(kNet);
+  pair.self.set_present(kPeer, true);
+  EXPECT_EQ(pair.self.entries(), 2U);
+  pair.self.receive(event(1, "a"), kNow);
+  EXPECT_EQ(pair.self.entries(), 3U);
+  pair.self.expire_parked(kNow + seconds(3600));
+  EXPECT_EQ(pair.self.entries(), 3U) << "it is not parked any more";
+  EXPECT_EQ(pair.self.next_expiry(), Instant::max());
+}
+
 TEST(Tables, HolesAreNamedAfterTheirGrace) {
   Pair pair;
   pair.self.join(kNet);
@@ -264,7 +302,9 @@ TEST(Tables, ComparingConverges) {
         const auto apply = [](Tables& to, const Tables::Difference& difference) {
           for (const Message& message : difference.messages) {
             if (const auto* one = std::get_if<EntryEvent>(&message)) to.receive(*one, kNow);
-            if (const auto* all = std::get_if<Summary>(&message)) to.receive(*all);
+            if (const auto* all = std::get_if<Summary>(&message)) {
+              to.receive(*all, difference.cut, kNow);
+            }
           }
         };
         const Tables::Difference answer = pair.peer.compare(pair.self.state(network), budget);
@@ -279,17 +319,74 @@ TEST(Tables, ComparingConverges) {
   }
 }
 
+// An answer that was cut must not say of what is put again beyond the cut that it is gone.
+TEST(Tables, ACutAnswerWithdrawsNothingLive) {
+  for (size_t bite = 150; bite < 2000; bite += 50) {
+    Pair pair;
+    pair.self.join(kNet);
+    pair.self.set_present(kPeer, true);
+    pair.peer.join(kNet);
+    ASSERT_TRUE(pair.peer.upsert(kNet, "k", {1}).ok());
+    ASSERT_TRUE(pair.peer.upsert(kNet, "gone", {1}).ok());
+    pair.carry();
+    EXPECT_EQ(pair.self.take_events().size(), 2U);
+    for (int i = 0; i < 8; ++i) {
+      ASSERT_TRUE(pair.peer.upsert(kNet, "e" + std::to_string(i), Bytes(20)).ok());
+      if (i == 2) pair.peer.remove(kNet, "gone");
+    }
+    ASSERT_TRUE(pair.peer.upsert(kNet, "k", {2}).ok());
+    pair.peer.take_own_events();
+    size_t removed = 0;
+    int rounds = 0;
+    for (; pair.self.digest(kNet) != pair.peer.digest(kNet) && rounds < 20; ++rounds) {
+      size_t budget = bite;
+      const Tables::Difference answer = pair.peer.compare(pair.self.state(kNet), budget);
+      for (const Message& message : answer.messages) {
+        if (const auto* one = std::get_if<EntryEvent>(&message)) pair.self.receive(*one, kNow);
+        if (const auto* all = std::get_if<Summary>(&message))
+          pair.self.receive(*all, answer.cut, kNow);
+      }
+      for (const Tables::Event& seen : pair.self.take_events()) {
+        if (!seen.removed) continue;
+        EXPECT_EQ(seen.key, "gone") << bite;
+        ++removed;
+      }
+    }
+    EXPECT_LT(rounds, 20) << bite;
+    EXPECT_EQ(removed, 1U) << bite;
+  }
+}
+
+TEST(EventQueue, NeitherKindStarvesTheOther) {
+  EventQueue queue(100'000);
+  for (uint8_t i = 0; i < 100; ++i) {
+    queue.push(Bytes(100, 1), true, 50);
+    queue.push(Bytes(100, 2), false, 50);
+  }
+  for (int round = 0; round < 10; ++round) {
+    const std::vector<Bytes> taken = queue.take_round(2000);
+    const auto own = std::count_if(taken.begin(), taken.end(),
+                                   [](const Bytes& event) { return event.front() == 1; });
+    EXPECT_EQ(taken.size(), 20U);
+    EXPECT_EQ(own, 15) << "three to one";
+    queue.push(Bytes(100, 1), true, 50);
+  }
+}
+
 TEST(EventQueue, OwnBeforeRelayedInOrderAndBounded) {
-  EventQueue queue(2);
+  EventQueue queue(2);  // bytes
   EXPECT_TRUE(queue.push({1}, false, 1));
   EXPECT_TRUE(queue.push({2}, true, 2));
   EXPECT_TRUE(queue.push({3}, true, 1));
+  EXPECT_EQ(queue.bytes(), 3U);
   EXPECT_EQ(queue.take_round(100), (std::vector<Bytes>{{2}, {3}, {1}}));
   EXPECT_EQ(queue.take_round(100), (std::vector<Bytes>{{2}}));
   EXPECT_TRUE(queue.empty());
   for (uint8_t i = 0; i < 3; ++i) EXPECT_EQ(queue.push({i}, true, 1), i < 2);
   EXPECT_EQ(queue.take_round(1), (std::vector<Bytes>{{1}}));
   EXPECT_EQ(queue.take_round(1), (std::vector<Bytes>{{2}}));
+  EXPECT_FALSE(queue.push(Bytes(50), true, 1) && queue.push(Bytes(50), true, 1));
+  EXPECT_EQ(queue.bytes(), 50U) << "one may be larger than the bound";
 }
 
 }  // namespace

@@ -109,8 +109,8 @@ std::optional<EntryEvent> Tables::join_event(const NetworkId& network) const {
   const Slot& slot = networks_.at(directory()).owners.at(self_).slot;
   const auto it = slot.entries().find(network.str());
   if (it == slot.entries().end() || it->second.deleted) return std::nullopt;
-  return EntryEvent{directory(),   self_, slot.epoch(), it->second.sequence, false,
-                    network.str(), {}};
+  return EntryEvent{directory(), self_,         slot.epoch(),    it->second.sequence,
+                    false,       network.str(), it->second.value};
 }
 
 // Others hold something of this node that it never said: it lost its epoch (a restored disk, a
@@ -140,7 +140,8 @@ Slot::Bounds Tables::bounds(const NodeId& owner) const {
 
 // Where an event or summary of `epoch` belongs: the owner's slot, brought to that epoch. Null when
 // it is outdated or there is no room.
-Tables::Held* Tables::held_for(const NetworkId& id, const NodeId& owner, uint64_t epoch) {
+Tables::Held* Tables::held_for(const NetworkId& id, const NodeId& owner, uint64_t epoch,
+                               Instant now) {
   const auto it = networks_.find(id);
   if (it == networks_.end() || epoch < joining_epoch(id, owner)) return nullptr;
   auto& owners = it->second.owners;
@@ -152,6 +153,10 @@ Tables::Held* Tables::held_for(const NetworkId& id, const NodeId& owner, uint64_
     }
     held = owners.emplace(owner, Held{Slot(epoch), false, 0}).first;
     held->second.shown = should_show(id, owner);
+    if (presence(owner) == Presence::kUnknown) {
+      parked_in_[owner].insert(id);
+      parked_until_.add(owner, now + config_.parked_for);
+    }
   }
   if (epoch < held->second.slot.epoch()) return nullptr;
   if (epoch > held->second.slot.epoch()) restart(id, owner, held->second, epoch);
@@ -164,7 +169,7 @@ bool Tables::receive(const EntryEvent& event, Instant now) {
     refound(event.network, event.epoch, event.sequence);
     return false;
   }
-  Held* held = held_for(event.network, event.owner, event.epoch);
+  Held* held = held_for(event.network, event.owner, event.epoch, now);
   if (held == nullptr) return false;
   Slot& slot = held->slot;
   const size_t before = slot.entries().size();
@@ -172,7 +177,7 @@ bool Tables::receive(const EntryEvent& event, Instant now) {
   const bool was_live = known != slot.entries().end() && !known->second.deleted;
   const Slot::Outcome outcome = slot.apply(event, bounds(event.owner));
   settle(event.network, event.owner, *held, before);
-  if (slot.has_gap()) gaps_.try_emplace({event.network, event.owner}, now + config_.gap_grace);
+  if (slot.has_gap()) gaps_.add({event.network, event.owner}, now + config_.gap_grace);
   if (outcome == Slot::Outcome::kApplied) {
     if (!event.deleted) {
       entry_appeared(event.network, event.owner, *held, event.key, event.value);
@@ -186,12 +191,12 @@ bool Tables::receive(const EntryEvent& event, Instant now) {
   return outcome == Slot::Outcome::kApplied || outcome == Slot::Outcome::kNoted;
 }
 
-void Tables::receive(const Summary& summary) {
+void Tables::receive(const Summary& summary, bool cut, Instant now) {
   if (summary.owner == self_) return;
-  Held* held = held_for(summary.network, summary.owner, summary.epoch);
+  Held* held = held_for(summary.network, summary.owner, summary.epoch, now);
   if (held == nullptr) return;
   const size_t before = held->slot.entries().size();
-  const std::vector<std::string> removed = held->slot.apply(summary);
+  const std::vector<std::string> removed = held->slot.apply(summary, cut);
   settle(summary.network, summary.owner, *held, before);
   for (const std::string& key : removed) {
     entry_gone(summary.network, summary.owner, *held, key);
@@ -202,9 +207,10 @@ void Tables::receive(const Summary& summary) {
 void Tables::settle(const NetworkId& id, const NodeId& owner, Held& held, size_t entries_before) {
   const size_t after = held.slot.entries().size();
   total_ = total_ - entries_before + after;
-  if (presence(owner) == Presence::kUnknown) parked_ = parked_ - entries_before + after;
+  const bool parked = presence(owner) == Presence::kUnknown;
+  if (parked) parked_ = parked_ - entries_before + after;
   uint64_t share = 0;
-  if (held.slot.complete() != 0 || held.slot.live() != 0) {
+  if (!parked && (held.slot.complete() != 0 || held.slot.live() != 0)) {
     share = Hash()
                 .add(owner.str())
                 .add(held.slot.epoch())
@@ -232,20 +238,30 @@ void Tables::restart(const NetworkId& id, const NodeId& owner, Held& held, uint6
   held.slot = Slot(epoch);
 }
 
-std::vector<Tables::Peer> Tables::overdue_gaps(Instant now) {
-  std::vector<Peer> overdue;
-  for (auto& [slot, due] : gaps_) {
-    if (due > now) continue;
-    due = now + kGapRetry;
-    overdue.push_back({slot.first, slot.second});
-  }
-  return overdue;
+void Tables::drop(const NetworkId& network, const NodeId& owner) {
+  const auto it = networks_.find(network);
+  if (it == networks_.end()) return;
+  const auto held = it->second.owners.find(owner);
+  if (held == it->second.owners.end()) return;
+  clear(network, owner, held->second);
+  gaps_.erase({network, owner});
+  it->second.owners.erase(owner);
 }
 
-Instant Tables::next_gap() const {
-  Instant next = Instant::max();
-  for (const auto& [slot, due] : gaps_) next = std::min(next, due);
-  return next;
+void Tables::expire_parked(Instant now) {
+  for (const NodeId& owner : parked_until_.take_due(now)) {
+    for (const NetworkId& network : parked_in_.at(owner)) drop(network, owner);
+    parked_in_.erase(owner);
+  }
+}
+
+std::vector<Tables::Peer> Tables::overdue_gaps(Instant now) {
+  std::vector<Peer> overdue;
+  for (const auto& [network, owner] : gaps_.take_due(now)) {
+    gaps_.set({network, owner}, now + kGapRetry);
+    overdue.push_back({network, owner});
+  }
+  return overdue;
 }
 
 }  // namespace shoal::gossip

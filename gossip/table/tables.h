@@ -9,7 +9,9 @@
 // What is held and what is shown differ. An owner's entries in a network are shown (reported as
 // events) while the owner is present (alive or suspect) and the directory says it joined. An owner
 // that fails is hidden, and shown again when it returns, from what was held; so is what came
-// before the owner or its joining was known (parked). Only forget() drops.
+// before its joining was known. Only forget() drops. What came before the owner was known at all is
+// parked: held for a while, then dropped unless the owner appeared; not part of any digest and not
+// passed on, so that nobody gets it back from those it was dropped by.
 //
 // Each joining of a network and each start of the owner is an epoch of its own: events of a higher
 // epoch replace all that was held of lower ones.
@@ -21,9 +23,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/types/deadlines.h"
 #include "base/types/result.h"
 #include "base/types/time.h"
 #include "gossip/table/config.h"
+#include "gossip/table/peer_list.h"
 #include "gossip/table/slot.h"
 
 namespace shoal::gossip {
@@ -69,7 +73,8 @@ class Tables {
 
   // Others' doings. True when the event was news, worth relaying.
   bool receive(const EntryEvent& event, Instant now);
-  void receive(const Summary& summary);
+  // `cut`: out of an answer that was cut at its size.
+  void receive(const Summary& summary, bool cut, Instant now);
 
   // Members: present (alive or suspect) or not; until told, an owner is unknown and its entries
   // are parked.
@@ -80,7 +85,9 @@ class Tables {
   // Joined networks, the directory included.
   std::vector<NetworkId> networks() const;
   // Present nodes in a network (not the directory), without this one.
-  std::vector<NodeId> peers(const NetworkId& network) const;
+  const std::vector<NodeId>& peers(const NetworkId& network) const;
+  // Up to `count` of them, distinct, at random.
+  std::vector<NodeId> sample_peers(const NetworkId& network, size_t count, Rng& rng) const;
 
   // Equal digests: equal contents.
   uint64_t digest(const NetworkId& network) const;
@@ -92,7 +99,10 @@ class Tables {
 
   // Owners whose sequence has had a hole for longer than the grace; each is named once a second.
   std::vector<Peer> overdue_gaps(Instant now);
-  Instant next_gap() const;
+  Instant next_gap() const { return gaps_.next(); }
+  // Drops what is parked for owners that did not appear in time.
+  void expire_parked(Instant now);
+  Instant next_expiry() const { return parked_until_.next(); }
 
   // What was hidden and shown again since the last call is only shown: a restarted owner that
   // announces the same things does not flicker.
@@ -112,10 +122,17 @@ class Tables {
     std::map<NodeId, Held> owners;
     uint64_t hash = 0;
   };
+  // Who joined a network, by the directory.
+  struct Joiners {
+    std::map<NodeId, uint64_t> epochs;  // of each joining
+    PeerList present;                   // without this node
+  };
   enum class Presence : uint8_t { kUnknown, kPresent, kAbsent };
 
   Presence presence(const NodeId& owner) const;
   bool should_show(const NetworkId& network, const NodeId& owner) const;
+  std::vector<NetworkId> networks_of(const NodeId& owner) const;
+  void refresh_peer(const NetworkId& network, const NodeId& owner);
   void refresh_shown(const NetworkId& network, const NodeId& owner);
   void entry_appeared(const NetworkId& id, const NodeId& owner, const Held& held,
                       const std::string& key, const Bytes& value);
@@ -123,7 +140,8 @@ class Tables {
                   const std::string& key);
   void directory_changed(const NodeId& owner, const std::string& key,
                          std::optional<uint64_t> epoch);
-  Held* held_for(const NetworkId& id, const NodeId& owner, uint64_t epoch);
+  Held* held_for(const NetworkId& id, const NodeId& owner, uint64_t epoch, Instant now);
+  void drop(const NetworkId& network, const NodeId& owner);
   uint64_t joining_epoch(const NetworkId& network, const NodeId& owner) const;
   void restart(const NetworkId& id, const NodeId& owner, Held& held, uint64_t epoch);
   void clear(const NetworkId& id, const NodeId& owner, Held& held);
@@ -139,11 +157,12 @@ class Tables {
   uint64_t next_epoch_;
   std::map<NetworkId, Network> networks_;
   std::map<NodeId, bool> present_;
-  // The directory, by network: who joined, and in which epoch.
-  std::map<NetworkId, std::map<NodeId, uint64_t>> joined_by_;
-  std::map<std::pair<NetworkId, NodeId>, Instant> gaps_;  // when each is due
+  std::map<NetworkId, Joiners> joined_by_;
+  Deadlines<std::pair<NetworkId, NodeId>> gaps_;
   size_t total_ = 0;
   size_t parked_ = 0;  // entries of unknown owners, part of total_
+  std::map<NodeId, std::set<NetworkId>> parked_in_;
+  Deadlines<NodeId> parked_until_;
   std::vector<EntryEvent> own_events_;
   std::vector<Event> events_;
   std::vector<Peer> new_peers_;

@@ -126,7 +126,7 @@ struct Summary {
   uint64_t through = 0;
   std::vector<uint64_t> live;  // sequence numbers, rising
 };
-// The answer was cut at its size; ask again.
+// What is sent was cut at its size: ask again, and take its summaries for no word on deletions.
 struct More {};
 
 using Message = std::variant<Ping, PingRequest, Ack, Nack, Claim, EntryEvent, Digest, MemberDigests,

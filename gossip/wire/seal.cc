@@ -36,8 +36,12 @@ std::string_view to_string(DropReason reason) {
       return "self";
     case DropReason::kForgotten:
       return "forgotten";
+    case DropReason::kMembersFull:
+      return "members_full";
     case DropReason::kMisdirected:
       return "misdirected";
+    case DropReason::kRateLimited:
+      return "rate_limited";
     case DropReason::kAdmission:
       return "admission";
     case DropReason::kTimeout:
@@ -68,6 +72,7 @@ Status KeyRing::validate() const {
 }
 
 Sealer::Sealer(const ClusterId& cluster, KeyRing ring) : cluster_(cluster) {
+  SHOAL_CHECK(cluster.str().size() == kIdLength, "a sealer needs a cluster id");
   set_keys(std::move(ring));
 }
 
@@ -82,26 +87,30 @@ const KeyRing::Entry* Sealer::find(uint64_t id) const {
   return it == ring_.keys.end() ? nullptr : &*it;
 }
 
-Bytes Sealer::associated_data(ByteView header) const {
-  ByteWriter out;
-  out.raw(header.first(kSealHeaderSize));
-  out.raw(as_bytes(cluster_.view()));
-  return out.take();
+Sealer::Associated Sealer::associated_data(ByteView header) const {
+  Associated out;
+  const ByteView start = header.first(kSealHeaderSize);
+  const std::string_view cluster = cluster_.view();
+  std::copy(cluster.begin(), cluster.end(), std::copy(start.begin(), start.end(), out.begin()));
+  return out;
 }
 
 Bytes Sealer::seal(PacketKind kind, ByteView plain, Rng& rng) const {
+  Bytes out(plain.size() + kSealOverhead);
+  seal_into(out, kind, plain, rng);
+  return out;
+}
+
+void Sealer::seal_into(std::span<uint8_t> out, PacketKind kind, ByteView plain, Rng& rng) const {
   const KeyRing::Entry& key = ring_.keys[ring_.primary];
   crypto::Nonce nonce;
   rng.fill(nonce);
-  ByteWriter out;
-  out.raw(kMagic);
-  out.u8(kVersion);
-  out.u8(static_cast<uint8_t>(kind));
-  out.u64(key.id);
-  out.raw(nonce);
-  const Bytes associated = associated_data(out.view());
-  out.raw(crypto::seal(key.key, nonce, associated, plain));
-  return out.take();
+  auto at = std::copy(kMagic.begin(), kMagic.end(), out.begin());
+  *at++ = kVersion;
+  *at++ = static_cast<uint8_t>(kind);
+  for (int shift = 56; shift >= 0; shift -= 8) *at++ = static_cast<uint8_t>(key.id >> shift);
+  std::copy(nonce.begin(), nonce.end(), at);
+  crypto::seal_into(out.subspan(kSealHeaderSize), key.key, nonce, associated_data(out), plain);
 }
 
 DropReason Sealer::check_header(PacketKind kind, ByteView header) const {
@@ -116,7 +125,7 @@ DropReason Sealer::check_header(PacketKind kind, ByteView header) const {
   return find(in.u64()) == nullptr ? DropReason::kUnknownKey : DropReason::kNone;
 }
 
-Sealer::Opened Sealer::open(PacketKind kind, ByteView packet) const {
+Sealer::Opened Sealer::open(PacketKind kind, std::span<uint8_t> packet) const {
   if (packet.size() < kSealOverhead) return {DropReason::kTooShort, {}};
   if (packet.size() > (kind == PacketKind::kDatagram ? kMaxDatagram : kMaxFrame)) {
     return {DropReason::kTooLong, {}};
@@ -124,15 +133,17 @@ Sealer::Opened Sealer::open(PacketKind kind, ByteView packet) const {
   if (const DropReason drop = check_header(kind, packet); drop != DropReason::kNone) {
     return {drop, {}};
   }
-  ByteReader in(packet.subspan(kKeyIdOffset));
+  ByteReader in(ByteView(packet).subspan(kKeyIdOffset));
   const KeyRing::Entry* key = find(in.u64());
   crypto::Nonce nonce;
   const ByteView nonce_bytes = packet.subspan(kNonceOffset, nonce.size());
   std::copy(nonce_bytes.begin(), nonce_bytes.end(), nonce.begin());
-  Result<Bytes> plain =
-      crypto::open(key->key, nonce, associated_data(packet), packet.subspan(kSealHeaderSize));
-  if (!plain) return {DropReason::kForged, {}};
-  return {DropReason::kNone, std::move(*plain)};
+  const std::span<uint8_t> plain = packet.subspan(kSealHeaderSize, packet.size() - kSealOverhead);
+  if (!crypto::open_into(plain, key->key, nonce, associated_data(packet),
+                         packet.subspan(kSealHeaderSize))) {
+    return {DropReason::kForged, {}};
+  }
+  return {DropReason::kNone, plain};
 }
 
 }  // namespace shoal::gossip

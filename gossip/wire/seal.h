@@ -15,6 +15,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -55,7 +56,9 @@ enum class DropReason : uint8_t {
   kMalformed,    // opened, and is not a well-formed packet
   kSelf,         // sent by this node
   kForgotten,    // sent by a node that was removed
+  kMembersFull,  // sent by a stranger, while as many members are known as can be
   kMisdirected,  // a ping for somebody else
+  kRateLimited,  // more from one address than is worth opening
   kAdmission,    // a connection beyond the limit
   kTimeout,      // a connection that did not finish in time
   kCount
@@ -64,8 +67,8 @@ std::string_view to_string(DropReason reason);
 
 inline constexpr size_t kSealHeaderSize = 36;
 inline constexpr size_t kSealOverhead = kSealHeaderSize + crypto::kTagSize;
-// The largest datagram accepted: what UDP can carry.
-inline constexpr size_t kMaxDatagram = 65507;
+// The largest datagram accepted: what a jumbo frame carries.
+inline constexpr size_t kMaxDatagram = 9216;
 // The largest sealed stream frame accepted.
 inline constexpr size_t kMaxFrame = 4U << 20;
 
@@ -76,18 +79,23 @@ class Sealer {
   void set_keys(KeyRing ring);
 
   Bytes seal(PacketKind kind, ByteView plain, Rng& rng) const;
+  // The same to where it is sent from: `out` has plain.size() + kSealOverhead bytes.
+  void seal_into(std::span<uint8_t> out, PacketKind kind, ByteView plain, Rng& rng) const;
 
   struct Opened {
     DropReason drop = DropReason::kNone;
-    Bytes plain;  // when drop is kNone
+    ByteView plain;  // within the packet, when drop is kNone
   };
-  Opened open(PacketKind kind, ByteView packet) const;
+  // Decrypts where the packet lies, and allocates nothing: a stranger's packet costs no memory. One
+  // that does not open stays as it was or is zeroed.
+  Opened open(PacketKind kind, std::span<uint8_t> packet) const;
   // Whether a packet that begins with `header` (at least kSealHeaderSize bytes) can open at all.
   DropReason check_header(PacketKind kind, ByteView header) const;
 
  private:
   const KeyRing::Entry* find(uint64_t id) const;
-  Bytes associated_data(ByteView header) const;
+  using Associated = std::array<uint8_t, kSealHeaderSize + kIdLength>;
+  Associated associated_data(ByteView header) const;
 
   ClusterId cluster_;
   KeyRing ring_;

@@ -2,19 +2,10 @@
 it has one and prints the monotonic time in seconds at which it came (or "timeout" after 20 s)."""
 
 import socket
-import struct
 import sys
 import time
 
-
-def query(name, identifier):
-    labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
-    return (
-        struct.pack(">HHHHHH", identifier, 0x0100, 1, 0, 0, 0)
-        + labels
-        + b"\0"
-        + struct.pack(">HH", 1, 1)
-    )
+from resolve_query import answers, query
 
 
 def resolve(name):
@@ -30,8 +21,7 @@ def resolve(name):
                 answer = udp.recv(2048)
             except OSError:
                 continue
-            got, flags, _, answers = struct.unpack(">HHHH", answer[:8])
-            if got == identifier and flags & 15 == 0 and answers > 0:
+            if answers(answer, identifier):
                 return f"{time.monotonic():.6f}"
             time.sleep(0.002)
     return "timeout"

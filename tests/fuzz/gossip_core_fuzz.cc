@@ -50,7 +50,8 @@ class Harness {
     config.table.max_parked_entries = 8;
     config.table.max_entries = 32;
     config.table.max_ahead = 8;
-    config.table.max_queue = 16;
+    config.table.max_queue = 2000;
+    config.table.max_queues = 3000;
     return config;
   }
 

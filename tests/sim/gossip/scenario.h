@@ -9,16 +9,19 @@ namespace shoal::gossip::sim {
 
 struct Outcome {
   std::string failure;  // empty when all held
-  size_t nodes = 0;
+  uint32_t nodes = 0;
   double converged_ms = 0;  // from healing to every node right
+  uint64_t false_failures = 0;
+  uint64_t withdrawn = 0;
+  uint64_t trace = 0;
 };
 
 // Chaos of all kinds in a cluster of 3-12 nodes, healing, convergence.
 Outcome run_chaos(uint64_t seed);
 
-struct Figures {
+struct Bounds {
   std::string failure;
-  size_t nodes = 0;
+  uint32_t nodes = 0;
   double formed_ms = 0;                // from start to everybody knows everybody
   double announce_ms = 0;              // median: from put to shown everywhere
   double failed_ms = 0;                // worst: from a cut to failed everywhere
@@ -27,7 +30,7 @@ struct Figures {
   double bytes_per_node_second = 0;
 };
 
-// A quiet cluster, measured: forming, announcing, a cut host and its return.
-Figures measure(uint64_t seed, size_t nodes);
+// A quiet cluster on a sound network, measured: forming, announcing, a cut host and its return.
+Bounds measure(uint64_t seed, uint32_t nodes);
 
 }  // namespace shoal::gossip::sim

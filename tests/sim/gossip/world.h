@@ -1,128 +1,196 @@
 // World: a cluster of production gossip cores in virtual time, on a network that loses, delays,
-// duplicates, reorders and partitions. One thread, one seed: a run repeats exactly.
+// duplicates, reorders and partitions (net.h), watched against what really happened (truth.h).
+// One thread, one seed: a run repeats exactly, which trace() shows.
 //
-// Each node has an observer that checks what a consumer relies on, at every event:
-//   - an owner's key never goes back to an older value;
-//   - what its owner deleted is not shown again;
-//   - a removal names something shown.
-// Values are the owner's running number, so that older and newer can be told apart.
+// Every node has a clock of its own, with an offset and a drift; its core sees no other. A starved
+// node is frozen (its packets wait in the socket's buffer, the kernel still takes its streams), or
+// runs for a few milliseconds between freezes. Woken, it does what the daemon's shell does.
+//
+// Keys: the managers (the first nodes) rotate the ring, every node fetches it from them when it
+// reaches one, and a packet opens where the sender's key is in the receiver's ring of three. The
+// seal itself is the shell's and is not run here, its bytes are counted.
+//
+// What is planted (`plant`) changes what comes out of a core before anybody sees it: so that a
+// test can show that the observers notice.
 #pragma once
 
-#include <map>
+#include <functional>
 #include <memory>
-#include <queue>
 #include <string>
+#include <vector>
 
 #include "gossip/node/core.h"
+#include "tests/sim/gossip/engine.h"
+#include "tests/sim/gossip/net.h"
+#include "tests/sim/gossip/truth.h"
 
 namespace shoal::gossip::sim {
 
-struct Conditions {
-  double loss = 0;
-  double duplicates = 0;
-  Duration min_delay = std::chrono::microseconds(100);
-  Duration max_delay = std::chrono::microseconds(500);
+// The names of things, from their numbers and back; of the length of real ones.
+NodeId node_id(uint32_t node);
+NetworkId network_id(uint32_t network);
+std::string key_id(uint32_t key);
+uint32_t number_in(const std::string& name);
+
+enum class Starvation : uint8_t {
+  kFrozen,  // no CPU at all
+  kSliced,  // 20 ms of CPU, then none for 0.5 to 2 s
 };
 
-// An owner, a network and a key.
-struct Name {
-  NetworkId network;
-  NodeId owner;
-  std::string key;
-  auto operator<=>(const Name&) const = default;
-};
-
-struct Node {
-  NodeId id;
-  HostPort address;
-  uint64_t epoch = 0;
-  std::unique_ptr<Core> core;  // none: not running
-  bool leaving = false;
-  bool left = false;
-  uint64_t wakes = 0;  // the latest scheduled wake-up; earlier ones are void
-  // What it announces, by network: the model.
-  std::map<NetworkId, std::map<std::string, uint64_t>> own;
-  uint64_t next_value = 1;  // survives restarts, as the world's knowledge
-  // What its observer shows, and what may never be shown again.
-  std::map<Name, uint64_t> shown;
-  std::map<Name, uint64_t> floor;
-  std::map<NodeId, MemberState> members;
-  size_t failures_seen = 0;  // running nodes that this one declared failed
-};
+// What the daemon's shell does with packets that waited: ticks between batches of them, or only
+// when the socket is empty.
+enum class Shell : uint8_t { kBatches, kDrains };
 
 class World {
  public:
-  World(uint64_t seed, size_t nodes);
+  // The nodes are told of the managers, or, with `strangers`, of nobody yet: form() is for them.
+  World(uint64_t seed, uint32_t nodes, const Model& model, bool strangers = false);
 
   Instant now() const { return now_; }
   Rng& rng() { return rng_; }
-  std::vector<Node>& nodes() { return nodes_; }
-  Conditions& conditions() { return conditions_; }
+  uint32_t size() const { return static_cast<uint32_t>(nodes_.size()); }
+  Net& net() { return net_; }
+  Truth& truth() { return truth_; }
+  const Truth& truth() const { return truth_; }
+  const Core* core(uint32_t node) const { return nodes_[node].core.get(); }
+  bool is_running(uint32_t node) const { return nodes_[node].core != nullptr; }
 
-  void start(size_t node);
-  // Seeds are the first three nodes' addresses as they were when a node started; this gives all
-  // nodes the present ones, as the managers' list does in a daemon.
+  void start(uint32_t node);
+  // The host is gone, and what is sent to it.
+  void crash(uint32_t node) { end(node, false); }
+  // The process is gone; the host refuses its streams.
+  void stop(uint32_t node) { end(node, true); }
+  void leave(uint32_t node);
+  // Seeds are the managers' addresses as they were when a node started; this gives all nodes the
+  // present ones, as the daemon's session does.
   void refresh_seeds();
-  void crash(size_t node);
-  void leave(size_t node);
-  void put(size_t node, const NetworkId& network, const std::string& key);
-  void remove(size_t node, const NetworkId& network, const std::string& key);
-  void join(size_t node, const NetworkId& network);
-  void leave_network(size_t node, const NetworkId& network);
-  // Packets of `from` to `to` are dropped; one way.
-  void block(size_t from, size_t to) { blocked_[{from, to}] = true; }
-  void heal() { blocked_.clear(); }
+  // Makes one cluster of strangers: pairs bring each other all they have, then pairs of pairs, and
+  // so on, `each` apart, and until they are through datagrams pass between partners only. A
+  // thousand nodes that come in by the managers at once tell each other everything one by one, and
+  // that fifty times over.
+  void form(Duration each);
+  void starve(uint32_t node, Starvation how, Duration how_long);
+  // Ends every starvation.
+  void feed();
+  void rotate_keys();
 
-  // Runs the cluster for a time, or until a condition holds; false when it did not.
+  void join(uint32_t node, uint32_t network);
+  void leave_network(uint32_t node, uint32_t network);
+  void put(uint32_t node, uint32_t network, uint32_t key);
+  void remove(uint32_t node, uint32_t network, uint32_t key);
+
+  // Runs `act(slot)` at a time; what a scenario does while the world goes on.
+  void set_act(std::function<void(uint32_t)> act) { act_ = std::move(act); }
+  void act_at(Instant at, uint32_t slot) { calendar_.push(at.nanoseconds, Kind::kAct, 0, slot); }
+
+  // For a time, or until a condition holds that is looked at each `step`; false when it did not.
+  // Both end at the first broken rule.
   void run_for(Duration duration);
-  bool run_until(const std::function<bool()>& condition, Duration patience);
+  bool run_until(const std::function<bool()>& condition, Duration patience, Duration step);
 
-  // Empty when every running node sees every other as it is and shows exactly what the running
-  // nodes announce in the networks it joined; else what is wrong.
-  std::string difference() const;
-  // The first broken invariant; empty while there is none.
-  const std::string& violation() const { return violation_; }
-  uint64_t packets() const { return packets_; }
-  uint64_t bytes() const { return bytes_; }
+  void set_shell(Shell shell) { shell_ = shell; }
+
+  using Plant = std::function<void(uint32_t node, Effects& effects)>;
+  void plant(Plant plant) { plant_ = std::move(plant); }
+
+  struct Traffic {
+    uint64_t packets = 0;  // datagrams sent
+    uint64_t bytes = 0;    // on the wire, with IP, UDP and TCP headers
+    uint64_t streams = 0;
+    uint64_t stream_bytes = 0;  // part of bytes
+    uint64_t unknown_key = 0;   // packets that did not open
+    uint64_t buffers_full = 0;  // packets a frozen node's socket could not keep
+  };
+  const Traffic& traffic() const { return traffic_; }
+  uint64_t events() const { return events_; }
+  // A hash of all that happened.
+  uint64_t trace() const { return trace_; }
+
+  static constexpr uint32_t kManagers = 3;
 
  private:
-  struct Item {
-    Instant at;
-    uint64_t number;
-    std::function<void()> run;
-    bool operator>(const Item& other) const {
-      return at != other.at ? at > other.at : number > other.number;
-    }
+  struct Node {
+    std::unique_ptr<Core> core;  // none: not running
+    std::unique_ptr<SeededRng> rng;
+    HostPort address;
+    uint64_t epoch = 0;
+    bool leaving = false;
+    bool refuses = false;  // down, and its host says so
+    // Local time = world time + offset + drift (in parts of a million).
+    int64_t offset = 0;
+    int64_t drift = 0;
+    int64_t wake_at = INT64_MAX;      // the deadline in world time
+    int64_t wake_queued = INT64_MAX;  // the event that is in the calendar for it
+    uint32_t wake_token = 0;
+    uint64_t keys = 0;      // the generation of its ring
+    bool fetching = false;  // a try to fetch the ring is in the calendar
+    bool frozen = false;
+    uint32_t starvation = 0;  // token; each starvation has its own
+    int64_t starved_until = 0;
+    bool sliced = false;
+    std::vector<Event> inbox;  // what came while frozen
+    size_t inbox_bytes = 0;
+  };
+  struct Packet {
+    HostPort from;
+    HostPort to;
+    uint64_t keys = 0;
+    Bytes plain;
+  };
+  struct Exchange {
+    uint32_t from = 0;
+    uint64_t epoch = 0;  // of the asker's life
+    uint64_t id = 0;
+    HostPort to;
+    Bytes question;
+    Bytes answer;
+    uint64_t keys = 0;
+    bool done = false;
   };
 
-  void set_seeds(size_t node);
-  void schedule(Instant at, std::function<void()> run);
-  void settle(size_t node);
-  void observe(size_t node, const Tables::Event& event);
-  bool passes(size_t from, size_t to);
-  Duration delay();
-  bool chance(double probability) {
-    return static_cast<double>(rng_.below(1U << 30)) < probability * (1U << 30);
-  }
-  std::optional<size_t> at(const HostPort& address) const;
-  bool is_running(const NodeId& id) const;
-  void deliver(size_t from, const Effects::Datagram& datagram);
-  void exchange(size_t from, Effects::Exchange exchange);
-  void broken(size_t node, const std::string& what, const Name& name);
+  Instant local(const Node& node) const;
+  int64_t world_time(const Node& node, Instant local) const;
+  void end(uint32_t node, bool refuses);
+  void set_seeds(uint32_t node);
+  void introduce(uint32_t node, uint32_t other);
+  void drop_inbox(Node& node);
+  void run(const Event& event);
+  void keep(uint32_t node, const Event& event);
+  void handle(uint32_t node, const Event& event);
+  void release(const Event& event);
+  void freeze(uint32_t node);
+  void thaw(uint32_t node);
+  void fetch_keys(uint32_t node);
+  void settle(uint32_t node);
+  void wake(const Event& event);
+  void queue_wake(uint32_t node);
+  void tell(uint32_t node, const Effects& effects);
+  void send(uint32_t from, Effects::Datagram& datagram);
+  void ask(uint32_t from, Effects::Exchange& asked);
+  void answer(uint32_t node, uint32_t slot);
+  Duration stream_delay(uint32_t a, uint32_t b);
+  // The node an address belongs to; size() when none.
+  uint32_t at(const HostPort& address) const;
+  void note(uint64_t what, uint64_t more) { trace_ = mix(trace_, what, more); }
 
   SeededRng rng_;
-  SeededRng core_rng_;
+  Net net_;
+  Truth truth_;
   Instant now_{1'000'000'000};
   std::vector<Node> nodes_;
-  Conditions conditions_;
-  std::map<std::pair<size_t, size_t>, bool> blocked_;
-  std::map<HostPort, size_t> by_address_;
-  std::priority_queue<Item, std::vector<Item>, std::greater<>> queue_;
-  uint64_t next_number_ = 0;
-  uint32_t next_address_ = 0;
-  uint64_t packets_ = 0;
-  uint64_t bytes_ = 0;
-  std::string violation_;
+  std::vector<uint32_t> by_address_;  // by the low bits of the address
+  Calendar calendar_;
+  Slab<Packet> packets_;
+  Slab<Exchange> exchanges_;
+  std::function<void(uint32_t)> act_;
+  Plant plant_;
+  Shell shell_ = Shell::kBatches;
+  uint64_t keys_ = 1;
+  bool strangers_ = false;
+  uint32_t distance_ = 0;  // of the partners, while forming
+  Traffic traffic_;
+  uint64_t events_ = 0;
+  uint64_t trace_ = 0;
 };
 
 }  // namespace shoal::gossip::sim

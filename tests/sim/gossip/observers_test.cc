@@ -1,0 +1,391 @@
+// The simulator's own proof: its engine against an oracle, its network's rules, and every observer
+// shown to notice the fault it is there for. Faults are planted between a sound core and its
+// observer, or in what the world is told to have happened; the product is not touched.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/sim/gossip/figures.h"
+#include "tests/sim/gossip/scenario.h"
+
+namespace shoal::gossip::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+TEST(Calendar, GivesWhatASortGives) {
+  SeededRng rng(7);
+  Calendar calendar;
+  std::vector<std::pair<int64_t, uint32_t>> oracle;
+  int64_t now = 0;
+  uint32_t next = 0;
+  for (int round = 0; round < 2000; ++round) {
+    for (uint64_t i = rng.below(10); i > 0; --i) {
+      // Now and then the same moment, the same millisecond, and beyond the calendar's window.
+      const uint64_t span =
+          std::array<uint64_t, 4>{1, 1000, 50'000'000, 20'000'000'000}[rng.below(4)];
+      const int64_t at = now + static_cast<int64_t>(rng.below(span));
+      calendar.push(at, Kind::kAct, 0, next);
+      oracle.emplace_back(at, next++);
+    }
+    std::sort(oracle.begin(), oracle.end());
+    const int64_t until = now + static_cast<int64_t>(rng.below(30'000'000));
+    Event event;
+    while (calendar.pop(until, event)) {
+      ASSERT_FALSE(oracle.empty());
+      ASSERT_EQ((std::pair{event.at, event.slot}), oracle.front());
+      oracle.erase(oracle.begin());
+    }
+    ASSERT_TRUE(oracle.empty() || oracle.front().first > until);
+    ASSERT_EQ(calendar.size(), oracle.size());
+    now = until;
+  }
+}
+
+TEST(Slab, UsesPlacesAgain) {
+  Slab<Bytes> slab;
+  const uint32_t first = slab.add({1}, 2);
+  const uint32_t second = slab.add({2}, 1);
+  slab.release(first);
+  EXPECT_EQ(slab[first], Bytes{1});
+  slab.release(first);
+  EXPECT_EQ(slab.used(), 1U);
+  EXPECT_EQ(slab.add({3}, 1), first);
+  EXPECT_EQ(slab[second], Bytes{2});
+}
+
+TEST(Net, LosesAndDelaysAsItsModelSays) {
+  Net net(1);
+  net.set_model(hard_model());
+  SeededRng rng(2);
+  uint64_t lost = 0;
+  Duration sum{0};
+  constexpr uint32_t kSide = 300;
+  for (uint32_t a = 0; a < kSide; ++a) {
+    for (uint32_t b = 0; b < kSide; ++b) {
+      lost += net.lost(a, b, rng) ? 1 : 0;
+      const Duration delay = net.delay(a, b, rng);
+      ASSERT_GE(delay, hard_model().min_delay);
+      ASSERT_LE(delay, hard_model().max_delay);
+      sum += delay;
+    }
+  }
+  EXPECT_NEAR(static_cast<double>(lost) / (kSide * kSide), 0.05, 0.005);
+  EXPECT_NEAR(static_cast<double>(sum.count()) / (kSide * kSide) / 1e6, 27.5, 0.5);
+}
+
+TEST(Net, KnowsWhoCouldReachWhomAndWhen) {
+  Net net(1);
+  const Instant cut{10'000'000'000};
+  const Instant healed = cut + seconds(5);
+  net.set_groups({0, 0, 0, 0, 0, 1}, cut);
+  EXPECT_FALSE(net.open(0, 5, cut));
+  EXPECT_TRUE(net.open(0, 4, cut));
+  net.heal(healed);
+  EXPECT_TRUE(net.open(0, 5, healed));
+  const std::vector<uint32_t> all{0, 1, 2, 3, 4, 5};
+  EXPECT_TRUE(net.reachable(0, 5, cut - seconds(2), cut - seconds(1), all));
+  EXPECT_FALSE(net.reachable(0, 5, cut - seconds(2), cut, all));
+  EXPECT_FALSE(net.reachable(0, 5, healed - seconds(1), healed + seconds(1), all));
+  EXPECT_TRUE(net.reachable(0, 5, healed, healed + seconds(6), all));
+
+  const Instant one_way = healed + seconds(10);
+  net.block(0, 5, one_way);
+  EXPECT_FALSE(net.open(0, 5, one_way));
+  EXPECT_TRUE(net.open(5, 0, one_way));
+  // Through 1, 2, 3 and 4; through 1, 2 and 3; then only two are left.
+  EXPECT_TRUE(net.reachable(0, 5, one_way, one_way + seconds(1), all));
+  net.block(4, 0, one_way + seconds(2));
+  EXPECT_TRUE(net.reachable(0, 5, one_way, one_way + seconds(3), all));
+  net.block(5, 3, one_way + seconds(4));
+  EXPECT_FALSE(net.reachable(0, 5, one_way, one_way + seconds(5), all));
+}
+
+TEST(Net, FlappingLinksCloseAndOpen) {
+  Net net(1);
+  const Instant begin{1'000'000'000};
+  net.flap(0.5, seconds(2), begin);
+  size_t flapping = 0;
+  for (uint32_t b = 1; b < 1000; ++b) {
+    const bool first = net.open(0, b, begin);
+    const bool second = net.open(0, b, begin + seconds(1));
+    EXPECT_TRUE(first || second);
+    EXPECT_EQ(net.open(0, b, begin + seconds(2)), first);
+    flapping += first != second ? 1 : 0;
+  }
+  EXPECT_NEAR(static_cast<double>(flapping), 500, 60);
+  net.heal(begin + seconds(10));
+  for (uint32_t b = 1; b < 1000; ++b) EXPECT_TRUE(net.open(0, b, begin + seconds(11)));
+}
+
+// Three nodes that believe in each other; told by hand what they show.
+class TruthTest : public ::testing::Test {
+ protected:
+  TruthTest() {
+    for (uint32_t i = 0; i < 3; ++i) {
+      truth_.up(i, {0});
+      truth_.join(i, 0);
+    }
+    for (uint32_t a = 0; a < 3; ++a) {
+      for (uint32_t b = 0; b < 3; ++b) {
+        if (a != b) truth_.member(a, b, MemberState::kAlive, {0});
+      }
+    }
+  }
+  void put_and_show() {
+    value_ = truth_.put(0, 0, 1, now_);
+    for (uint32_t i = 0; i < 3; ++i) truth_.shown(i, 0, 0, 1, value_, now_);
+  }
+
+  Net net_{1};
+  Truth truth_{3, net_};
+  uint64_t value_ = 0;
+  Instant now_{100'000'000'000};
+};
+
+TEST_F(TruthTest, SoundOnesAreSettled) {
+  put_and_show();
+  put_and_show();
+  EXPECT_TRUE(truth_.settled()) << truth_.difference();
+  EXPECT_EQ(truth_.difference(), "");
+  EXPECT_EQ(truth_.violation(), "");
+}
+
+TEST_F(TruthTest, MissesWhatIsNotShown) {
+  put_and_show();
+  value_ = truth_.put(0, 0, 1, now_);
+  truth_.shown(1, 0, 0, 1, value_, now_);
+  EXPECT_FALSE(truth_.settled());
+  EXPECT_EQ(truth_.difference(), "n0 shows 1, not 2, of n0/k1 of net0");
+}
+
+TEST_F(TruthTest, SeesAnOldValue) {
+  put_and_show();
+  put_and_show();
+  truth_.shown(1, 0, 0, 1, value_ - 1, now_);
+  EXPECT_EQ(truth_.violation(), "n1 went back to an old value of n0/k1 of net0 at 100000 ms");
+}
+
+TEST_F(TruthTest, SeesWhatNobodySaid) {
+  put_and_show();
+  truth_.shown(1, 0, 0, 1, value_ + 1, now_);
+  EXPECT_EQ(truth_.violation(), "n1 invented n0/k1 of net0 at 100000 ms");
+}
+
+TEST_F(TruthTest, SeesAResurrection) {
+  put_and_show();
+  truth_.erase(0, 0, 1, now_);
+  truth_.removed(1, 0, 0, 1, now_);
+  EXPECT_EQ(truth_.violation(), "");
+  truth_.shown(1, 0, 0, 1, value_, now_);
+  EXPECT_EQ(truth_.violation(), "n1 resurrected n0/k1 of net0 at 100000 ms");
+}
+
+TEST_F(TruthTest, WhatTheEndOfAProcessTookDoesNotReturn) {
+  put_and_show();
+  truth_.down(0, now_);
+  truth_.up(0, now_);
+  truth_.removed(1, 0, 0, 1, now_);
+  truth_.shown(1, 0, 0, 1, value_, now_);
+  EXPECT_EQ(truth_.violation(), "n1 resurrected n0/k1 of net0 at 100000 ms");
+}
+
+TEST_F(TruthTest, WhatWasHiddenMayReturn) {
+  put_and_show();
+  truth_.member(1, 0, MemberState::kFailed, now_);
+  truth_.removed(1, 0, 0, 1, now_);
+  truth_.member(1, 0, MemberState::kAlive, now_);
+  truth_.shown(1, 0, 0, 1, value_, now_);
+  EXPECT_EQ(truth_.violation(), "");
+  EXPECT_EQ(truth_.counts().withdrawn, 0U);
+}
+
+TEST_F(TruthTest, SeesAnUnseenRemovalAndALiveEntryWithdrawn) {
+  put_and_show();
+  truth_.removed(1, 0, 0, 1, now_);
+  EXPECT_EQ(truth_.counts().withdrawn, 1U);
+  EXPECT_EQ(truth_.first_withdrawn(), "n1 withdrew the live n0/k1 of net0 at 100000 ms");
+  truth_.removed(1, 0, 0, 1, now_);
+  EXPECT_EQ(truth_.violation(), "n1 was told the removal of unseen n0/k1 of net0 at 100000 ms");
+}
+
+TEST_F(TruthTest, FollowsAChangeUntilTheLastShowsIt) {
+  truth_.follow_changes(true);
+  put_and_show();
+  truth_.erase(0, 0, 1, now_);
+  truth_.removed(0, 0, 0, 1, now_);
+  truth_.removed(1, 0, 0, 1, now_ + seconds(1));
+  truth_.removed(2, 0, 0, 1, now_ + seconds(2));
+  truth_.put(0, 0, 1, now_);
+  EXPECT_EQ(truth_.take_changes(now_ + seconds(3)), (std::vector<double>{0, 2, 3}));
+  EXPECT_EQ(truth_.counts().unfinished, 1U);
+}
+
+TEST_F(TruthTest, CountsFalseFailuresByItsRule) {
+  truth_.member(1, 0, MemberState::kFailed, now_);
+  EXPECT_EQ(truth_.counts().false_failures, 1U);
+  EXPECT_EQ(truth_.first_false(), "n1 declared n0 failed, which was not at 100000 ms");
+  // Believable: it was down, it was cut off, or (where that is excused) it was starved.
+  truth_.down(2, now_);
+  truth_.up(2, now_ + seconds(1));
+  truth_.member(1, 2, MemberState::kFailed, now_ + seconds(6));
+  EXPECT_EQ(truth_.counts().false_failures, 1U);
+  now_ = now_ + seconds(20);
+  net_.set_groups({1, 0, 0}, now_);
+  net_.heal(now_ + seconds(1));
+  truth_.member(2, 0, MemberState::kFailed, now_ + seconds(6));
+  EXPECT_EQ(truth_.counts().false_failures, 1U);
+  now_ = now_ + seconds(20);
+  truth_.starve(0, true, now_);
+  truth_.member(2, 0, MemberState::kFailed, now_ + seconds(1));
+  EXPECT_EQ(truth_.counts().false_failures, 2U);
+  truth_.set_rules({seconds(6), true});
+  truth_.member(1, 0, MemberState::kFailed, now_ + seconds(1));
+  EXPECT_EQ(truth_.counts().false_failures, 2U);
+  EXPECT_EQ(truth_.counts().false_victims, 1U);
+}
+
+TEST_F(TruthTest, FollowsADeathUntilTheLastKnows) {
+  truth_.follow_deaths(true);
+  truth_.down(2, now_);
+  truth_.member(0, 2, MemberState::kFailed, now_ + seconds(1));
+  truth_.member(1, 2, MemberState::kSuspect, now_ + seconds(1));
+  truth_.member(1, 2, MemberState::kFailed, now_ + seconds(3));
+  EXPECT_EQ(truth_.take_deaths(now_ + seconds(9)), std::vector<double>{3});
+  EXPECT_EQ(truth_.take_single_deaths(), (std::vector<double>{1, 3}));
+}
+
+// Five production cores with all formed, and n1's consumer told what its core did not say.
+class WorldTest : public ::testing::Test {
+ protected:
+  WorldTest() {
+    world_.run_for(seconds(2));
+    for (uint32_t i = 0; i < 5; ++i) world_.join(i, 0);
+    world_.run_for(seconds(2));
+    world_.put(0, 0, 1);
+    world_.run_for(seconds(2));
+    EXPECT_TRUE(world_.truth().settled()) << world_.truth().difference();
+  }
+  Tables::Event event(bool removed, uint64_t value) {
+    ByteWriter out;
+    out.u64(value);
+    return {removed, network_id(0), key_id(1), node_id(0), removed ? Bytes() : out.take()};
+  }
+  // To n1, once.
+  void say(const Tables::Event& what) {
+    world_.plant([told = false, what](uint32_t node, Effects& effects) mutable {
+      if (node == 1 && !std::exchange(told, true)) effects.entries.push_back(what);
+    });
+  }
+
+  World world_{1, 5, lan_model()};
+};
+
+TEST_F(WorldTest, APlantedResurrectionIsSeen) {
+  world_.remove(0, 0, 1);
+  world_.run_for(seconds(2));
+  EXPECT_TRUE(world_.truth().settled());
+  say(event(false, 1));
+  world_.run_for(seconds(2));
+  EXPECT_EQ(world_.truth().violation().substr(0, 24), "n1 resurrected n0/k1 of ");
+}
+
+TEST_F(WorldTest, APlantedOldValueIsSeen) {
+  world_.put(0, 0, 1);
+  world_.run_for(seconds(2));
+  say(event(false, 1));
+  world_.run_for(seconds(2));
+  EXPECT_EQ(world_.truth().violation().substr(0, 26), "n1 went back to an old val");
+}
+
+TEST_F(WorldTest, APlantedWithdrawalIsCountedAndTablesDiffer) {
+  say(event(true, 0));
+  world_.run_for(seconds(2));
+  EXPECT_EQ(world_.truth().counts().withdrawn, 1U);
+  EXPECT_FALSE(world_.truth().settled());
+  EXPECT_EQ(world_.truth().difference(), "n1 shows 0, not 1, of n0/k1 of net0");
+}
+
+TEST_F(WorldTest, ASwallowedChangeIsSeen) {
+  world_.plant([](uint32_t node, Effects& effects) {
+    if (node == 1) effects.entries.clear();
+  });
+  world_.put(0, 0, 1);
+  world_.run_for(seconds(20));
+  EXPECT_EQ(world_.truth().difference(), "n1 shows 1, not 2, of n0/k1 of net0");
+}
+
+TEST_F(WorldTest, APlantedFailureIsCounted) {
+  world_.plant([told = false](uint32_t node, Effects& effects) mutable {
+    if (node != 1 || std::exchange(told, true)) return;
+    effects.members.push_back({node_id(2), {}, MemberState::kFailed});
+  });
+  world_.run_for(seconds(2));
+  EXPECT_EQ(world_.truth().counts().false_failures, 1U);
+  EXPECT_EQ(world_.truth().difference(), "n1 misses n2");
+}
+
+TEST_F(WorldTest, KeysRotateInAPartitionAndMeetAgain) {
+  // n4 does not reach the managers, but still n3.
+  const auto rotate = [&](int times) {
+    for (uint32_t manager = 0; manager < World::kManagers; ++manager) {
+      world_.net().block(4, manager, world_.now());
+      world_.net().block(manager, 4, world_.now());
+    }
+    for (int i = 0; i < times; ++i) {
+      world_.rotate_keys();
+      world_.run_for(seconds(5));
+    }
+    const uint64_t unknown = world_.traffic().unknown_key;
+    world_.net().heal(world_.now());
+    EXPECT_TRUE(
+        world_.run_until([&] { return world_.truth().settled(); }, seconds(20), milliseconds(10)))
+        << world_.truth().difference();
+    return unknown;
+  };
+  EXPECT_EQ(rotate(1), 0U);
+  // Two generations behind, nobody understands it until it has asked the managers.
+  EXPECT_GT(rotate(2), 0U);
+}
+
+TEST_F(WorldTest, WhoIsFrozenSaysNothingAndHearsAllAfterwards) {
+  world_.starve(4, Starvation::kFrozen, seconds(1));
+  world_.put(0, 0, 1);
+  world_.run_for(milliseconds(900));
+  EXPECT_EQ(world_.truth().difference(), "n4 shows 1, not 2, of n0/k1 of net0");
+  world_.run_for(milliseconds(101));
+  EXPECT_TRUE(world_.truth().settled()) << world_.truth().difference();
+}
+
+TEST(Repeat, TheSameSeedIsTheSameRun) {
+  for (const uint64_t seed : {3U, 4U, 5U}) {
+    EXPECT_EQ(run_chaos(seed).trace, run_chaos(seed).trace);
+    EXPECT_NE(run_chaos(seed).trace, run_chaos(seed + 100).trace);
+  }
+  for (const uint32_t nodes : {6U, 70U}) {
+    FigureOptions options;
+    options.figures = {"quiet", "churn", "death", "starved", "partition", "idle"};
+    if (nodes > 6) options.figures = {"quiet"};  // the strangers' way of forming
+    options.nodes = nodes;
+    options.duration = seconds(4);
+    const auto first = run_figures(options);
+    const auto second = run_figures(options);
+    ASSERT_TRUE(first.ok() && second.ok());
+    ASSERT_EQ(first->size(), options.figures.size());
+    for (size_t i = 0; i < first->size(); ++i) {
+      EXPECT_EQ((*first)[i].trace, (*second)[i].trace) << options.figures[i];
+      EXPECT_EQ((*first)[i].failure, "") << options.figures[i];
+      EXPECT_EQ((*first)[i].values, (*second)[i].values) << options.figures[i];
+    }
+  }
+}
+
+TEST(Repeat, AnUnknownFigureIsRefused) {
+  FigureOptions options;
+  options.figures = {"speed"};
+  EXPECT_FALSE(run_figures(options).ok());
+}
+
+}  // namespace
+}  // namespace shoal::gossip::sim
