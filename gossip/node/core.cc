@@ -52,10 +52,10 @@ void Core::receive_message(const Head& head, const HostPort& from, const Message
     swim_.receive_ping_request(*request, from, now);
   } else if (const auto* ack = std::get_if<Ack>(&message)) {
     swim_.receive_ack(*ack);
-  } else if (const auto* nack = std::get_if<Nack>(&message)) {
-    swim_.receive_nack(*nack);
+  } else if (const auto* testimony = std::get_if<Testimony>(&message)) {
+    swim_.receive_testimony(head.sender, *testimony);
   } else if (const auto* claim = std::get_if<Claim>(&message)) {
-    swim_.receive_claim(*claim, from, now);
+    swim_.receive_claim(*claim, from, true, now);
   } else if (const auto* event = std::get_if<EntryEvent>(&message)) {
     // Members first: an entry may be of one this packet introduced.
     settle(now);
@@ -266,6 +266,7 @@ Effects Core::take_effects(Instant now) {
   settle(now);
   push_own_events();
   for (const Swim::Outgoing& out : swim_.take_outgoing()) send(out.to, out.messages);
+  start_tcp_probes();
   for (Tables::Event& event : tables_.take_events()) effects_.entries.push_back(std::move(event));
   wake_due_ = std::max(next_deadline(), now);
   return std::exchange(effects_, {});
@@ -289,6 +290,8 @@ Counters Core::counters() const {
   all.failures = swim_.counts().failures;
   all.refutations = swim_.counts().refutations;
   all.stalls = swim_.counts().stalls;
+  all.suspicions_lapsed = swim_.counts().lapses;
+  all.isolations = swim_.counts().isolations;
   all.entries_refused = tables_.counts().refused;
   return all;
 }

@@ -185,6 +185,11 @@ Bytes Core::answer_exchange(ByteView plain, Instant now) {
     return {};
   }
   settle(now);
+  if (!packet->messages.empty()) {
+    if (const auto* ping = std::get_if<Ping>(&packet->messages.front())) {
+      return answer_probe(*packet, *ping, now);
+    }
+  }
   ++counters_.exchanges_answered;
   Packer answer(swim_.head(), kMaxFrame - kSealOverhead);
   size_t budget = kAnswerBudget;
@@ -209,7 +214,7 @@ Bytes Core::answer_exchange(ByteView plain, Instant now) {
       }
       cut = cut || difference.cut;
     } else if (const auto* claim = std::get_if<Claim>(&message)) {
-      swim_.receive_claim(*claim, from, now);
+      swim_.receive_claim(*claim, from, false, now);
     } else if (const auto* event = std::get_if<EntryEvent>(&message)) {
       settle(now);
       receive_entry(*event, relay, now);
@@ -239,7 +244,7 @@ void Core::finish_exchange(uint64_t id, const std::optional<ByteView>& answer, I
   const bool relay = worth_relaying(packet->messages);
   for (const Message& message : packet->messages) {
     if (const auto* claim = std::get_if<Claim>(&message)) {
-      swim_.receive_claim(*claim, packet->head.address, now);
+      swim_.receive_claim(*claim, packet->head.address, false, now);
     } else if (const auto* event = std::get_if<EntryEvent>(&message)) {
       settle(now);
       receive_entry(*event, relay, now);
