@@ -76,8 +76,10 @@ void World::run(const Event& event) {
 
 void World::wake(const Event& event) {
   Node& node = nodes_[event.node];
-  if (event.slot != node.wake_token || !node.core || node.frozen) return;
+  if (event.slot != node.wake_token) return;
+  // Also of who is frozen and cannot follow it: thawed, it asks for another.
   node.wake_queued = INT64_MAX;
+  if (!node.core || node.frozen) return;
   if (node.wake_at > now_.nanoseconds) return queue_wake(event.node);
   settle(event.node);
 }

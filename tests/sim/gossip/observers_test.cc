@@ -358,6 +358,19 @@ TEST_F(WorldTest, WhoIsFrozenSaysNothingAndHearsAllAfterwards) {
   EXPECT_TRUE(world_.truth().settled()) << world_.truth().difference();
 }
 
+TEST_F(WorldTest, WhoWasFrozenWakesByItselfAgain) {
+  // Whatever n4 does now, it does by its own clock: nothing reaches it.
+  for (uint32_t i = 0; i < 4; ++i) world_.net().block(i, 4, world_.now());
+  world_.starve(4, Starvation::kFrozen, seconds(3));
+  world_.run_for(seconds(4));
+  size_t sent = 0;
+  world_.plant([&sent](uint32_t node, Effects& effects) {
+    if (node == 4) sent += effects.datagrams.size();
+  });
+  world_.run_for(seconds(10));
+  EXPECT_GE(sent, 10U);
+}
+
 TEST(Repeat, TheSameSeedIsTheSameRun) {
   for (const uint64_t seed : {3U, 4U, 5U}) {
     EXPECT_EQ(run_chaos(seed).trace, run_chaos(seed).trace);
