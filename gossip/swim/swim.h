@@ -59,6 +59,9 @@ class Swim {
   // A rumour, or a claim learnt in an exchange. A refutation goes to `reply_to` at once.
   void receive_claim(const Claim& claim, const HostPort& reply_to, Instant now);
 
+  // A claim out of many: a member heard of for the first time is no news to the others.
+  void learn(const Claim& claim, const HostPort& reply_to, Instant now);
+
   // At most kMaxSeeds are kept.
   void set_seeds(std::vector<HostPort> seeds, Instant now);
   void forget(const NodeId& id);

@@ -371,6 +371,24 @@ TEST_F(WorldTest, WhoWasFrozenWakesByItselfAgain) {
   EXPECT_GE(sent, 10U);
 }
 
+TEST(Birth, AFormedClusterHasNothingToSay) {
+  World world(1, 40, quiet_model(), {true, 2, 3});
+  EXPECT_TRUE(world.truth().settled()) << world.truth().difference();
+  world.run_for(seconds(20));
+  EXPECT_TRUE(world.truth().settled()) << world.truth().difference();
+  // Not one exchange: all digests are the same.
+  EXPECT_EQ(world.traffic().streams, 0U);
+  EXPECT_EQ(world.truth().counts().suspicions, 0U);
+  // Pings, their answers and digests.
+  EXPECT_LT(world.traffic().packets, 40U * 20 * 6);
+  world.truth().follow_changes(true);
+  world.put(5, 1, 1);
+  world.remove(6, 0, 0);
+  world.run_for(seconds(5));
+  EXPECT_TRUE(world.truth().settled()) << world.truth().difference();
+  EXPECT_EQ(world.truth().take_changes(world.now()).size(), 2U);
+}
+
 TEST(Repeat, TheSameSeedIsTheSameRun) {
   for (const uint64_t seed : {3U, 4U, 5U}) {
     EXPECT_EQ(run_chaos(seed).trace, run_chaos(seed).trace);
@@ -379,7 +397,7 @@ TEST(Repeat, TheSameSeedIsTheSameRun) {
   for (const uint32_t nodes : {6U, 70U}) {
     FigureOptions options;
     options.figures = {"quiet", "churn", "death", "starved", "partition", "idle"};
-    if (nodes > 6) options.figures = {"quiet"};  // the strangers' way of forming
+    if (nodes > 6) options.figures = {"quiet"};  // born formed
     options.nodes = nodes;
     options.duration = seconds(4);
     const auto first = run_figures(options);
