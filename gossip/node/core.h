@@ -77,6 +77,11 @@ class Core {
   void finish_tcp_probe(uint64_t id, Reach reach, const std::optional<ByteView>& answer,
                         Instant now);
 
+  // What meeting the others would bring, at once: they know of this node and of all it said so far,
+  // it knows of them and of what they say in the directory and in its networks. For a core that has
+  // sent nothing yet.
+  void restore(const std::vector<Claim>& members, const std::vector<EntryEvent>& entries,
+               Instant now);
   void set_seeds(std::vector<HostPort> seeds, Instant now);
   void join_network(const NetworkId& network, Instant now);
   void leave_network(const NetworkId& network);

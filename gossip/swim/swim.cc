@@ -104,6 +104,12 @@ void Swim::receive_claim(const Claim& claim, const HostPort& reply_to, bool news
   }
 }
 
+void Swim::learn(const Claim& claim, const HostPort& reply_to, Instant now) {
+  const bool known = is_known(claim.id);
+  receive_claim(claim, reply_to, false, now);
+  if (!known) rumors_.drop(claim.id);
+}
+
 void Swim::on_alive(Member& member, const Claim& claim, Instant now) {
   if (claim.incarnation <= member.incarnation) return;
   const bool was_live = live(member.info.state);

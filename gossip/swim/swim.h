@@ -77,6 +77,9 @@ class Swim {
   bool acks_tcp(uint64_t id, const NodeId& sender, const Ack& ack) const;
   void finish_tcp_probe(uint64_t id, Reach reach, Instant now);
 
+  // A claim out of many: a member heard of for the first time is no news to the others.
+  void learn(const Claim& claim, const HostPort& reply_to, Instant now);
+
   // At most kMaxSeeds are kept.
   void set_seeds(std::vector<HostPort> seeds, Instant now);
   void forget(const NodeId& id);

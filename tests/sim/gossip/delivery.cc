@@ -80,8 +80,10 @@ void World::run(const Event& event) {
 
 void World::wake(const Event& event) {
   Node& node = nodes_[event.node];
-  if (event.slot != node.wake_token || !node.core || node.frozen) return;
+  if (event.slot != node.wake_token) return;
+  // Also of who is frozen and cannot follow it: thawed, it asks for another.
   node.wake_queued = INT64_MAX;
+  if (!node.core || node.frozen) return;
   if (node.wake_at > now_.nanoseconds) return queue_wake(event.node);
   settle(event.node);
 }
@@ -196,7 +198,7 @@ void World::thaw(uint32_t index) {
 // What the daemon's shell does after each input.
 void World::settle(uint32_t index) {
   Node& node = nodes_[index];
-  if (!node.core) return;
+  if (!node.core || forming_) return;
   const Instant now = local(node);
   node.core->tick(now);
   Effects effects = node.core->take_effects(now);
@@ -247,7 +249,6 @@ void World::send(uint32_t from, Effects::Datagram& datagram) {
   traffic_.bytes += datagram.plain.size() + kSealOverhead + kDatagramHeaders;
   const uint32_t to = at(datagram.to);
   if (to >= size() || !net_.open(from, to, now_)) return;
-  if (distance_ != 0 && to != (from ^ distance_)) return;
   uint32_t copies = net_.doubled(rng_) ? 2 : 1;
   int64_t arrivals[2];
   uint32_t arriving = 0;
