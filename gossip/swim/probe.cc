@@ -168,6 +168,7 @@ void Swim::finish_relays(Instant now) {
 }
 
 void Swim::probe_next(const NodeId& id) {
+  if (probe_next_ < probe_order_.size() && probe_order_[probe_next_] == id) return;
   probe_order_.insert(probe_order_.begin() + static_cast<std::ptrdiff_t>(probe_next_), id);
 }
 
@@ -229,6 +230,7 @@ void Swim::finish_probe(Instant now) {
   // Those asked did not even say no: perhaps it is this node that is sick, or cut off.
   const size_t spoke = probe.helpers - probe.asked.size();
   if (2 * spoke < probe.helpers) adjust_awareness(1);
+  if (probe.helpers > 0 && spoke == probe.helpers) adjust_awareness(-1);
   const Reach reach = probe.reach.value_or(Reach::kUnknown);
   if (probe.helpers > 0 && spoke == 0 && reach != Reach::kRefused) return;
   Member* target = find(probe.target);
