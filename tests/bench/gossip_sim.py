@@ -16,17 +16,25 @@ from measure import HERE, REPO, say
 
 SIZES = (25, 100, 250, 1000)
 FIGURES = ("quiet", "churn", "death", "starved", "partition", "idle")
+KNOWN = "known_everywhere_"
+SENT = "sent_bytes_per_node_s"
 # What, its figure, its values (the worst of them counts), its unit, and by number of nodes its bar.
 ROWS = (
     ("a change everywhere, median", "quiet", ("everywhere_median_s",), "s", {25: 0.4}),
     ("a change everywhere, p99", "quiet", ("everywhere_p99_s",), "s", {1000: 1.5, 10000: 2}),
     ("under churn, p90", "churn", ("everywhere_p90_s",), "s", {25: 2, 1000: 2}),
     ("under churn, the last", "churn", ("everywhere_max_s",), "s", {25: 5, 1000: 5}),
-    ("under churn, sent by a node", "churn", ("sent_bytes_per_node_s",), "B/s", {}),
-    ("a death known everywhere, median", "death", ("known_everywhere_median_s",), "s", {1000: 2.5}),
-    ("a death known everywhere, p99", "death", ("known_everywhere_p99_s",), "s", {1000: 6}),
+    ("under churn, sent by a node", "churn", (SENT,), "B/s", {}),
+    ("a death known everywhere, median", "death", (KNOWN + "median_s",), "s", {1000: 2.5}),
+    ("a death known everywhere, p99", "death", (KNOWN + "p99_s",), "s", {1000: 6}),
     ("starved nodes watched for", "starved", ("watched_s",), "s", {}),
-    ("declared failed though they ran", "starved", ("false_failures_count",), "", {250: 0, 1000: 1}),
+    (
+        "declared failed though they ran",
+        "starved",
+        ("false_failures_count",),
+        "",
+        {250: 0, 1000: 1},
+    ),
     (
         "equal after a partition, the worst shape",
         "partition",
@@ -42,7 +50,7 @@ ROWS = (
         "s",
         {size: 5 for size in (25, 100, 250, 1000, 10000)},
     ),
-    ("sent at rest by a node", "idle", ("sent_bytes_per_node_s",), "B/s", {1000: 2000, 10000: 4000}),
+    ("sent at rest by a node", "idle", (SENT,), "B/s", {1000: 2000, 10000: 4000}),
 )
 
 
@@ -126,9 +134,9 @@ def report(results):
     if model:
         out.append(
             f"Model {model['name']}: one-way delay {model['min_delay_ms']:g} to "
-            f"{model['max_delay_ms']:g} ms, half of the span the link's for ever, the other half drawn "
-            f"for each packet; loss {model['loss']:.1%} in the mean, a link's anywhere from none to "
-            f"twice that; duplicates {model['duplicates']:.1%}. "
+            f"{model['max_delay_ms']:g} ms, half of the span the link's for ever, the other half "
+            f"drawn for each packet; loss {model['loss']:.1%} in the mean, a link's anywhere from "
+            f"none to twice that; duplicates {model['duplicates']:.1%}. "
             f"Seeds: {len({r['seed'] for r in results})}, the worst counts.\n"
         )
     out.append("| what | " + " | ".join(f"{size:,} nodes" for size in sizes) + " | bar | |")
@@ -162,7 +170,7 @@ def measure(options):
     if options.plots:
         with tempfile.NamedTemporaryFile("w", suffix=".json") as table:
             subprocess.run([binary("gossip_table_bench"), "bytes"], stdout=table, check=True)
-            results_at = options.source or options.results
+            kept = options.source or options.results
             # Debian's python, as matplotlib is Debian's.
-            subprocess.run(["/usr/bin/python3", HERE / "plots.py", results_at, table.name], check=True)
+            subprocess.run(["/usr/bin/python3", HERE / "plots.py", kept, table.name], check=True)
     return report(results)

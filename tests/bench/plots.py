@@ -30,13 +30,13 @@ def points(results, figure, name):
     return sorted(found.items())
 
 
-def axes(title, x_label, y_label):
+def axes(title, x_label, y_label, y_scale="log"):
     figure, ax = pyplot.subplots(figsize=(7, 4.5))
     ax.set_title(title)
     ax.set_xlabel(x_label)
     ax.set_ylabel(y_label)
     ax.set_xscale("log")
-    ax.set_yscale("log")
+    ax.set_yscale(y_scale)
     ax.grid(True, which="both", alpha=0.25)
     return figure, ax
 
@@ -47,6 +47,8 @@ def save(figure, ax, name, ticks=()):
         ax.xaxis.set_minor_formatter(NullFormatter())
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    if ax.get_yscale() == "linear":
+        ax.set_ylim(bottom=0)
     ax.legend(fontsize=8)
     figure.tight_layout()
     IMAGES.mkdir(exist_ok=True)
@@ -55,13 +57,13 @@ def save(figure, ax, name, ticks=()):
     say(f"docs/img/gossip-{name}.png")
 
 
-def lines(results, title, y_label, name, series, bars):
-    """One line for each (label, figure, value); a cross for each (nodes, value, label) of the bars."""
+def lines(results, title, y_label, name, series, bars, y_scale="log"):
+    """A line for each (label, figure, value); a dash for each (nodes, value, label) of the bars."""
     drawn = [(label, points(results, figure, value)) for label, figure, value in series]
     drawn = [(label, found) for label, found in drawn if found]
     if not drawn:
         return
-    figure, ax = axes(title, "nodes", y_label)
+    figure, ax = axes(title, "nodes", y_label, y_scale)
     for label, found in drawn:
         ax.plot(*zip(*found), marker="o", label=label)
     for nodes, value, label in bars:
@@ -100,7 +102,11 @@ def draw(results, table):
             ("churn, p90", "churn", "everywhere_p90_s"),
             ("churn, the last", "churn", "everywhere_max_s"),
         ),
-        ((25, 0.4, "bar: quiet, median"), (1000, 1.5, "bar: quiet, p99"), (1000, 2, "bar: churn, p90")),
+        (
+            (25, 0.4, "bar: quiet, median"),
+            (1000, 1.5, "bar: quiet, p99"),
+            (1000, 2, "bar: churn, p90"),
+        ),
     )
     lines(
         results,
@@ -125,6 +131,7 @@ def draw(results, table):
             ("by a node, median", "death", "known_by_one_median_s"),
         ),
         ((1000, 2.5, "bar: median"), (1000, 6, "bar: p99")),
+        "linear",
     )
     anti_entropy(table)
 
