@@ -99,7 +99,7 @@ Outcome run_chaos(uint64_t seed, const World::Plant& plant) {
   world.refresh_seeds();
   const Instant healed = world.now();
   const bool converged =
-      world.run_until([&world] { return world.truth().settled(); }, seconds(60), milliseconds(10));
+      world.run_until([&world] { return world.truth().settled(); }, seconds(20), milliseconds(10));
   outcome.converged_ms = ms(world.now() - healed);
   // And it stays so.
   if (converged) world.run_for(seconds(5));
