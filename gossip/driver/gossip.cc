@@ -77,6 +77,8 @@ Result<Sockets> bind_sockets(boost::asio::io_context& context, const HostPort& a
   return sockets;
 }
 
+static_assert(Gossip::kMaxSeeds == Swim::kMaxSeeds);
+
 // What runs; kept alive by the handle, and weakly known to what it started.
 class Driver : public std::enable_shared_from_this<Driver> {
  public:
@@ -90,6 +92,7 @@ class Driver : public std::enable_shared_from_this<Driver> {
         core_({config.self, config.advertise, config.epoch, packet_budget(config), config.swim,
                config.table},
               rng, clock.now()),
+        tcp_timeout_(config.swim.tcp_timeout),
         bound_(config.bind),
         advertised_(config.advertise),
         datagrams_(std::move(sockets.datagrams), bound_.ip.family()),
@@ -123,7 +126,9 @@ class Driver : public std::enable_shared_from_this<Driver> {
   bool receive_datagrams();
   void receive(const Datagrams::Received& received, Instant now);
   Bytes answer(std::span<uint8_t> question);
+  std::optional<ByteView> open_answer(std::optional<Bytes>& sealed, const QuestionName& question);
   void ask(Effects::Exchange exchange);
+  void probe(Effects::TcpProbe probe);
   void send(const Effects::Datagram& datagram);
   void run();
   void tell(const Effects& effects);
@@ -134,6 +139,7 @@ class Driver : public std::enable_shared_from_this<Driver> {
   Observer& observer_;
   Guard guard_;
   Core core_;
+  Duration tcp_timeout_;
   HostPort bound_;
   HostPort advertised_;
   Datagrams datagrams_;
@@ -181,6 +187,7 @@ void Driver::run() {
   datagrams_.flush();
   if (datagrams_.take_too_large()) core_.too_large(now);
   for (Effects::Exchange& exchange : effects.exchanges) ask(std::move(exchange));
+  for (Effects::TcpProbe& asked : effects.tcp_probes) probe(std::move(asked));
   tell(effects);
   if (stopped_) return;
   timer_->wake_at(std::max(core_.next_deadline(), now + kMinWait), [weak = weak_from_this()] {
@@ -278,26 +285,41 @@ Bytes Driver::answer(std::span<uint8_t> question) {
   return guard_.seal(PacketKind::kAnswer, opened.sender(), plain, opened.question);
 }
 
+// Where it lies; none when it does not open.
+std::optional<ByteView> Driver::open_answer(std::optional<Bytes>& sealed,
+                                            const QuestionName& question) {
+  if (!sealed) return std::nullopt;
+  const Guard::Opened opened = guard_.open(PacketKind::kAnswer, *sealed, question);
+  if (opened.drop == DropReason::kNone) return opened.plain;
+  core_.count_drop(opened.drop);
+  return std::nullopt;
+}
+
 void Driver::ask(Effects::Exchange exchange) {
   Bytes sealed = guard_.seal(PacketKind::kQuestion, exchange.peer, exchange.plain);
   const auto finish = [weak = weak_from_this(), id = exchange.id,
                        question = guard_.asked()](std::optional<Bytes> answer) {
     const auto self = weak.lock();
     if (!self || self->stopped_) return;
-    std::optional<ByteView> plain;
-    if (answer) {
-      const Guard::Opened opened = self->guard_.open(PacketKind::kAnswer, *answer, question);
-      if (opened.drop == DropReason::kNone) {
-        plain = opened.plain;
-      } else {
-        self->core_.count_drop(opened.drop);
-      }
-    }
-    self->core_.finish_exchange(id, plain, self->clock_.now());
+    self->core_.finish_exchange(id, self->open_answer(answer, question), self->clock_.now());
     self->guard_.set_epoch(self->core_.epoch());
     self->wake_soon();
   };
   streams_.ask(exchange.to, std::move(sealed), finish);
+}
+
+void Driver::probe(Effects::TcpProbe probe) {
+  Bytes sealed = guard_.seal(PacketKind::kQuestion, probe.peer, probe.plain);
+  const auto finish = [weak = weak_from_this(), id = probe.id, question = guard_.asked()](
+                          Reach reach, std::optional<Bytes> answer) {
+    const auto self = weak.lock();
+    if (!self || self->stopped_) return;
+    self->core_.finish_tcp_probe(id, reach, self->open_answer(answer, question),
+                                 self->clock_.now());
+    self->guard_.set_epoch(self->core_.epoch());
+    self->wake_soon();
+  };
+  streams_.probe(probe.to, std::move(sealed), tcp_timeout_, finish);
 }
 
 Counters Driver::counters() const {
@@ -347,6 +369,9 @@ class Handle final : public Gossip {
   void leave(std::function<void()> done) override { driver_->leave(std::move(done)); }
   void stop() override { driver_->stop(); }
   std::vector<MemberInfo> members() const override { return driver_->core().members(); }
+  std::vector<HostPort> remembered() const override {
+    return driver_->core().swim().remembered(kMaxRemembered);
+  }
   Counters counters() const override { return driver_->counters(); }
   HostPort bound() const override { return driver_->bound(); }
   HostPort advertised() const override { return driver_->advertised(); }

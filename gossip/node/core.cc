@@ -98,10 +98,10 @@ void Core::receive_message(const Head& head, const HostPort& from, const Message
   } else if (const auto* ack = std::get_if<Ack>(&message)) {
     path_.acked(ack->number, now);
     swim_.receive_ack(*ack);
-  } else if (const auto* nack = std::get_if<Nack>(&message)) {
-    swim_.receive_nack(*nack);
+  } else if (const auto* testimony = std::get_if<Testimony>(&message)) {
+    swim_.receive_testimony(head.sender, *testimony);
   } else if (const auto* claim = std::get_if<Claim>(&message)) {
-    swim_.receive_claim(*claim, from, now);
+    swim_.receive_claim(*claim, from, true, now);
   } else if (const auto* event = std::get_if<EntryEvent>(&message)) {
     // Members first: an entry may be of one this packet introduced.
     settle(now);
@@ -143,6 +143,22 @@ void Core::settle(Instant now) {
     effects_.members.push_back(std::move(change.info));
   }
   greet_peers();
+}
+
+void Core::restore(const std::vector<Claim>& members, const std::vector<EntryEvent>& entries,
+                   Instant now) {
+  now_ = now;
+  members_unsynced_ = false;
+  for (const Claim& claim : members) swim_.learn(claim, claim.address, now);
+  for (Swim::Change& change : swim_.take_changes()) {
+    tables_.set_present(change.info.id, swim_.is_live(change.info.id));
+    effects_.members.push_back(std::move(change.info));
+  }
+  for (const EntryEvent& event : entries) tables_.receive(event, now);
+  // Nobody is left to be greeted, to be told or to be asked.
+  tables_.take_new_peers();
+  tables_.take_own_events();
+  unsynced_ = {};
 }
 
 void Core::set_seeds(std::vector<HostPort> seeds, Instant now) {
@@ -336,6 +352,7 @@ Effects Core::take_effects(Instant now) {
   settle(now);
   push_own_events();
   for (const Swim::Outgoing& out : swim_.take_outgoing()) send(out.to, out.messages);
+  start_tcp_probes();
   for (Tables::Event& event : tables_.take_events()) effects_.entries.push_back(std::move(event));
   for (; callers_count_ > 0; --callers_count_) {
     effects_.datagrams.push_back({callers_[callers_count_ - 1], {}, encode_head(swim_.head())});
@@ -364,6 +381,8 @@ Counters Core::counters() const {
   all.failures = swim_.counts().failures;
   all.refutations = swim_.counts().refutations;
   all.stalls = swim_.counts().stalls;
+  all.suspicions_lapsed = swim_.counts().lapses;
+  all.isolations = swim_.counts().isolations;
   all.entries_refused = tables_.counts().refused;
   return all;
 }

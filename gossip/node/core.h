@@ -53,8 +53,17 @@ struct Effects {
     Peer peer;
     Bytes plain;
   };
+  // Asks over a connection whether a member is there; swim's tcp_timeout from the start it is
+  // decided what became of it.
+  struct TcpProbe {
+    uint64_t id = 0;
+    HostPort to;
+    Peer peer;
+    Bytes plain;  // one question, as an exchange's
+  };
   std::vector<Datagram> datagrams;
-  std::vector<Exchange> exchanges;  // each is answered by finish_exchange(), soon or with nothing
+  std::vector<Exchange> exchanges;   // each is answered by finish_exchange(), soon or with nothing
+  std::vector<TcpProbe> tcp_probes;  // each is answered by finish_tcp_probe()
   std::vector<Tables::Event> entries;
   std::vector<MemberInfo> members;
   bool left = false;  // the good-bye has been said
@@ -75,6 +84,17 @@ class Core {
   // The answer to a question, empty when it deserves none.
   Bytes answer_exchange(ByteView plain, Instant now);
   void finish_exchange(uint64_t id, const std::optional<ByteView>& answer, Instant now);
+
+  // What became of a connection: kAnswers with the answer, kStalled when it was taken, kRefused, or
+  // kSilent.
+  void finish_tcp_probe(uint64_t id, Reach reach, const std::optional<ByteView>& answer,
+                        Instant now);
+
+  // What meeting the others would bring, at once: they know of this node and of all it said so far,
+  // it knows of them and of what they say in the directory and in its networks. For a core that has
+  // sent nothing yet.
+  void restore(const std::vector<Claim>& members, const std::vector<EntryEvent>& entries,
+               Instant now);
 
   // Whether what is for `peer` is for this node in this life.
   bool is_self(const Peer& peer) const;
@@ -138,6 +158,10 @@ class Core {
   Peer peer_at(const HostPort& address) const;
   size_t plain_budget() const { return path_.budget() - kSealOverhead; }
   void probe_path(Instant now);
+
+  // Probes over streams (stream_probe.cc).
+  void start_tcp_probes();
+  Bytes answer_probe(const Packet& question, const Ping& ping, Instant now);
 
   // Anti-entropy (exchange.cc).
   void greet_peers();

@@ -32,6 +32,13 @@ bool worth_relaying(const std::vector<Message>& messages) {
          }) <= static_cast<std::ptrdiff_t>(kMaxRelayedEvents);
 }
 
+// A node that is new hears of all members at once; the others know them.
+bool many_claims(const std::vector<Message>& messages) {
+  return std::count_if(messages.begin(), messages.end(), [](const Message& message) {
+           return std::holds_alternative<Claim>(message);
+         }) > static_cast<std::ptrdiff_t>(kMaxRelayedEvents);
+}
+
 bool is_cut(const std::vector<Message>& messages) {
   return std::any_of(messages.begin(), messages.end(),
                      [](const Message& message) { return std::holds_alternative<More>(message); });
@@ -185,6 +192,11 @@ Bytes Core::answer_exchange(ByteView plain, Instant now) {
     return {};
   }
   settle(now);
+  if (!packet->messages.empty()) {
+    if (const auto* ping = std::get_if<Ping>(&packet->messages.front())) {
+      return answer_probe(*packet, *ping, now);
+    }
+  }
   ++counters_.exchanges_answered;
   Packer answer(swim_.head(), kMaxFrame - kSealOverhead);
   size_t budget = kAnswerBudget;
@@ -209,7 +221,7 @@ Bytes Core::answer_exchange(ByteView plain, Instant now) {
       }
       cut = cut || difference.cut;
     } else if (const auto* claim = std::get_if<Claim>(&message)) {
-      swim_.receive_claim(*claim, from, now);
+      swim_.receive_claim(*claim, from, false, now);
     } else if (const auto* event = std::get_if<EntryEvent>(&message)) {
       settle(now);
       receive_entry(*event, relay, now);
@@ -237,9 +249,11 @@ void Core::finish_exchange(uint64_t id, const std::optional<ByteView>& answer, I
   settle(now);
   const bool more = is_cut(packet->messages);
   const bool relay = worth_relaying(packet->messages);
+  const bool many = many_claims(packet->messages);
   for (const Message& message : packet->messages) {
     if (const auto* claim = std::get_if<Claim>(&message)) {
-      swim_.receive_claim(*claim, packet->head.address, now);
+      many ? swim_.learn(*claim, packet->head.address, now)
+           : swim_.receive_claim(*claim, packet->head.address, false, now);
     } else if (const auto* event = std::get_if<EntryEvent>(&message)) {
       settle(now);
       receive_entry(*event, relay, now);
