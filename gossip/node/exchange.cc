@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kAnswerBudget = 1U << 20;
 // Bytes of owner digests in one question.
 constexpr size_t kQuestionBudget = 2U << 20;
-constexpr size_t kOwnerDigestSize = kIdLength + 24;
+constexpr size_t kOwnerDigestSize = kWireId + 24;
 // Peers waiting for an exchange; beyond it they are passed over, and digests come again.
 constexpr size_t kMaxPending = 64;
 // Differences are often events in flight: most are gone after this.
@@ -175,7 +175,7 @@ void Core::start_exchange(const NodeId& peer, const Pending& pending) {
   const uint64_t id = next_exchange_++;
   ++counters_.exchanges_started;
   in_flight_[id] = std::move(asked);
-  effects_.exchanges.push_back({id, *address, question.take(true).front()});
+  effects_.exchanges.push_back({id, *address, swim_.peer(peer), question.take(true).front()});
 }
 
 Bytes Core::answer_exchange(ByteView plain, Instant now) {
@@ -302,7 +302,7 @@ void Core::push_wanted(const InFlight& asked, const std::vector<Message>& messag
   if (frames.empty()) return;
   const uint64_t id = next_exchange_++;
   in_flight_[id] = {asked.peer, asked.networks, true};
-  effects_.exchanges.push_back({id, *address, std::move(frames.front())});
+  effects_.exchanges.push_back({id, *address, swim_.peer(asked.peer), std::move(frames.front())});
 }
 
 }  // namespace shoal::gossip
