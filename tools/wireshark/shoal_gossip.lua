@@ -11,10 +11,11 @@ local shoal = Proto("shoal_gossip", "Shoal gossip")
 
 local kinds = {[1] = "datagram", [2] = "question", [3] = "answer", [4] = "open datagram"}
 local types = {
-  [1] = "Ping", [2] = "PingRequest", [3] = "Ack", [4] = "Nack", [5] = "Claim", [6] = "EntryEvent",
+  [1] = "Ping", [2] = "PingRequest", [3] = "Ack", [4] = "Testimony", [5] = "Claim", [6] = "EntryEvent",
   [7] = "Digest", [8] = "MemberDigests", [9] = "MemberDifference", [10] = "NetworkState",
   [11] = "Summary", [12] = "More", [255] = "Padding"
 }
+local reaches = {[1] = "stalled", [2] = "refused", [3] = "silent", [4] = "unknown"}
 local claims = {[1] = "alive", [2] = "suspect", [3] = "failed", [4] = "left"}
 
 local f = {
@@ -183,7 +184,9 @@ local describe = {
     return "number " .. t(0, 4):uint() .. " for " .. target .. " at " .. (address(t, at))
   end,
   [3] = function(t) return "number " .. t(0, 4):uint() end,
-  [4] = function(t) return "number " .. t(0, 4):uint() end,
+  [4] = function(t)
+    return "number " .. t(0, 4):uint() .. ", " .. (reaches[t(4, 1):uint()] or "?")
+  end,
   [5] = function(t)
     local id, at = read_id(t, 1)
     local epoch, refuted, where
