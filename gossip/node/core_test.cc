@@ -118,13 +118,8 @@ class CoreTest : public testing::Test {
     std::optional<Bytes> answer;
     if (Node* to = listener(from, asked.to); to != nullptr) {
       reach = to->stalled ? Reach::kStalled : Reach::kRefused;
-      Bytes question = from.sealer.seal(PacketKind::kStream, asked.plain, rng_);
-      const Sealer::Opened opened = to->sealer.open(PacketKind::kStream, question);
-      if (!to->stalled && opened.drop == DropReason::kNone) {
-        reach = Reach::kAnswers;
-        answer = to->core.answer_exchange(opened.plain, now_);
-        settle(*to);
-      }
+      if (!to->stalled) answer = converse(from, *to, asked.peer, asked.plain);
+      if (answer) reach = Reach::kAnswers;
     }
     from.core.finish_tcp_probe(asked.id, reach, answer, now_);
     settle(from);
@@ -166,22 +161,28 @@ class CoreTest : public testing::Test {
     for (auto& [from, sealed] : std::exchange(node.inbox, {})) receive(node, from, sealed);
     settle(node);
   }
+  // A question through both guards, and its answer.
+  std::optional<Bytes> converse(Node& from, Node& to, const Peer& peer, ByteView plain) {
+    Bytes question = from.guard.seal(PacketKind::kQuestion, peer, plain);
+    const QuestionName asked = from.guard.asked();
+    const Guard::Opened opened = to.guard.open(PacketKind::kQuestion, question);
+    if (opened.drop != DropReason::kNone) {
+      to.core.count_drop(opened.drop);
+      return std::nullopt;
+    }
+    const Bytes said = to.core.answer_exchange(opened.plain, now_);
+    settle(to);
+    if (said.empty()) return std::nullopt;
+    Bytes sealed = to.guard.seal(PacketKind::kAnswer, opened.sender(), said, opened.question);
+    const Guard::Opened got = from.guard.open(PacketKind::kAnswer, sealed, asked);
+    EXPECT_EQ(got.drop, DropReason::kNone);
+    return Bytes(got.plain.begin(), got.plain.end());
+  }
   void ask(Node& from, const Effects::Exchange& exchange) {
     std::optional<Bytes> answer;
     Node* to = listener(from, exchange.to);
     if (to != nullptr && !to->stalled) {
-      Bytes question = from.guard.seal(PacketKind::kQuestion, exchange.peer, exchange.plain);
-      const QuestionName asked = from.guard.asked();
-      const Guard::Opened opened = to->guard.open(PacketKind::kQuestion, question);
-      if (opened.drop != DropReason::kNone) {
-        to->core.count_drop(opened.drop);
-      } else if (const Bytes plain = to->core.answer_exchange(opened.plain, now_); !plain.empty()) {
-        Bytes sealed = to->guard.seal(PacketKind::kAnswer, opened.sender(), plain, opened.question);
-        const Guard::Opened got = from.guard.open(PacketKind::kAnswer, sealed, asked);
-        EXPECT_EQ(got.drop, DropReason::kNone);
-        answer.emplace(got.plain.begin(), got.plain.end());
-      }
-      settle(*to);
+      answer = converse(from, *to, exchange.peer, exchange.plain);
     }
     from.core.finish_exchange(exchange.id, answer, now_);
     settle(from);
