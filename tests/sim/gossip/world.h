@@ -101,6 +101,7 @@ class World {
     uint64_t packets = 0;  // datagrams sent
     uint64_t bytes = 0;    // on the wire, with IP, UDP and TCP headers
     uint64_t streams = 0;
+    uint64_t probes = 0;        // over TCP
     uint64_t stream_bytes = 0;  // part of bytes
     uint64_t unknown_key = 0;   // packets that did not open
     uint64_t buffers_full = 0;  // packets a frozen node's socket could not keep
@@ -138,6 +139,7 @@ class World {
   struct Packet {
     HostPort from;
     HostPort to;
+    Peer peer;
     uint64_t keys = 0;
     Bytes plain;
   };
@@ -146,10 +148,15 @@ class World {
     uint64_t epoch = 0;  // of the asker's life
     uint64_t id = 0;
     HostPort to;
+    Peer peer;
     Bytes question;
     Bytes answer;
     uint64_t keys = 0;
     bool done = false;
+    // Of a TCP probe: what the other kernel did with the connection.
+    bool probe = false;
+    bool accepted = false;
+    bool refused = false;
   };
 
   Instant local(const Node& node) const;
@@ -172,6 +179,8 @@ class World {
   void tell(uint32_t node, const Effects& effects);
   void send(uint32_t from, Effects::Datagram& datagram);
   void ask(uint32_t from, Effects::Exchange& asked);
+  void probe(uint32_t from, Effects::TcpProbe& probe);
+  void connect(uint32_t slot);
   void answer(uint32_t node, uint32_t slot);
   Duration stream_delay(uint32_t a, uint32_t b);
   // The node an address belongs to; size() when none.
