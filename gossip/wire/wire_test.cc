@@ -86,7 +86,7 @@ TEST(Codec, RefusesWhatIsOutOfBounds) {
   EXPECT_TRUE(refused(Summary{kNet, kNode, 1, 5, {6}}));
 
   Bytes crowd = packet_of({Claim{ClaimKind::kFailed, kNode, 1, kV4, {kOther}}});
-  const size_t count = crowd.size() - kIdLength - 1;
+  const size_t count = crowd.size() - kWireId - 1;
   EXPECT_EQ(crowd[count], 1);
   crowd[count] = 0;
   EXPECT_FALSE(decode_packet(crowd).ok());
