@@ -39,10 +39,12 @@ int run_seeds(uint64_t first, uint64_t count) {
   double sum = 0;
   uint64_t trace = 0;
   uint64_t withdrawn = 0;
+  uint64_t failed = 0;
   for (uint64_t seed = first; seed < first + count; ++seed) {
     const Outcome outcome = run_chaos(seed);
     trace = mix(trace, outcome.trace);
     withdrawn += outcome.withdrawn;
+    failed += outcome.false_failures;
     if (!outcome.failure.empty()) {
       std::printf("seed %lu (%u nodes): %s\nreplay: gossip_sim --seed %lu\n", seed, outcome.nodes,
                   outcome.failure.c_str(), seed);
@@ -53,8 +55,9 @@ int run_seeds(uint64_t first, uint64_t count) {
   }
   std::printf("%lu seeds: converged after healing in %.0f ms on average, %.0f ms at worst\n", count,
               sum / static_cast<double>(count), worst);
-  std::printf("%lu entries of nodes that had just started flickered; trace %016lx\n", withdrawn,
-              trace);
+  std::printf("%lu false failures, %lu entries of nodes that had just started flickered; ", failed,
+              withdrawn);
+  std::printf("trace %016lx\n", trace);
   return 0;
 }
 
