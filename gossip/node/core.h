@@ -14,17 +14,15 @@
 // stream, for what may be large: an answer is computed by answer_exchange() at once, and the asker
 // gets it, or nothing, by finish_exchange(). Packets here are plain; sealing is the shell's.
 //
-// How an own event travels: straight to every peer of the network while it is small, to a few who
-// relay it when it is large; then repeated some rounds against loss; then digests find what is
-// still missing.
+// How an event travels: spread.h; then digests find what is still missing.
 #pragma once
 
 #include <map>
 #include <set>
 
 #include "gossip/node/counters.h"
+#include "gossip/node/spread.h"
 #include "gossip/swim/swim.h"
-#include "gossip/table/queue.h"
 #include "gossip/table/tables.h"
 
 namespace shoal::gossip {
@@ -36,6 +34,7 @@ struct CoreConfig {
   size_t packet_budget = 1400;
   SwimConfig swim;
   TableConfig table;
+  SpreadConfig spread;
 };
 
 struct Effects {
@@ -55,7 +54,7 @@ struct Effects {
   bool left = false;  // the good-bye has been said
 };
 
-class Core {
+class Core : private Spread::Audience {
  public:
   Core(const CoreConfig& config, Rng& rng, Instant now);
 
@@ -100,19 +99,22 @@ class Core {
 
   // Packets (core.cc).
   void receive_message(const Head& head, const HostPort& from, const Message& message, Instant now);
-  void receive_entry(const EntryEvent& event, bool relay, Instant now);
+  // `news`: nothing when it is not worth being told to others.
+  void receive_entry(const EntryEvent& event, std::optional<Spread::News> news, Instant now);
   void settle(Instant now);
+  void tell(const EntryEvent& event, Spread::News news);
   void push_own_events();
-  void relay(Instant now);
-  void repeat_round(Instant now);
+  void spread(Instant now);
   std::vector<NodeId> targets(const NetworkId& network, size_t count);
-  size_t relay_fanout(const NetworkId& network) const;
   size_t network_size(const NetworkId& network) const;
-  void enqueue(const NetworkId& network, Bytes encoded, bool own);
-  void send_events(const std::vector<NodeId>& to, const std::vector<Bytes>& events);
   void send(const HostPort& to, const std::vector<Message>& messages);
   void emit(const HostPort& to, Packer& packer, bool even_empty);
   size_t plain_budget() const { return config_.packet_budget - kSealOverhead; }
+  size_t audience(const NetworkId& network) const override { return network_size(network); }
+  std::vector<NodeId> sample(const NetworkId& network, size_t count) override {
+    return targets(network, count);
+  }
+  std::optional<Bytes> preface(const NetworkId& network) const override;
 
   // Anti-entropy (exchange.cc).
   void greet_peers();
@@ -132,11 +134,7 @@ class Core {
   Swim swim_;
   Tables tables_;
 
-  std::map<NetworkId, EventQueue> queues_;
-  size_t queued_ = 0;                               // bytes in all of them
-  std::map<NetworkId, std::vector<Bytes>> relays_;  // news of large networks
-  Instant relay_due_;
-  Instant next_repeat_;
+  Spread spread_;
   Deadlines<NetworkId> recent_joins_;  // until when own events carry the joining along
 
   Instant now_;

@@ -73,8 +73,9 @@ class Swim {
   std::vector<Outgoing> take_outgoing() { return std::exchange(outgoing_, {}); }
   std::vector<Change> take_changes() { return std::exchange(changes_, {}); }
   // Adds rumours to a packet that goes to `to` anyway, if a live member is known there: what is
-  // told to the dead, to seeds or to a forged source would be lost, and yet count as told.
-  void piggyback(Packer& packer, const HostPort& to);
+  // told to the dead, to seeds or to a forged source would be lost, and yet count as told. Whether
+  // one is.
+  bool piggyback(Packer& packer, const HostPort& to);
 
   Head head() const { return {self_, incarnation_, address_}; }
   const NodeId& self() const { return self_; }

@@ -49,7 +49,9 @@ std::vector<Message> one_of_each() {
           difference,
           NetworkState{kNet, true, {{kNode, 1, 2, 3}, {kOther, 4, 5, 6}}},
           Summary{kNet, kNode, 9, 100, {1, 5, 100}},
-          More{}};
+          More{},
+          Have{kNet, {1, 0xffffffff}},
+          Pull{std::vector<uint32_t>(kMaxTags, 7)}};
 }
 
 Bytes packet_of(const std::vector<Message>& messages) {
@@ -96,6 +98,10 @@ TEST(Codec, RefusesWhatIsOutOfBounds) {
   EXPECT_TRUE(refused(Claim{static_cast<ClaimKind>(9), kNode, 1, kV4, {}}));
   EXPECT_TRUE(refused(Summary{kNet, kNode, 1, 5, {3, 3}}));
   EXPECT_TRUE(refused(Summary{kNet, kNode, 1, 5, {6}}));
+  EXPECT_TRUE(refused(Have{kNet, {}}));
+  EXPECT_TRUE(refused(Have{kNet, std::vector<uint32_t>(kMaxTags + 1)}));
+  EXPECT_TRUE(refused(Pull{}));
+  EXPECT_TRUE(refused(Pull{std::vector<uint32_t>(kMaxTags + 1)}));
 
   // A count that claims what is not there costs nothing.
   Bytes plain = packet_of({});
