@@ -69,9 +69,9 @@ void Core::receive_message(const Head& head, const HostPort& from, const Message
   // What belongs to exchanges says nothing outside of one.
 }
 
-void Core::receive_entry(const EntryEvent& event, std::optional<Spread::News> news,
-                         Instant now) {
+void Core::receive_entry(const EntryEvent& event, std::optional<Spread::News> news, Instant now) {
   if (swim_.is_forgotten(event.owner)) return;
+  if (news == Spread::News::kHeard && spread_.is_copy(event)) return;
   if (!tables_.receive(event, now) || !news) return spread_.note(event, now);
   tell(event, *news);
 }

@@ -23,8 +23,8 @@ std::vector<std::vector<uint32_t>> split(const std::vector<uint32_t>& tags) {
   std::vector<std::vector<uint32_t>> parts;
   for (size_t at = 0; at < tags.size(); at += kMaxTags) {
     const auto first = tags.begin() + static_cast<std::ptrdiff_t>(at);
-    parts.emplace_back(first, first + static_cast<std::ptrdiff_t>(
-                                          std::min(kMaxTags, tags.size() - at)));
+    parts.emplace_back(first,
+                       first + static_cast<std::ptrdiff_t>(std::min(kMaxTags, tags.size() - at)));
   }
   return parts;
 }
@@ -73,13 +73,13 @@ bool Spread::tell(const EntryEvent& event, News news, Instant now) {
   return false;
 }
 
-void Spread::note(const EntryEvent& event, Instant now) {
-  if (know(tag_of(event), nullptr, now)) return;
+bool Spread::is_copy(const EntryEvent& event) {
+  if (!known_.contains(tag_of(event))) return false;
   ++counts_.copies;
+  return true;
 }
 
-// False when it was known.
-bool Spread::know(uint32_t tag, SharedBytes encoded, Instant now) {
+void Spread::know(uint32_t tag, SharedBytes encoded, Instant now) {
   wanted_.erase(tag);
   pull_due_.erase(tag);
   const auto [it, added] = known_.try_emplace(tag);
@@ -93,7 +93,6 @@ bool Spread::know(uint32_t tag, SharedBytes encoded, Instant now) {
     kept_.push_back({tag, now});
     while (kept_bytes_ > kMaxKept) forget_oldest_event();
   }
-  return added;
 }
 
 void Spread::forget_oldest_event() {

@@ -55,10 +55,10 @@ struct SpreadConfig {
   // `pull_retry`.
   Duration pull_delay = std::chrono::milliseconds(20);
   Duration pull_retry = std::chrono::milliseconds(100);
-  // How long an event is kept to be pulled, and its tag is known: tags are told for half a second
-  // after the event came, which may be half a second later elsewhere.
-  Duration keep_event = std::chrono::milliseconds(1000);
-  Duration keep_tag = std::chrono::milliseconds(2000);
+  // How long an event is kept to be pulled, and its tag is known: tags are told for a second after
+  // the event came, which may be half a second later elsewhere.
+  Duration keep_event = std::chrono::milliseconds(1500);
+  Duration keep_tag = std::chrono::milliseconds(3000);
 };
 
 // What names an event: network, owner, epoch and sequence, hashed.
@@ -96,15 +96,15 @@ class Spread {
     uint64_t unserved = 0;    // events asked for that were not here any more, or too much at once
   };
 
-  static constexpr size_t kMaxKnown = 16384;        // tags
-  static constexpr size_t kMaxKept = 512U << 10;    // bytes of events to be pulled
-  static constexpr size_t kMaxAnnounced = 4096;     // tags per network waiting to be told
-  static constexpr size_t kMaxWanted = 4096;        // tags asked for
-  static constexpr size_t kMaxEchoes = 1024;        // tags to go along with other packets
-  static constexpr size_t kMaxServed = 16U << 10;   // bytes of events for one Pull
-  static constexpr size_t kEchoTags = 32;           // per packet
-  static constexpr size_t kEchoes = 2;              // packets per tag
-  static constexpr size_t kPulls = 3;               // times an event is asked for
+  static constexpr size_t kMaxKnown = 16384;       // tags
+  static constexpr size_t kMaxKept = 512U << 10;   // bytes of events to be pulled
+  static constexpr size_t kMaxAnnounced = 4096;    // tags per network waiting to be told
+  static constexpr size_t kMaxWanted = 4096;       // tags asked for
+  static constexpr size_t kMaxEchoes = 1024;       // tags to go along with other packets
+  static constexpr size_t kMaxServed = 16U << 10;  // bytes of events for one Pull
+  static constexpr size_t kEchoTags = 32;          // per packet
+  static constexpr size_t kEchoes = 4;             // packets per tag
+  static constexpr size_t kPulls = 3;              // times an event is asked for
 
   // `packet_room`: bytes of messages in a packet.
   Spread(const SpreadConfig& config, Audience& audience, size_t packet_room);
@@ -112,7 +112,9 @@ class Spread {
   // What was news here. False when the queue was full and its oldest went.
   bool tell(const EntryEvent& event, News news, Instant now);
   // An event that came and is not to be passed on.
-  void note(const EntryEvent& event, Instant now);
+  void note(const EntryEvent& event, Instant now) { know(tag_of(event), nullptr, now); }
+  // Whether an event that came has come of late; then it is counted, and nothing new.
+  bool is_copy(const EntryEvent& event);
   void receive(const NodeId& from, const Have& have, Instant now);
   void receive(const NodeId& from, const Pull& pull, Instant now);
 
@@ -134,7 +136,7 @@ class Spread {
     std::vector<uint32_t> again;  // and to some others
   };
   struct Wanted {
-    NodeId next;           // to be asked
+    NodeId next;            // to be asked
     bool announced = true;  // it, since another one was asked; else it is that one
     size_t asked = 0;
   };
@@ -149,7 +151,7 @@ class Spread {
     Instant since;
   };
 
-  bool know(uint32_t tag, SharedBytes encoded, Instant now);
+  void know(uint32_t tag, SharedBytes encoded, Instant now);
   void forget_oldest_event();
   void forget_oldest_tag();
   void expire(Instant now);

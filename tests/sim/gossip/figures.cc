@@ -108,7 +108,6 @@ FigureResult Run::finish() {
   add("false_failures_count", static_cast<double>(counts.false_failures));
   add("false_failed_nodes_count", static_cast<double>(counts.false_victims));
   add("withdrawn_count", static_cast<double>(counts.withdrawn));
-  std::printf("DEBUG %s\n", world_.truth().first_withdrawn().c_str());
   add("false_suspicions_count", static_cast<double>(counts.suspicions));
   if (!world_.truth().violation().empty()) result_.failure = world_.truth().violation();
   result_.virtual_s = seconds_of(world_.now() - began_);

@@ -147,7 +147,7 @@ void Truth::caught_up(uint32_t at, Entry entry, uint64_t level, Instant now) {
   std::vector<Change>& following = facts_[entry].following;
   for (Change& change : following) {
     if (change.level <= before || change.level > level || change.missing == 0) continue;
-    if (--change.missing == 0) { changes_.push_back(seconds_of(now - change.since)); if (now - change.since > std::chrono::milliseconds(1500)) std::printf("LATE %.3f n%u shows n%u/k%u level %lu of %s\n", seconds_of(now - change.since), at, facts_[entry].owner, facts_[entry].key, (unsigned long)change.level, now.nanoseconds ? std::to_string(change.since.nanoseconds / 1000000).c_str() : ""); }
+    if (--change.missing == 0) changes_.push_back(seconds_of(now - change.since));
   }
   std::erase_if(following, [](const Change& change) { return change.missing == 0; });
 }
