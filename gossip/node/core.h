@@ -17,10 +17,12 @@
 // How an event travels: spread.h; then digests find what is still missing.
 #pragma once
 
+#include <array>
 #include <map>
 #include <set>
 
 #include "gossip/node/counters.h"
+#include "gossip/node/path_probe.h"
 #include "gossip/node/spread.h"
 #include "gossip/swim/swim.h"
 #include "gossip/table/tables.h"
@@ -31,7 +33,8 @@ struct CoreConfig {
   NodeId self;
   HostPort address;
   uint64_t epoch = 0;
-  size_t packet_budget = 1400;
+  // The largest datagram the link carries, sealed, without IP and UDP headers.
+  size_t packet_budget = kSafeDatagram;
   SwimConfig swim;
   TableConfig table;
   SpreadConfig spread;
@@ -40,15 +43,26 @@ struct CoreConfig {
 struct Effects {
   struct Datagram {
     HostPort to;
+    Peer peer;  // whom it is for; nobody in particular: open
     Bytes plain;
   };
   struct Exchange {
     uint64_t id = 0;
     HostPort to;
+    Peer peer;
     Bytes plain;
   };
+  // Asks over a connection whether a member is there; swim's tcp_timeout from the start it is
+  // decided what became of it.
+  struct TcpProbe {
+    uint64_t id = 0;
+    HostPort to;
+    Peer peer;
+    Bytes plain;  // one question, as an exchange's
+  };
   std::vector<Datagram> datagrams;
-  std::vector<Exchange> exchanges;  // each is answered by finish_exchange(), soon or with nothing
+  std::vector<Exchange> exchanges;   // each is answered by finish_exchange(), soon or with nothing
+  std::vector<TcpProbe> tcp_probes;  // each is answered by finish_tcp_probe()
   std::vector<Tables::Event> entries;
   std::vector<MemberInfo> members;
   bool left = false;  // the good-bye has been said
@@ -59,9 +73,38 @@ class Core : private Spread::Audience {
   Core(const CoreConfig& config, Rng& rng, Instant now);
 
   void receive_packet(const HostPort& from, ByteView plain, Instant now);
+  // One that was sealed to nobody in particular: it is answered, to its sender in the life it
+  // claims, and changes nothing here.
+  void receive_open(const HostPort& from, ByteView plain, Instant now);
+  // Something came from there that was for an earlier life of this node, or leaves out what is not
+  // known here: whoever sent it is told, openly, who this is. At most kMaxCalls in a second;
+  // nothing is allocated before the effects are taken.
+  void call(const HostPort& to, Instant now);
   // The answer to a question, empty when it deserves none.
   Bytes answer_exchange(ByteView plain, Instant now);
   void finish_exchange(uint64_t id, const std::optional<ByteView>& answer, Instant now);
+
+  // What became of a connection: kAnswers with the answer, kStalled when it was taken, kRefused, or
+  // kSilent.
+  void finish_tcp_probe(uint64_t id, Reach reach, const std::optional<ByteView>& answer,
+                        Instant now);
+
+  // What meeting the others would bring, at once: they know of this node and of all it said so far,
+  // it knows of them and of what they say in the directory and in its networks. For a core that has
+  // sent nothing yet.
+  void restore(const std::vector<Claim>& members, const std::vector<EntryEvent>& entries,
+               Instant now);
+
+  // Whether what is for `peer` is for this node in this life.
+  bool is_self(const Peer& peer) const;
+  // As others know it.
+  uint64_t epoch() const { return epoch_of(swim_.incarnation()); }
+
+  // The host refused to send a datagram of this node for its size.
+  void too_large(Instant now) { path_.too_large(now); }
+
+  // So many calls cost less than the probes of this node.
+  static constexpr size_t kMaxCalls = 16;
 
   void set_seeds(std::vector<HostPort> seeds, Instant now);
   void join_network(const NetworkId& network, Instant now);
@@ -108,13 +151,20 @@ class Core : private Spread::Audience {
   std::vector<NodeId> targets(const NetworkId& network, size_t count);
   size_t network_size(const NetworkId& network) const;
   void send(const HostPort& to, const std::vector<Message>& messages);
-  void emit(const HostPort& to, Packer& packer, bool even_empty);
-  size_t plain_budget() const { return config_.packet_budget - kSealOverhead; }
+  // `echo`: tags of recent events may go along; who is sent events has these.
+  void emit(const HostPort& to, Packer& packer, bool even_empty, bool echo);
   size_t audience(const NetworkId& network) const override { return network_size(network); }
   std::vector<NodeId> sample(const NetworkId& network, size_t count) override {
     return targets(network, count);
   }
   std::optional<Bytes> preface(const NetworkId& network) const override;
+  Peer peer_at(const HostPort& address) const;
+  size_t plain_budget() const { return path_.budget() - kSealOverhead; }
+  void probe_path(Instant now);
+
+  // Probes over streams (stream_probe.cc).
+  void start_tcp_probes();
+  Bytes answer_probe(const Packet& question, const Ping& ping, Instant now);
 
   // Anti-entropy (exchange.cc).
   void greet_peers();
@@ -136,6 +186,13 @@ class Core : private Spread::Audience {
 
   Spread spread_;
   Deadlines<NetworkId> recent_joins_;  // until when own events carry the joining along
+
+  PathProbe path_;
+  std::map<HostPort, Peer> heard_;           // who sent from where, since the last effects
+  std::array<HostPort, kMaxCalls> callers_;  // to be told who this is
+  size_t callers_count_ = 0;
+  Instant calls_since_{INT64_MIN / 2};
+  size_t calls_ = 0;
 
   Instant now_;
   Instant wake_due_ = Instant::max();  // when the next tick should come at the latest

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "gossip/wire/codec.h"
+#include "gossip/wire/guard.h"
 
 namespace shoal::gossip {
 namespace {
@@ -33,12 +34,12 @@ KeyRing ring(const std::vector<uint64_t>& ids, size_t primary = 0) {
   return keys;
 }
 
-// One node as the daemon has it: a core behind a sealer, and what its observer was told.
+// One node as the daemon has it: a core behind a guard, and what its observer was told.
 struct Node {
   Node(const std::string& name, uint32_t number, uint64_t epoch, Rng& rng, Instant now)
       : id(named<NodeId>(name)),
         address{Ip::v4(0xc0000200U + number), 7946},
-        sealer(named<ClusterId>("c"), ring({1})),
+        guard(named<ClusterId>("c"), id, epoch, ring({1}), rng),
         core(CoreConfig{.self = id, .address = address, .epoch = epoch}, rng, now) {}
 
   // "owner/key" of kNet.
@@ -50,7 +51,7 @@ struct Node {
 
   NodeId id;
   HostPort address;
-  Sealer sealer;
+  Guard guard;
   Core core;
   bool cut = false;      // hears nobody and is not heard
   bool stalled = false;  // does not run; what is sent to it waits
@@ -120,32 +121,49 @@ class CoreTest : public testing::Test {
   void deliver(Node& from, const Effects::Datagram& datagram) {
     Node* to = listener(from, datagram.to);
     if (to == nullptr) return;
-    Bytes sealed = from.sealer.seal(PacketKind::kDatagram, datagram.plain, rng_);
-    const Sealer::Opened opened = to->sealer.open(PacketKind::kDatagram, sealed);
-    if (opened.drop != DropReason::kNone) return to->core.count_drop(opened.drop);
+    Bytes sealed = from.guard.seal(PacketKind::kDatagram, datagram.peer, datagram.plain);
     if (to->stalled) {
-      to->inbox.emplace_back(from.address, Bytes(opened.plain.begin(), opened.plain.end()));
+      to->inbox.emplace_back(from.address, std::move(sealed));
       return;
     }
-    to->core.receive_packet(from.address, opened.plain, now_);
+    receive(*to, from.address, sealed);
     settle(*to);
+  }
+  void receive(Node& node, const HostPort& from, Bytes& sealed) {
+    const Guard::Opened opened = node.guard.open(PacketKind::kDatagram, sealed);
+    if (opened.drop == DropReason::kUnknownSession || opened.drop == DropReason::kOtherReceiver) {
+      node.core.call(from, now_);
+    }
+    if (opened.drop != DropReason::kNone) return node.core.count_drop(opened.drop);
+    if (opened.open) {
+      node.core.receive_open(from, opened.plain, now_);
+    } else {
+      node.core.receive_packet(from, opened.plain, now_);
+    }
+    node.guard.set_epoch(node.core.epoch());
   }
   // Runs on: the timer that went off long ago first, then what waited.
   void wake(Node& node) {
     node.stalled = false;
     settle(node);
-    for (const auto& [from, plain] : std::exchange(node.inbox, {})) {
-      node.core.receive_packet(from, plain, now_);
-    }
+    for (auto& [from, sealed] : std::exchange(node.inbox, {})) receive(node, from, sealed);
     settle(node);
   }
   void ask(Node& from, const Effects::Exchange& exchange) {
     std::optional<Bytes> answer;
     Node* to = listener(from, exchange.to);
     if (to != nullptr && !to->stalled) {
-      Bytes question = from.sealer.seal(PacketKind::kStream, exchange.plain, rng_);
-      const Sealer::Opened opened = to->sealer.open(PacketKind::kStream, question);
-      if (opened.drop == DropReason::kNone) answer = to->core.answer_exchange(opened.plain, now_);
+      Bytes question = from.guard.seal(PacketKind::kQuestion, exchange.peer, exchange.plain);
+      const QuestionName asked = from.guard.asked();
+      const Guard::Opened opened = to->guard.open(PacketKind::kQuestion, question);
+      if (opened.drop != DropReason::kNone) {
+        to->core.count_drop(opened.drop);
+      } else if (const Bytes plain = to->core.answer_exchange(opened.plain, now_); !plain.empty()) {
+        Bytes sealed = to->guard.seal(PacketKind::kAnswer, opened.sender(), plain, opened.question);
+        const Guard::Opened got = from.guard.open(PacketKind::kAnswer, sealed, asked);
+        EXPECT_EQ(got.drop, DropReason::kNone);
+        answer.emplace(got.plain.begin(), got.plain.end());
+      }
       settle(*to);
     }
     from.core.finish_exchange(exchange.id, answer, now_);
@@ -185,6 +203,67 @@ TEST_F(CoreTest, AJoinerLearnsEverythingFromOneSeed) {
   EXPECT_THAT(d.shown(), UnorderedElementsAre("a/a", "b/b", "c/c", "c/before", "d/d"));
   EXPECT_EQ(d.core.swim().live_count(), 3U);
   for (const char* name : {"a", "b", "c"}) EXPECT_TRUE(at(name).entries.contains("d/d")) << name;
+}
+
+TEST_F(CoreTest, WhatIsRestoredIsKnownAndNoNews) {
+  std::vector<Claim> members;
+  std::vector<EntryEvent> entries;
+  for (const char* name : {"a", "b", "c"}) {
+    const Core& core = start(name, static_cast<uint32_t>(name[0] - 'a' + 1)).core;
+    const Head own = core.swim().head();
+    members.push_back({ClaimKind::kAlive, own.sender, own.incarnation, own.address, {}});
+    const auto& said = core.tables().own_events();
+    entries.insert(entries.end(), said.begin(), said.end());
+  }
+  for (const char* name : {"a", "b", "c"}) {
+    Core& core = at(name).core;
+    core.restore(members, entries, now_);
+    EXPECT_EQ(core.swim().live_count(), 2U);
+    EXPECT_EQ(core.tables().peers(kNet).size(), 2U);
+    const Effects effects = core.take_effects(now_);
+    EXPECT_EQ(effects.members.size(), 2U);
+    EXPECT_EQ(effects.entries.size(), 3U);
+    EXPECT_TRUE(effects.datagrams.empty());
+  }
+  EXPECT_EQ(at("a").core.swim().digest(), at("c").core.swim().digest());
+  EXPECT_EQ(at("a").core.tables().digest(kNet), at("c").core.tables().digest(kNet));
+  run(seconds(20));
+  for (const char* name : {"a", "b", "c"}) {
+    EXPECT_EQ(at(name).core.counters().exchanges_started, 0U) << name;
+  }
+  ASSERT_TRUE(at("b").core.upsert(kNet, "late", {1}).ok());
+  run(seconds(1));
+  EXPECT_TRUE(at("a").entries.contains("b/late"));
+}
+
+TEST_F(CoreTest, MembersLearntInBulkAreNotSpread) {
+  const Head b{named<NodeId>("b"), 5, {Ip::v4(0xc0000202U), 7946}};
+  for (const uint32_t members : {10U, 100U}) {
+    Core& a = start("a", 1).core;
+    say(at("a"), b, {Ping{1, at("a").id}});
+    // Its first contact is asked for everything, and answers with many members.
+    a.tick(now_);
+    const std::vector<Effects::Exchange> asked = a.take_effects(now_).exchanges;
+    ASSERT_EQ(asked.size(), 1U);
+    Packer answer(b, kMaxFrame - kSealOverhead);
+    for (uint32_t i = 0; i < members; ++i) {
+      const NodeId id = named<NodeId>("m" + std::to_string(i) + "x");
+      answer.add(
+          encode_message(Claim{ClaimKind::kAlive, id, 1, {Ip::v4(0x0a000000U + i), 7946}, {}}));
+    }
+    a.finish_exchange(asked[0].id, answer.take(true).front(), now_);
+    EXPECT_EQ(a.swim().live_count(), members + 1);
+    std::set<NodeId> spread;
+    for (const auto& datagram : a.take_effects(now_).datagrams) {
+      const auto packet = decode_packet(datagram.plain);
+      ASSERT_TRUE(packet.ok());
+      for (const Message& message : packet->messages) {
+        const auto* claim = std::get_if<Claim>(&message);
+        if (claim != nullptr && claim->id != b.sender) spread.insert(claim->id);
+      }
+    }
+    EXPECT_EQ(spread.size(), members == 10 ? 10U : 0U);
+  }
 }
 
 TEST_F(CoreTest, ASilentNodeIsSuspectedThenHiddenAndComesBackWithItsEntries) {
@@ -405,7 +484,7 @@ TEST_F(CoreTest, KeysAreRotatedNodeByNodeWithoutALoss) {
   form();
   const auto rotate = [&](const KeyRing& keys) {
     for (const char* name : {"a", "b", "c"}) {
-      at(name).sealer.set_keys(keys);
+      at(name).guard.set_keys(keys);
       ASSERT_TRUE(at(name).core.upsert(kNet, name, Bytes{++value_}).ok());
       run(seconds(1));
       for (const char* other : {"a", "b", "c"}) {
@@ -424,13 +503,13 @@ TEST_F(CoreTest, KeysAreRotatedNodeByNodeWithoutALoss) {
 
 TEST_F(CoreTest, WhoMissedARotationIsCutOffAndComesBackWithTheKey) {
   form();
-  at("a").sealer.set_keys(ring({2}));
-  at("b").sealer.set_keys(ring({2}));
+  at("a").guard.set_keys(ring({2}));
+  at("b").guard.set_keys(ring({2}));
   run(seconds(10));
   EXPECT_EQ(at("a").members[at("c").id], MemberState::kFailed);
   EXPECT_FALSE(at("a").entries.contains("c/c"));
   EXPECT_GT(at("c").core.counters().drops(DropReason::kUnknownKey), 0U);
-  at("c").sealer.set_keys(ring({1, 2}, 1));
+  at("c").guard.set_keys(ring({1, 2}, 1));
   run(seconds(3));
   for (const char* name : {"a", "b", "c"}) EXPECT_EQ(at(name).entries.size(), 3U) << name;
 }

@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kAnswerBudget = 1U << 20;
 // Bytes of owner digests in one question.
 constexpr size_t kQuestionBudget = 2U << 20;
-constexpr size_t kOwnerDigestSize = kIdLength + 24;
+constexpr size_t kOwnerDigestSize = kWireId + 24;
 // Peers waiting for an exchange; beyond it they are passed over, and digests come again.
 constexpr size_t kMaxPending = 64;
 // Differences are often events in flight: most are gone after this.
@@ -32,6 +32,13 @@ std::optional<Spread::News> worth_relaying(const std::vector<Message>& messages)
   });
   if (events > static_cast<std::ptrdiff_t>(kMaxRelayedEvents)) return std::nullopt;
   return Spread::News::kLearnt;
+}
+
+// A node that is new hears of all members at once; the others know them.
+bool many_claims(const std::vector<Message>& messages) {
+  return std::count_if(messages.begin(), messages.end(), [](const Message& message) {
+           return std::holds_alternative<Claim>(message);
+         }) > static_cast<std::ptrdiff_t>(kMaxRelayedEvents);
 }
 
 bool is_cut(const std::vector<Message>& messages) {
@@ -170,7 +177,7 @@ void Core::start_exchange(const NodeId& peer, const Pending& pending) {
   const uint64_t id = next_exchange_++;
   ++counters_.exchanges_started;
   in_flight_[id] = std::move(asked);
-  effects_.exchanges.push_back({id, *address, question.take(true).front()});
+  effects_.exchanges.push_back({id, *address, swim_.peer(peer), question.take(true).front()});
 }
 
 Bytes Core::answer_exchange(ByteView plain, Instant now) {
@@ -187,6 +194,11 @@ Bytes Core::answer_exchange(ByteView plain, Instant now) {
     return {};
   }
   settle(now);
+  if (!packet->messages.empty()) {
+    if (const auto* ping = std::get_if<Ping>(&packet->messages.front())) {
+      return answer_probe(*packet, *ping, now);
+    }
+  }
   ++counters_.exchanges_answered;
   Packer answer(swim_.head(), kMaxFrame - kSealOverhead);
   size_t budget = kAnswerBudget;
@@ -211,7 +223,7 @@ Bytes Core::answer_exchange(ByteView plain, Instant now) {
       }
       cut = cut || difference.cut;
     } else if (const auto* claim = std::get_if<Claim>(&message)) {
-      swim_.receive_claim(*claim, from, now);
+      swim_.receive_claim(*claim, from, false, now);
     } else if (const auto* event = std::get_if<EntryEvent>(&message)) {
       settle(now);
       receive_entry(*event, news, now);
@@ -239,9 +251,11 @@ void Core::finish_exchange(uint64_t id, const std::optional<ByteView>& answer, I
   settle(now);
   const bool more = is_cut(packet->messages);
   const std::optional<Spread::News> news = worth_relaying(packet->messages);
+  const bool many = many_claims(packet->messages);
   for (const Message& message : packet->messages) {
     if (const auto* claim = std::get_if<Claim>(&message)) {
-      swim_.receive_claim(*claim, packet->head.address, now);
+      many ? swim_.learn(*claim, packet->head.address, now)
+           : swim_.receive_claim(*claim, packet->head.address, false, now);
     } else if (const auto* event = std::get_if<EntryEvent>(&message)) {
       settle(now);
       receive_entry(*event, news, now);
@@ -290,7 +304,7 @@ void Core::push_wanted(const InFlight& asked, const std::vector<Message>& messag
   if (frames.empty()) return;
   const uint64_t id = next_exchange_++;
   in_flight_[id] = {asked.peer, asked.networks, true};
-  effects_.exchanges.push_back({id, *address, std::move(frames.front())});
+  effects_.exchanges.push_back({id, *address, swim_.peer(asked.peer), std::move(frames.front())});
 }
 
 }  // namespace shoal::gossip

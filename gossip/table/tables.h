@@ -68,6 +68,8 @@ class Tables {
   Status upsert(const NetworkId& network, const std::string& key, Bytes value);
   void remove(const NetworkId& network, const std::string& key);
   std::vector<EntryEvent> take_own_events() { return std::exchange(own_events_, {}); }
+  // What take_own_events() will give.
+  const std::vector<EntryEvent>& own_events() const { return own_events_; }
   // The directory entry that says this node joined `network`.
   std::optional<EntryEvent> join_event(const NetworkId& network) const;
 

@@ -24,11 +24,27 @@ inline constexpr size_t kMaxValueSize = 1024;
 inline constexpr uint64_t kMaxNumber = INT64_MAX;
 // Members known: 10,000 and what restarts and removals leave behind.
 inline constexpr size_t kMaxMembers = 16384;
+// Accusers a claim names: those that are needed, and some that may be gone when it is judged.
+inline constexpr size_t kMaxAccusers = 5;
 // Buckets of the membership digest, by a hash of the id: one difference among 10,000 members costs
 // the claims of about forty.
 inline constexpr size_t kMemberBuckets = 256;
 // Tags of events in one message: a packet's worth.
 inline constexpr size_t kMaxTags = 256;
+
+// An incarnation is the epoch of its node's start, and how often the node refuted something since:
+// whoever knows a member knows in which life it is.
+inline constexpr unsigned kRefutedBits = 20;
+constexpr uint64_t first_incarnation(uint64_t epoch) { return epoch << kRefutedBits; }
+constexpr uint64_t epoch_of(uint64_t incarnation) { return incarnation >> kRefutedBits; }
+
+// To whom a packet is sealed: a node in one of its lives. No id: to whoever listens there (open).
+struct Peer {
+  NodeId id;
+  uint64_t epoch = 0;
+
+  friend auto operator<=>(const Peer&, const Peer&) = default;
+};
 
 // Says of the sender what an alive claim says: each packet is news of its sender.
 struct Head {
@@ -53,9 +69,18 @@ struct PingRequest {
 struct Ack {
   uint32_t number = 0;
 };
-// "I asked; no answer so far": tells a sick network from a sick asker.
-struct Nack {
+// What became of asking a member directly, by datagram and by connecting to its stream port.
+enum class Reach : uint8_t {
+  kAnswers = 0,  // said by an ack, never by a testimony
+  kStalled = 1,  // its kernel took the connection, nobody answered: no CPU, but not dead
+  kRefused = 2,  // its host says that nobody listens
+  kSilent = 3,   // nothing came back
+  kUnknown = 4,  // who was asked is in no state to judge, but is there
+};
+// What a helper found out about the target of a ping request that it got no answer from.
+struct Testimony {
   uint32_t number = 0;
+  Reach reach = Reach::kUnknown;
 };
 
 enum class ClaimKind : uint8_t { kAlive = 1, kSuspect = 2, kFailed = 3, kLeft = 4 };
@@ -66,7 +91,7 @@ struct Claim {
   NodeId id;
   uint64_t incarnation = 0;
   HostPort address;
-  NodeId from;  // who accuses; empty for kAlive and kLeft
+  std::vector<NodeId> accusers;  // who found it dead; none for kAlive and kLeft
 
   friend bool operator==(const Claim&, const Claim&) = default;
 };
@@ -147,7 +172,8 @@ struct Summary {
 // What is sent was cut at its size: ask again, and take its summaries for no word on deletions.
 struct More {};
 
-using Message = std::variant<Ping, PingRequest, Ack, Nack, Claim, EntryEvent, Digest, MemberDigests,
-                             MemberDifference, NetworkState, Summary, More, Have, Pull>;
+using Message =
+    std::variant<Ping, PingRequest, Ack, Testimony, Claim, EntryEvent, Digest, MemberDigests,
+                 MemberDifference, NetworkState, Summary, More, Have, Pull>;
 
 }  // namespace shoal::gossip

@@ -1,21 +1,7 @@
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
-
+#include "base/ports/ports.h"
 #include "gossip/wire/codec.h"
-#include "gossip/wire/seal.h"
-
-// Counted for one test; all that this program allocates goes through here.
-static uint64_t allocations = 0;
-[[gnu::noinline]] void* operator new(size_t size) {
-  ++allocations;
-  void* memory = std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace shoal::gossip {
 namespace {
@@ -39,9 +25,9 @@ std::vector<Message> one_of_each() {
           Ping{2, NodeId()},
           PingRequest{3, kOther, kV6},
           Ack{4},
-          Nack{5},
+          Testimony{5, Reach::kRefused},
           Claim{ClaimKind::kAlive, kOther, 12, kV6, {}},
-          Claim{ClaimKind::kSuspect, kOther, 12, kV4, kNode},
+          Claim{ClaimKind::kSuspect, kOther, 12, kV4, {kNode, kOther}},
           EntryEvent{kNet, kNode, 9, 1, false, "key", {1, 2, 3}},
           EntryEvent{kNet, kNode, 9, INT64_MAX, true, std::string(kMaxKeySize, 'k'), {}},
           Digest{99, {{kNet, 1}, {NetworkId(padded("b")), 2}}},
@@ -70,7 +56,7 @@ TEST(Codec, RoundTripsEveryMessage) {
     EXPECT_EQ(packet->messages[i].index(), one_of_each()[i].index());
     EXPECT_EQ(encode_message(packet->messages[i]), encode_message(one_of_each()[i])) << i;
   }
-  EXPECT_EQ(std::get<Claim>(packet->messages[6]).from, kNode);
+  EXPECT_EQ(std::get<Claim>(packet->messages[6]).accusers, (std::vector<NodeId>{kNode, kOther}));
   EXPECT_EQ(std::get<Summary>(packet->messages[13]).live, (std::vector<uint64_t>{1, 5, 100}));
 }
 
@@ -78,7 +64,7 @@ TEST(Codec, SkipsWhatItDoesNotKnow) {
   Bytes plain = packet_of({Ack{4}});
   const Bytes unknown = {200, 3, 1, 2, 3};
   plain.insert(plain.end(), unknown.begin(), unknown.end());
-  const Bytes after = encode_message(Nack{5});
+  const Bytes after = encode_message(Testimony{5, Reach::kSilent});
   plain.insert(plain.end(), after.begin(), after.end());
   const Result<Packet> packet = decode_packet(plain);
   ASSERT_TRUE(packet.ok());
@@ -96,12 +82,22 @@ TEST(Codec, RefusesWhatIsOutOfBounds) {
   EXPECT_TRUE(refused(EntryEvent{kNet, kNode, 1, uint64_t{1} << 63, false, "k", {}}));
   EXPECT_TRUE(refused(Claim{ClaimKind::kAlive, kNode, ~uint64_t{0}, kV4, {}}));
   EXPECT_TRUE(refused(Claim{static_cast<ClaimKind>(9), kNode, 1, kV4, {}}));
+  EXPECT_TRUE(refused(Testimony{1, Reach::kAnswers}));
+  EXPECT_TRUE(refused(Testimony{1, static_cast<Reach>(5)}));
   EXPECT_TRUE(refused(Summary{kNet, kNode, 1, 5, {3, 3}}));
   EXPECT_TRUE(refused(Summary{kNet, kNode, 1, 5, {6}}));
   EXPECT_TRUE(refused(Have{kNet, {}}));
   EXPECT_TRUE(refused(Have{kNet, std::vector<uint32_t>(kMaxTags + 1)}));
   EXPECT_TRUE(refused(Pull{}));
   EXPECT_TRUE(refused(Pull{std::vector<uint32_t>(kMaxTags + 1)}));
+
+  Bytes crowd = packet_of({Claim{ClaimKind::kFailed, kNode, 1, kV4, {kOther}}});
+  const size_t count = crowd.size() - kIdLength - 1;
+  EXPECT_EQ(crowd[count], 1);
+  crowd[count] = 0;
+  EXPECT_FALSE(decode_packet(crowd).ok());
+  crowd[count] = kMaxAccusers + 1;
+  EXPECT_FALSE(decode_packet(crowd).ok());
 
   // A count that claims what is not there costs nothing.
   Bytes plain = packet_of({});
@@ -169,91 +165,6 @@ TEST(Packer, FillsPacketsToTheBudget) {
   EXPECT_GT(packets[3].size(), 500U);
   EXPECT_TRUE(packer.take().empty());
   EXPECT_EQ(packer.take(true).size(), 1U);
-}
-
-KeyRing ring(std::vector<uint64_t> ids, size_t primary) {
-  KeyRing keys;
-  for (const uint64_t id : ids) {
-    crypto::Key key{};
-    key.fill(static_cast<uint8_t>(id));
-    keys.keys.push_back({id, key});
-  }
-  keys.primary = primary;
-  return keys;
-}
-
-struct Opened {
-  DropReason drop;
-  Bytes plain;
-};
-// A packet opens where it lies; a test opens it again.
-Opened open(const Sealer& sealer, PacketKind kind, ByteView packet) {
-  Bytes copy(packet.begin(), packet.end());
-  const Sealer::Opened opened = sealer.open(kind, copy);
-  return {opened.drop, Bytes(opened.plain.begin(), opened.plain.end())};
-}
-
-TEST(Seal, OpensWithAnyKeyOfTheRingOnly) {
-  SeededRng rng(1);
-  const ClusterId cluster(padded("cluster"));
-  const Bytes plain = {1, 2, 3};
-  const Sealer old_ring(cluster, ring({1, 2}, 0));
-  const Sealer new_ring(cluster, ring({2, 1, 3}, 0));
-  const Bytes by_old = old_ring.seal(PacketKind::kDatagram, plain, rng);
-  EXPECT_EQ(by_old.size(), plain.size() + kSealOverhead);
-  EXPECT_EQ(open(new_ring, PacketKind::kDatagram, by_old).plain, plain);
-  const Bytes by_new = new_ring.seal(PacketKind::kDatagram, plain, rng);
-  EXPECT_EQ(open(old_ring, PacketKind::kDatagram, by_new).plain, plain);
-  EXPECT_NE(by_new, new_ring.seal(PacketKind::kDatagram, plain, rng));  // another nonce
-
-  const Sealer without(cluster, ring({3}, 0));
-  EXPECT_EQ(open(without, PacketKind::kDatagram, by_old).drop, DropReason::kUnknownKey);
-  const Sealer other_cluster(ClusterId(padded("other")), ring({1}, 0));
-  EXPECT_EQ(open(other_cluster, PacketKind::kDatagram, by_old).drop, DropReason::kForged);
-  EXPECT_EQ(open(old_ring, PacketKind::kStream, by_old).drop, DropReason::kNotOurs);
-}
-
-TEST(Seal, EveryFlippedBitAndEveryCutIsSeen) {
-  SeededRng rng(1);
-  const Sealer sealer(ClusterId(padded("cluster")), ring({1}, 0));
-  const Bytes sealed = sealer.seal(PacketKind::kDatagram, Bytes(20, 7), rng);
-  for (size_t bit = 0; bit < sealed.size() * 8; ++bit) {
-    Bytes damaged = sealed;
-    damaged[bit / 8] ^= static_cast<uint8_t>(1U << (bit % 8));
-    EXPECT_NE(open(sealer, PacketKind::kDatagram, damaged).drop, DropReason::kNone) << bit;
-  }
-  for (size_t size = 0; size < sealed.size(); ++size) {
-    const ByteView cut = ByteView(sealed).first(size);
-    EXPECT_NE(open(sealer, PacketKind::kDatagram, cut).drop, DropReason::kNone) << size;
-  }
-  Bytes version = sealed;
-  version[2] = 2;
-  EXPECT_EQ(open(sealer, PacketKind::kDatagram, version).drop, DropReason::kVersion);
-}
-
-// What a stranger sends costs no memory, nor does opening what is ours.
-TEST(Seal, NothingIsAllocatedToOpen) {
-  SeededRng rng(1);
-  const Sealer sealer(ClusterId(padded("cluster")), ring({1}, 0));
-  Bytes good = sealer.seal(PacketKind::kStream, Bytes(1U << 20, 7), rng);
-  Bytes forged = good;
-  forged.back() ^= 1;
-  Bytes unknown = good;
-  unknown[5] ^= 1;
-  const uint64_t before = allocations;
-  EXPECT_EQ(sealer.open(PacketKind::kStream, forged).drop, DropReason::kForged);
-  EXPECT_EQ(sealer.open(PacketKind::kStream, unknown).drop, DropReason::kUnknownKey);
-  EXPECT_EQ(sealer.open(PacketKind::kDatagram, unknown).drop, DropReason::kTooLong);
-  EXPECT_EQ(sealer.open(PacketKind::kStream, good).plain.size(), 1U << 20);
-  EXPECT_EQ(allocations, before);
-}
-
-TEST(Seal, RingsAreChecked) {
-  EXPECT_TRUE(ring({1, 2, 3}, 2).validate().ok());
-  EXPECT_FALSE(ring({}, 0).validate().ok());
-  EXPECT_FALSE(ring({1, 2, 3, 4}, 0).validate().ok());
-  EXPECT_FALSE(ring({1}, 1).validate().ok());
-  EXPECT_FALSE(ring({1, 1}, 0).validate().ok());
 }
 
 }  // namespace
