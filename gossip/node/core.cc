@@ -52,7 +52,6 @@ void Core::receive_open(const HostPort& from, ByteView plain, Instant now) {
   for (const Message& message : packet->messages) {
     // An answer proves itself by the number of its question.
     if (const auto* ack = std::get_if<Ack>(&message)) swim_.receive_ack(*ack);
-    if (const auto* nack = std::get_if<Nack>(&message)) swim_.receive_nack(*nack);
     const auto* ping = std::get_if<Ping>(&message);
     if (ping == nullptr) continue;
     if (!ping->target.empty() && ping->target != config_.self) {
