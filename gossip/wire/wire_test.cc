@@ -92,7 +92,7 @@ TEST(Codec, RefusesWhatIsOutOfBounds) {
   EXPECT_TRUE(refused(Pull{std::vector<uint32_t>(kMaxTags + 1)}));
 
   Bytes crowd = packet_of({Claim{ClaimKind::kFailed, kNode, 1, kV4, {kOther}}});
-  const size_t count = crowd.size() - kIdLength - 1;
+  const size_t count = crowd.size() - kWireId - 1;
   EXPECT_EQ(crowd[count], 1);
   crowd[count] = 0;
   EXPECT_FALSE(decode_packet(crowd).ok());
