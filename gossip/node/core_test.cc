@@ -118,15 +118,25 @@ class CoreTest : public testing::Test {
     std::optional<Bytes> answer;
     if (Node* to = listener(from, asked.to); to != nullptr) {
       reach = to->stalled ? Reach::kStalled : Reach::kRefused;
-      Bytes question = from.sealer.seal(PacketKind::kStream, asked.plain, rng_);
-      const Sealer::Opened opened = to->sealer.open(PacketKind::kStream, question);
-      if (!to->stalled && opened.drop == DropReason::kNone) {
+      Bytes question = from.guard.seal(PacketKind::kQuestion, asked.peer, asked.plain);
+      const QuestionName name = from.guard.asked();
+      if (to->stalled) return finish_probe(from, asked.id, reach, answer);
+      const Guard::Opened opened = to->guard.open(PacketKind::kQuestion, question);
+      Bytes plain;
+      if (opened.drop == DropReason::kNone) plain = to->core.answer_exchange(opened.plain, now_);
+      if (!plain.empty()) {
+        Bytes sealed = to->guard.seal(PacketKind::kAnswer, opened.sender(), plain, opened.question);
+        const Guard::Opened got = from.guard.open(PacketKind::kAnswer, sealed, name);
+        EXPECT_EQ(got.drop, DropReason::kNone);
         reach = Reach::kAnswers;
-        answer = to->core.answer_exchange(opened.plain, now_);
-        settle(*to);
+        answer.emplace(got.plain.begin(), got.plain.end());
       }
+      settle(*to);
     }
-    from.core.finish_tcp_probe(asked.id, reach, answer, now_);
+    finish_probe(from, asked.id, reach, answer);
+  }
+  void finish_probe(Node& from, uint64_t id, Reach reach, const std::optional<Bytes>& answer) {
+    from.core.finish_tcp_probe(id, reach, answer, now_);
     settle(from);
   }
   Node* listener(const Node& from, const HostPort& address) {
