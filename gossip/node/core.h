@@ -14,9 +14,7 @@
 // stream, for what may be large: an answer is computed by answer_exchange() at once, and the asker
 // gets it, or nothing, by finish_exchange(). Packets here are plain; sealing is the shell's.
 //
-// How an own event travels: straight to every peer of the network while it is small, to a few who
-// relay it when it is large; then repeated some rounds against loss; then digests find what is
-// still missing.
+// How an event travels: spread.h; then digests find what is still missing.
 #pragma once
 
 #include <array>
@@ -25,8 +23,8 @@
 
 #include "gossip/node/counters.h"
 #include "gossip/node/path_probe.h"
+#include "gossip/node/spread.h"
 #include "gossip/swim/swim.h"
-#include "gossip/table/queue.h"
 #include "gossip/table/tables.h"
 
 namespace shoal::gossip {
@@ -39,6 +37,7 @@ struct CoreConfig {
   size_t packet_budget = kSafeDatagram;
   SwimConfig swim;
   TableConfig table;
+  SpreadConfig spread;
 };
 
 struct Effects {
@@ -69,7 +68,7 @@ struct Effects {
   bool left = false;  // the good-bye has been said
 };
 
-class Core {
+class Core : private Spread::Audience {
  public:
   Core(const CoreConfig& config, Rng& rng, Instant now);
 
@@ -143,18 +142,22 @@ class Core {
 
   // Packets (core.cc).
   void receive_message(const Head& head, const HostPort& from, const Message& message, Instant now);
-  void receive_entry(const EntryEvent& event, bool relay, Instant now);
+  // `news`: nothing when it is not worth being told to others.
+  void receive_entry(const EntryEvent& event, std::optional<Spread::News> news, Instant now);
   void settle(Instant now);
+  void tell(const EntryEvent& event, Spread::News news);
   void push_own_events();
-  void relay(Instant now);
-  void repeat_round(Instant now);
+  void spread(Instant now);
   std::vector<NodeId> targets(const NetworkId& network, size_t count);
-  size_t relay_fanout(const NetworkId& network) const;
   size_t network_size(const NetworkId& network) const;
-  void enqueue(const NetworkId& network, Bytes encoded, bool own);
-  void send_events(const std::vector<NodeId>& to, const std::vector<Bytes>& events);
   void send(const HostPort& to, const std::vector<Message>& messages);
-  void emit(const HostPort& to, Packer& packer, bool even_empty);
+  // `echo`: tags of recent events may go along; who is sent events has these.
+  void emit(const HostPort& to, Packer& packer, bool even_empty, bool echo);
+  size_t audience(const NetworkId& network) const override { return network_size(network); }
+  std::vector<NodeId> sample(const NetworkId& network, size_t count) override {
+    return targets(network, count);
+  }
+  std::optional<Bytes> preface(const NetworkId& network) const override;
   Peer peer_at(const HostPort& address) const;
   size_t plain_budget() const { return path_.budget() - kSealOverhead; }
   void probe_path(Instant now);
@@ -181,11 +184,7 @@ class Core {
   Swim swim_;
   Tables tables_;
 
-  std::map<NetworkId, EventQueue> queues_;
-  size_t queued_ = 0;                               // bytes in all of them
-  std::map<NetworkId, std::vector<Bytes>> relays_;  // news of large networks
-  Instant relay_due_;
-  Instant next_repeat_;
+  Spread spread_;
   Deadlines<NetworkId> recent_joins_;  // until when own events carry the joining along
 
   PathProbe path_;

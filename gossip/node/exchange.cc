@@ -26,10 +26,12 @@ constexpr size_t kNetworksPerDigest = 32;
 // What an exchange brought is news to others too; a large table is not, and is not relayed.
 constexpr size_t kMaxRelayedEvents = 64;
 
-bool worth_relaying(const std::vector<Message>& messages) {
-  return std::count_if(messages.begin(), messages.end(), [](const Message& message) {
-           return std::holds_alternative<EntryEvent>(message);
-         }) <= static_cast<std::ptrdiff_t>(kMaxRelayedEvents);
+std::optional<Spread::News> worth_relaying(const std::vector<Message>& messages) {
+  const auto events = std::count_if(messages.begin(), messages.end(), [](const Message& message) {
+    return std::holds_alternative<EntryEvent>(message);
+  });
+  if (events > static_cast<std::ptrdiff_t>(kMaxRelayedEvents)) return std::nullopt;
+  return Spread::News::kLearnt;
 }
 
 // A node that is new hears of all members at once; the others know them.
@@ -53,8 +55,8 @@ void Core::greet_peers() {
   for (const Tables::Peer& peer : tables_.take_new_peers()) {
     if (unsynced_.contains(peer.network)) unsynced_.set(peer.network, now_);
     const size_t size = network_size(peer.network);
-    const bool small = size <= config_.table.direct_peers;
-    if (!small && rng_.below(size) >= config_.table.fanout) continue;
+    const bool small = size <= config_.spread.direct_peers;
+    if (!small && rng_.below(size) >= config_.table.greeters) continue;
     greetings[peer.node].insert(peer.network);
   }
   for (const auto& [node, networks] : greetings) send_digest(node, networks);
@@ -201,7 +203,7 @@ Bytes Core::answer_exchange(ByteView plain, Instant now) {
   Packer answer(swim_.head(), kMaxFrame - kSealOverhead);
   size_t budget = kAnswerBudget;
   bool cut = false;
-  const bool relay = worth_relaying(packet->messages);
+  const std::optional<Spread::News> news = worth_relaying(packet->messages);
   const bool cut_push = is_cut(packet->messages);
   for (const Message& message : packet->messages) {
     if (const auto* theirs = std::get_if<MemberDigests>(&message)) {
@@ -224,7 +226,7 @@ Bytes Core::answer_exchange(ByteView plain, Instant now) {
       swim_.receive_claim(*claim, from, false, now);
     } else if (const auto* event = std::get_if<EntryEvent>(&message)) {
       settle(now);
-      receive_entry(*event, relay, now);
+      receive_entry(*event, news, now);
     } else if (const auto* summary = std::get_if<Summary>(&message)) {
       if (!swim_.is_forgotten(summary->owner)) tables_.receive(*summary, cut_push, now);
     }
@@ -248,7 +250,7 @@ void Core::finish_exchange(uint64_t id, const std::optional<ByteView>& answer, I
   }
   settle(now);
   const bool more = is_cut(packet->messages);
-  const bool relay = worth_relaying(packet->messages);
+  const std::optional<Spread::News> news = worth_relaying(packet->messages);
   const bool many = many_claims(packet->messages);
   for (const Message& message : packet->messages) {
     if (const auto* claim = std::get_if<Claim>(&message)) {
@@ -256,7 +258,7 @@ void Core::finish_exchange(uint64_t id, const std::optional<ByteView>& answer, I
            : swim_.receive_claim(*claim, packet->head.address, false, now);
     } else if (const auto* event = std::get_if<EntryEvent>(&message)) {
       settle(now);
-      receive_entry(*event, relay, now);
+      receive_entry(*event, news, now);
     } else if (const auto* summary = std::get_if<Summary>(&message)) {
       if (!swim_.is_forgotten(summary->owner)) tables_.receive(*summary, more, now);
     }

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/ports/ports.h"
-#include "gossip/table/queue.h"
 #include "gossip/table/tables.h"
 
 namespace shoal::gossip {
@@ -355,38 +354,6 @@ TEST(Tables, ACutAnswerWithdrawsNothingLive) {
     EXPECT_LT(rounds, 20) << bite;
     EXPECT_EQ(removed, 1U) << bite;
   }
-}
-
-TEST(EventQueue, NeitherKindStarvesTheOther) {
-  EventQueue queue(100'000);
-  for (uint8_t i = 0; i < 100; ++i) {
-    queue.push(Bytes(100, 1), true, 50);
-    queue.push(Bytes(100, 2), false, 50);
-  }
-  for (int round = 0; round < 10; ++round) {
-    const std::vector<Bytes> taken = queue.take_round(2000);
-    const auto own = std::count_if(taken.begin(), taken.end(),
-                                   [](const Bytes& event) { return event.front() == 1; });
-    EXPECT_EQ(taken.size(), 20U);
-    EXPECT_EQ(own, 15) << "three to one";
-    queue.push(Bytes(100, 1), true, 50);
-  }
-}
-
-TEST(EventQueue, OwnBeforeRelayedInOrderAndBounded) {
-  EventQueue queue(2);  // bytes
-  EXPECT_TRUE(queue.push({1}, false, 1));
-  EXPECT_TRUE(queue.push({2}, true, 2));
-  EXPECT_TRUE(queue.push({3}, true, 1));
-  EXPECT_EQ(queue.bytes(), 3U);
-  EXPECT_EQ(queue.take_round(100), (std::vector<Bytes>{{2}, {3}, {1}}));
-  EXPECT_EQ(queue.take_round(100), (std::vector<Bytes>{{2}}));
-  EXPECT_TRUE(queue.empty());
-  for (uint8_t i = 0; i < 3; ++i) EXPECT_EQ(queue.push({i}, true, 1), i < 2);
-  EXPECT_EQ(queue.take_round(1), (std::vector<Bytes>{{1}}));
-  EXPECT_EQ(queue.take_round(1), (std::vector<Bytes>{{2}}));
-  EXPECT_FALSE(queue.push(Bytes(50), true, 1) && queue.push(Bytes(50), true, 1));
-  EXPECT_EQ(queue.bytes(), 50U) << "one may be larger than the bound";
 }
 
 }  // namespace

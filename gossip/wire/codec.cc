@@ -19,6 +19,8 @@ enum class Type : uint8_t {
   kNetworkState,
   kSummary,
   kMore,
+  kHave,
+  kPull,
   kEnd
 };
 static_assert(std::variant_size_v<Message> == static_cast<size_t>(Type::kEnd) - 1);
@@ -105,6 +107,19 @@ bool read_flag(ByteReader& in) {
   return flag == 1;
 }
 
+void write_tags(ByteWriter& out, const std::vector<uint32_t>& tags) {
+  out.varint(tags.size());
+  for (const uint32_t tag : tags) out.u32(tag);
+}
+
+std::vector<uint32_t> read_tags(ByteReader& in) {
+  const size_t count = read_count(in, sizeof(uint32_t));
+  if (count == 0 || count > kMaxTags) in.fail();
+  std::vector<uint32_t> tags;
+  for (size_t i = 0; i < count && in.ok(); ++i) tags.push_back(in.u32());
+  return tags;
+}
+
 struct Writer {
   ByteWriter& out;
 
@@ -177,6 +192,11 @@ struct Writer {
     }
   }
   void operator()(const More&) const {}
+  void operator()(const Have& have) const {
+    write_id(out, have.network);
+    write_tags(out, have.tags);
+  }
+  void operator()(const Pull& pull) const { write_tags(out, pull.tags); }
 };
 
 Claim read_claim(ByteReader& in) {
@@ -295,6 +315,13 @@ MemberDifference read_member_difference(ByteReader& in) {
   return difference;
 }
 
+Have read_have(ByteReader& in) {
+  Have have;
+  have.network = read_id<NetworkId>(in);
+  have.tags = read_tags(in);
+  return have;
+}
+
 Message read_body(Type type, ByteReader& in) {
   switch (type) {
     case Type::kPing:
@@ -319,6 +346,10 @@ Message read_body(Type type, ByteReader& in) {
       return read_network_state(in);
     case Type::kSummary:
       return read_summary(in);
+    case Type::kHave:
+      return read_have(in);
+    case Type::kPull:
+      return Pull{read_tags(in)};
     case Type::kMore:
     case Type::kEnd:
       break;

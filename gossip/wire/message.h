@@ -29,6 +29,8 @@ inline constexpr size_t kMaxAccusers = 5;
 // Buckets of the membership digest, by a hash of the id: one difference among 10,000 members costs
 // the claims of about forty.
 inline constexpr size_t kMemberBuckets = 256;
+// Tags of events in one message: a packet's worth.
+inline constexpr size_t kMaxTags = 256;
 
 // An incarnation is the epoch of its node's start, and how often the node refuted something since:
 // whoever knows a member knows in which life it is.
@@ -107,6 +109,22 @@ struct EntryEvent {
   friend bool operator==(const EntryEvent&, const EntryEvent&) = default;
 };
 
+// "I have these events of late." In place of a copy of each to everybody: who lacks one pulls it.
+// A tag is a hash of what names an event (tag_of); 32 bits, so that a few thousand recent ones are
+// told apart, and what two events with one tag would cost is left to the digests.
+struct Have {
+  NetworkId network;
+  std::vector<uint32_t> tags;  // 1 to kMaxTags
+
+  friend bool operator==(const Have&, const Have&) = default;
+};
+// "Send me these."
+struct Pull {
+  std::vector<uint32_t> tags;  // 1 to kMaxTags
+
+  friend bool operator==(const Pull&, const Pull&) = default;
+};
+
 // "This is what I have, in 8 bytes per network; ask if you have something else."
 struct NetworkDigest {
   NetworkId network;
@@ -154,7 +172,8 @@ struct Summary {
 // What is sent was cut at its size: ask again, and take its summaries for no word on deletions.
 struct More {};
 
-using Message = std::variant<Ping, PingRequest, Ack, Testimony, Claim, EntryEvent, Digest,
-                             MemberDigests, MemberDifference, NetworkState, Summary, More>;
+using Message =
+    std::variant<Ping, PingRequest, Ack, Testimony, Claim, EntryEvent, Digest, MemberDigests,
+                 MemberDifference, NetworkState, Summary, More, Have, Pull>;
 
 }  // namespace shoal::gossip

@@ -35,7 +35,9 @@ std::vector<Message> one_of_each() {
           difference,
           NetworkState{kNet, true, {{kNode, 1, 2, 3}, {kOther, 4, 5, 6}}},
           Summary{kNet, kNode, 9, 100, {1, 5, 100}},
-          More{}};
+          More{},
+          Have{kNet, {1, 0xffffffff}},
+          Pull{std::vector<uint32_t>(kMaxTags, 7)}};
 }
 
 Bytes packet_of(const std::vector<Message>& messages) {
@@ -84,6 +86,10 @@ TEST(Codec, RefusesWhatIsOutOfBounds) {
   EXPECT_TRUE(refused(Testimony{1, static_cast<Reach>(5)}));
   EXPECT_TRUE(refused(Summary{kNet, kNode, 1, 5, {3, 3}}));
   EXPECT_TRUE(refused(Summary{kNet, kNode, 1, 5, {6}}));
+  EXPECT_TRUE(refused(Have{kNet, {}}));
+  EXPECT_TRUE(refused(Have{kNet, std::vector<uint32_t>(kMaxTags + 1)}));
+  EXPECT_TRUE(refused(Pull{}));
+  EXPECT_TRUE(refused(Pull{std::vector<uint32_t>(kMaxTags + 1)}));
 
   Bytes crowd = packet_of({Claim{ClaimKind::kFailed, kNode, 1, kV4, {kOther}}});
   const size_t count = crowd.size() - kWireId - 1;
