@@ -31,7 +31,7 @@ struct Owner {
 };
 
 struct Replica {
-  explicit Replica(Pool& pool) : map(pool, kOwnerSize) {}
+  Replica(Pool& pool, unsigned key_bits) : map(pool, kOwnerSize, {.key_bits = key_bits}) {}
 
   OwnedMap map;
   std::map<Place, Number> shown;
@@ -48,7 +48,11 @@ struct Running {
 class World {
  public:
   explicit World(uint64_t seed) : rng_(seed), pool_(rng_.below(2) == 0) {
-    for (uint64_t i = 0, count = 2 + rng_.below(4); i < count; ++i) replicas_.emplace_back(pool_);
+    // Now and then keys collide.
+    const unsigned key_bits = rng_.below(3) == 0 ? 3 : 64;
+    for (uint64_t i = 0, count = 2 + rng_.below(4); i < count; ++i) {
+      replicas_.emplace_back(pool_, key_bits);
+    }
     keys_ = 1 + rng_.below(120);
     loss_ = rng_.below(100);
     owners_ = std::vector<Owner>(replicas_.size());
@@ -155,7 +159,7 @@ class World {
     const size_t budget = budgets[rng_.below(4)];
     running_.push_back(
         {from, to, budget,
-         std::make_unique<Session>(replicas_[from].map, rng_.below(2) == 0, budget)});
+         std::make_unique<Session>(replicas_[from].map, rng_.below(2) == 0)});
   }
 
   void advance() {
@@ -170,19 +174,20 @@ class World {
   // One question and its answer; with loss it may be asked twice, or the session dropped.
   void step_session(size_t which, bool lossy) {
     Running& run = running_[which];
-    const std::optional<Message> question = run.session->next();
+    Editor mine(replicas_[run.from].map), theirs(replicas_[run.to].map);
+    const std::optional<Message> question = run.session->next(mine, run.budget);
     bool over = !question;
     if (question) {
       const bool lost = lossy && rng_.below(100) < 15;
       if (!lost) {
-        Message answer = respond(replicas_[run.to].map, *question, run.budget);
+        Message answer = respond(theirs, *question, run.budget);
         if (lossy && rng_.below(100) < 15) {
           change(rng_.below(owners_.size()));
-          answer = respond(replicas_[run.to].map, *question, run.budget);
+          answer = respond(theirs, *question, run.budget);
         }
         if (run.session->expects_answer()) {
           if (lossy && rng_.below(100) < 15) change(rng_.below(owners_.size()));
-          ASSERT_TRUE(run.session->receive(answer));
+          ASSERT_TRUE(run.session->receive(mine, answer));
         }
       }
       over = !run.session->expects_answer() || lost;

@@ -132,14 +132,15 @@ void bytes() {
         sent += message.wire_bytes();
         ++messages;
       };
-      Session session(left, false, kBudget);
+      Editor mine(left), theirs(right);
+      Session session(left, false);
       const auto begun = std::chrono::steady_clock::now();
-      while (const std::optional<Message> question = session.next()) {
+      while (const std::optional<Message> question = session.next(mine, kBudget)) {
         count(*question);
-        const Message answer = respond(right, *question, kBudget);
+        const Message answer = respond(theirs, *question, kBudget);
         if (!session.expects_answer()) break;
         count(answer);
-        session.receive(answer);
+        session.receive(mine, answer);
       }
       const std::chrono::duration<double, std::milli> took =
           std::chrono::steady_clock::now() - begun;
