@@ -119,10 +119,10 @@ Ref<Node> insert(Pool& pool, const Node* node, const Item& item) {
 // `items` in order, at least one, each at a place of its own.
 Ref<Node> insert_all(Pool& pool, const Node* node, std::span<const Item> items) {
   if (items.size() == 1) return insert(pool, node, items.front());
-  const bool apart = node != nullptr && !node->is_leaf() &&
-                     std::ranges::all_of(items, [node](const Item& item) {
-                       return common_bits(node->path(), item.path) >= node->depth();
-                     });
+  const bool apart =
+      node != nullptr && !node->is_leaf() && std::ranges::all_of(items, [node](const Item& item) {
+        return common_bits(node->path(), item.path) >= node->depth();
+      });
   if (!apart) {
     Ref<Node> changed(node);
     for (const Item& item : items) changed = insert(pool, changed.get(), item);
@@ -253,9 +253,8 @@ bool Map::put(Item item) {
 
 void Map::put_all(std::span<Item> items) {
   if (items.empty()) return;
-  std::ranges::sort(items, [](const Item& a, const Item& b) {
-    return compare_place(a, b.path, b.id()) < 0;
-  });
+  std::ranges::sort(
+      items, [](const Item& a, const Item& b) { return compare_place(a, b.path, b.id()) < 0; });
   root_ = insert_all(*pool_, root_.get(), items);
 }
 

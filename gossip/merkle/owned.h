@@ -121,6 +121,7 @@ class OwnedMap {
   const Item* find(std::string_view owner, std::string_view key) const;
   // Live entries and tombstones, of all owners and of one.
   size_t entries() const { return map_.size() - heads_; }
+  size_t heads() const { return heads_; }
   size_t entries(std::string_view owner) const;
   // Whether events beyond the first unknown one are known.
   bool has_gap(std::string_view owner) const { return ahead_.contains(owner); }

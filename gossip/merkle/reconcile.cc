@@ -189,8 +189,7 @@ void Session::take_entries(Editor& mine, const Message& answer) {
   size_t came = 0;
   for (const Entry& entry : answer.entries) {
     came += wanted_.erase(mine.map().place(entry.owner, entry.key));
-    if (!mine.takes(entry.owner, entry.epoch) ||
-        mine.apply(entry) == OwnedMap::Outcome::kRefused) {
+    if (!mine.takes(entry.owner, entry.epoch) || mine.apply(entry) == OwnedMap::Outcome::kRefused) {
       leave_unsettled(entry.owner);
     }
   }

@@ -87,7 +87,7 @@ struct Message {
   std::vector<Settled> settled;
 
   bool empty() const;
-  // Of the packets that carry it, headers included: what a compact encoding takes.
+  // About what its encoding takes.
   size_t wire_bytes() const;
 };
 

@@ -182,6 +182,53 @@ TEST(Reconcile, ACutSessionWithdrawsNothing) {
   }
 }
 
+// A replica that hears events in any order, with losses and repeats, and then reconciles, ends as
+// the model: the newest event of each key, and never shows what was deleted before.
+TEST(Reconcile, AnyOrderEndsAsTheModel) {
+  for (uint64_t seed = 1; seed <= 500; ++seed) {
+    SeededRng rng(seed);
+    Pool pool;
+    std::vector<Entry> history;
+    std::map<std::string, uint64_t> model;
+    OwnedMap owner(pool, kOwnerSize), replicas[2] = {{pool, kOwnerSize}, {pool, kOwnerSize}};
+    for (uint64_t stamp = 1; stamp <= 40; ++stamp) {
+      const uint64_t key = rng.below(5);
+      const std::string name = event(0, stamp, key).key;
+      const bool deleted = model.contains(name) && rng.below(2) == 0;
+      history.push_back(event(0, stamp, key, deleted));
+      deleted ? void(model.erase(name)) : void(model[name] = stamp);
+      owner.apply(history.back());
+    }
+    for (OwnedMap& replica : replicas) {
+      std::vector<Entry> heard;
+      for (const Entry& one : history) {
+        for (uint64_t copies = rng.below(3); copies > 0; --copies) heard.push_back(one);
+      }
+      for (size_t i = heard.size(); i > 1; --i) std::swap(heard[i - 1], heard[rng.below(i)]);
+      std::map<std::string, uint64_t> newest;
+      for (const Entry& one : heard) {
+        replica.apply(one);
+        newest[one.key] = std::max(newest[one.key], one.stamp);
+        const Item* item = replica.find(one.owner, one.key);
+        if (item != nullptr && !item->marked()) {
+          ASSERT_EQ(item->stamp, newest[one.key]) << "seed " << seed;
+        }
+      }
+    }
+    ASSERT_TRUE(reconcile(replicas[0], owner).complete);
+    ASSERT_TRUE(reconcile(replicas[0], replicas[1]).complete);
+    for (const OwnedMap& replica : replicas) {
+      std::map<std::string, uint64_t> live;
+      replica.each(owner_name(0), [&](const Item& item) {
+        ASSERT_FALSE(item.marked());
+        live[std::string(item.id().substr(kOwnerSize))] = item.stamp;
+      });
+      ASSERT_EQ(live, model) << "seed " << seed;
+      ASSERT_EQ(replica.map(), owner.map());
+    }
+  }
+}
+
 TEST(Reconcile, ARestartedOwnerReplacesItself) {
   for (const bool asks : {true, false}) {
     Pool pool;

@@ -59,16 +59,24 @@ void Core::receive_message(const Head& head, const HostPort& from, const Message
   } else if (const auto* event = std::get_if<EntryEvent>(&message)) {
     // Members first: an entry may be of one this packet introduced.
     settle(now);
-    receive_entry(*event, true, now);
+    receive_entry(*event, now);
   } else if (const auto* digest = std::get_if<Digest>(&message)) {
     receive_digest(head.sender, *digest, now);
+  } else if (const auto* shared = std::get_if<SharedDigest>(&message)) {
+    receive_shared_digest(head.sender, *shared, now);
+  } else if (const auto* sync = std::get_if<Sync>(&message)) {
+    settle(now);
+    receive_sync(head, *sync, now);
   }
   // What belongs to exchanges says nothing outside of one.
 }
 
-void Core::receive_entry(const EntryEvent& event, bool relay, Instant now) {
+void Core::receive_entry(const EntryEvent& event, Instant now) {
   if (swim_.is_forgotten(event.owner)) return;
-  if (!tables_.receive(event, now) || !relay) return;
+  if (tables_.receive(event, now)) pass_on(event, now);
+}
+
+void Core::pass_on(const EntryEvent& event, Instant now) {
   Bytes encoded = encode_message(event);
   if (network_size(event.network) > config_.table.direct_peers) {
     if (relays_.empty()) relay_due_ = now + kRelayDelay;
@@ -115,6 +123,7 @@ void Core::leave_network(const NetworkId& network) {
   if (network == Tables::directory() || !tables_.joined(network)) return;
   // The withdrawals go out while the network's peers are still known here.
   tables_.leave(network);
+  for (auto& [peer, syncing] : syncing_) syncing.networks.erase(network);
   push_own_events();
   relays_.erase(network);
   unsynced_.erase(network);
@@ -134,6 +143,7 @@ void Core::forget(const NodeId& node, Instant now) {
   settle(now);
   tables_.forget(node);
   pending_.erase(node);
+  syncing_.erase(node);
 }
 
 void Core::leave(Instant now) { swim_.leave(now); }
@@ -152,6 +162,7 @@ void Core::tick(Instant now) {
   tables_.expire_parked(now);
   sync_unsynced(now);
   repair_gaps(now);
+  repeat_syncs(now);
   start_exchanges(now);
   if (swim_.left(now) && !left_told_) {
     left_told_ = true;
@@ -160,7 +171,7 @@ void Core::tick(Instant now) {
 }
 
 size_t Core::network_size(const NetworkId& network) const {
-  return network == Tables::directory() ? swim_.live_count() : tables_.peers(network).size();
+  return network == Tables::directory() ? swim_.live_count() : tables_.peer_count(network);
 }
 
 std::vector<NodeId> Core::targets(const NetworkId& network, size_t count) {
@@ -276,8 +287,9 @@ Instant Core::next_deadline() const {
   if (!relays_.empty()) next = std::min(next, relay_due_);
   if (!queues_.empty()) next = std::min(next, next_repeat_);
   if (swim_.live_count() > 0) next = std::min(next, unsynced_.next());
-  // Waiting for a slot among the exchanges in flight ends with finish_exchange().
-  if (in_flight_.size() < kMaxInFlight) {
+  for (const auto& [peer, syncing] : syncing_) next = std::min(next, syncing.again);
+  // Waiting for a slot ends with what is in flight or reconciled.
+  if (may_start()) {
     for (const auto& [peer, pending] : pending_) next = std::min(next, pending.due);
   }
   return std::min({next, tables_.next_gap(), tables_.next_expiry()});

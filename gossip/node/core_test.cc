@@ -367,7 +367,14 @@ TEST_F(CoreTest, AForgottenNodeIsGoneAndDoesNotComeBackByAntiEntropy) {
   say(a, from_b,
       {Claim{ClaimKind::kAlive, c, kMaxNumber, c_address, {}},
        Claim{ClaimKind::kSuspect, c, kMaxNumber, c_address, b.id},
-       EntryEvent{kNet, c, kMaxNumber, 1, false, "c", {1}}, Summary{kNet, c, kMaxNumber, 1, {}}});
+       EntryEvent{kNet, c, kMaxNumber, 1, false, "c", {1}},
+       Sync{SyncKind::kQuestion,
+            1,
+            {{kNet,
+              true,
+              {.heads = {{c.str(), kMaxNumber, 1}},
+               .entries = {{c.str(), kMaxNumber, 1, false, false, "c", {1}}},
+               .settled = {{{c.str(), kMaxNumber, 1}, 0}}}}}}});
   EXPECT_FALSE(a.core.swim().is_known(c));
   EXPECT_FALSE(a.entries.contains("c/c"));
 

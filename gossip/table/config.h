@@ -6,8 +6,13 @@
 #include "base/types/time.h"
 
 namespace shoal::gossip {
+namespace merkle {
+class Pool;
+}
 
 struct TableConfig {
+  // Where the maps are kept; null for a pool of their own. It outlives the tables.
+  merkle::Pool* pool = nullptr;
   // Networks up to this size get own events sent straight to every peer: one hop, no relay. Larger
   // ones are reached by everybody relaying news to ln(n) + 2 peers.
   size_t direct_peers = 32;

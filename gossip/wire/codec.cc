@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gossip/wire/ranges.h"
+
 namespace shoal::gossip {
 namespace {
 
@@ -16,9 +18,8 @@ enum class Type : uint8_t {
   kDigest,
   kMemberDigests,
   kMemberDifference,
-  kNetworkState,
-  kSummary,
-  kMore,
+  kSync,
+  kSharedDigest,
   kEnd
 };
 static_assert(std::variant_size_v<Message> == static_cast<size_t>(Type::kEnd) - 1);
@@ -116,30 +117,21 @@ struct Writer {
     for (const uint64_t bucket : digests.buckets) out.u64(bucket);
   }
   void operator()(const MemberDifference& difference) const { out.raw(difference.buckets); }
-  void operator()(const NetworkState& state) const {
-    write_id(out, state.network);
-    out.u8(state.wanted ? 1 : 0);
-    out.varint(state.owners.size());
-    for (const OwnerDigest& owner : state.owners) {
-      write_id(out, owner.owner);
-      out.varint(owner.epoch);
-      out.varint(owner.complete);
-      out.u64(owner.hash);
+  void operator()(const Sync& sync) const {
+    out.u8(static_cast<uint8_t>(sync.kind));
+    out.u32(sync.number);
+    out.varint(sync.parts.size());
+    for (const Sync::Part& part : sync.parts) {
+      write_id(out, part.network);
+      out.u8(part.joined ? 1 : 0);
+      if (part.joined) write_ranges(out, part.ranges);
     }
   }
-  void operator()(const Summary& summary) const {
-    write_id(out, summary.network);
-    write_id(out, summary.owner);
-    out.varint(summary.epoch);
-    out.varint(summary.through);
-    out.varint(summary.live.size());
-    uint64_t last = 0;
-    for (const uint64_t sequence : summary.live) {
-      out.varint(sequence - last);
-      last = sequence;
-    }
+  void operator()(const SharedDigest& digest) const {
+    out.u64(digest.members);
+    out.varint(digest.parts.size());
+    for (const uint64_t part : digest.parts) out.u64(part);
   }
-  void operator()(const More&) const {}
 };
 
 Claim read_claim(ByteReader& in) {
@@ -183,38 +175,28 @@ Digest read_digest(ByteReader& in) {
   return digest;
 }
 
-NetworkState read_network_state(ByteReader& in) {
-  NetworkState state;
-  state.network = read_id<NetworkId>(in);
-  state.wanted = read_flag(in);
-  const size_t count = read_count(in, kIdLength + 10);
-  if (count > kMaxMembers) in.fail();
+Sync read_sync(ByteReader& in) {
+  Sync sync;
+  const uint8_t kind = in.u8();
+  if (kind > static_cast<uint8_t>(SyncKind::kTooLarge)) in.fail();
+  sync.kind = static_cast<SyncKind>(kind);
+  sync.number = in.u32();
+  const size_t count = read_count(in, kIdLength + 1);
   for (size_t i = 0; i < count && in.ok(); ++i) {
-    OwnerDigest owner;
-    owner.owner = read_id<NodeId>(in);
-    owner.epoch = read_number(in);
-    owner.complete = read_number(in);
-    owner.hash = in.u64();
-    state.owners.push_back(std::move(owner));
+    Sync::Part part{read_id<NetworkId>(in), read_flag(in), {}};
+    if (part.joined) part.ranges = read_ranges(in);
+    sync.parts.push_back(std::move(part));
   }
-  return state;
+  return sync;
 }
 
-Summary read_summary(ByteReader& in) {
-  Summary summary;
-  summary.network = read_id<NetworkId>(in);
-  summary.owner = read_id<NodeId>(in);
-  summary.epoch = read_number(in);
-  summary.through = read_number(in);
-  const size_t count = read_count(in, 1);
-  uint64_t last = 0;
-  for (size_t i = 0; i < count && in.ok(); ++i) {
-    const uint64_t step = in.varint();
-    if (step == 0 || step > summary.through - last) in.fail();  // rising, up to `through`
-    last += step;
-    summary.live.push_back(last);
-  }
-  return summary;
+SharedDigest read_shared_digest(ByteReader& in) {
+  SharedDigest digest;
+  digest.members = in.u64();
+  const uint64_t count = in.varint();
+  if (count != 1 && count != kSharedParts) in.fail();
+  for (uint64_t i = 0; i < count && in.ok(); ++i) digest.parts.push_back(in.u64());
+  return digest;
 }
 
 Ping read_ping(ByteReader& in) {
@@ -265,15 +247,14 @@ Message read_body(Type type, ByteReader& in) {
       return read_member_digests(in);
     case Type::kMemberDifference:
       return read_member_difference(in);
-    case Type::kNetworkState:
-      return read_network_state(in);
-    case Type::kSummary:
-      return read_summary(in);
-    case Type::kMore:
+    case Type::kSync:
+      return read_sync(in);
+    case Type::kSharedDigest:
+      return read_shared_digest(in);
     case Type::kEnd:
       break;
   }
-  return More{};
+  return Ack{};
 }
 
 }  // namespace

@@ -158,8 +158,7 @@ class World {
     const uint64_t budgets[] = {1, 200, 1200, 20'000};
     const size_t budget = budgets[rng_.below(4)];
     running_.push_back(
-        {from, to, budget,
-         std::make_unique<Session>(replicas_[from].map, rng_.below(2) == 0)});
+        {from, to, budget, std::make_unique<Session>(replicas_[from].map, rng_.below(2) == 0)});
   }
 
   void advance() {
