@@ -66,6 +66,8 @@ Result<Sockets> bind_sockets(boost::asio::io_context& context, const HostPort& a
   return sockets;
 }
 
+static_assert(Gossip::kMaxSeeds == Swim::kMaxSeeds);
+
 // What runs; kept alive by the handle, and weakly known to what it started.
 class Driver : public std::enable_shared_from_this<Driver> {
  public:
@@ -79,6 +81,7 @@ class Driver : public std::enable_shared_from_this<Driver> {
         core_({config.self, config.advertise, config.epoch, config.packet_budget, config.swim,
                config.table},
               rng, clock.now()),
+        tcp_timeout_(config.swim.tcp_timeout),
         bound_(config.bind),
         advertised_(config.advertise),
         datagrams_(std::move(sockets.datagrams), bound_.ip.family()),
@@ -112,7 +115,9 @@ class Driver : public std::enable_shared_from_this<Driver> {
   bool receive_datagrams();
   void receive(const Datagrams::Received& received, Instant now);
   Bytes answer(std::span<uint8_t> question);
+  std::optional<Bytes> open_answer(std::optional<Bytes> sealed);
   void ask(Effects::Exchange exchange);
+  void probe(Effects::TcpProbe probe);
   void send(const Effects::Datagram& datagram);
   void run();
   void tell(const Effects& effects);
@@ -123,6 +128,7 @@ class Driver : public std::enable_shared_from_this<Driver> {
   Observer& observer_;
   Sealer sealer_;
   Core core_;
+  Duration tcp_timeout_;
   HostPort bound_;
   HostPort advertised_;
   Datagrams datagrams_;
@@ -169,6 +175,7 @@ void Driver::run() {
   for (const Effects::Datagram& datagram : effects.datagrams) send(datagram);
   datagrams_.flush();
   for (Effects::Exchange& exchange : effects.exchanges) ask(std::move(exchange));
+  for (Effects::TcpProbe& asked : effects.tcp_probes) probe(std::move(asked));
   tell(effects);
   if (stopped_) return;
   timer_->wake_at(std::max(core_.next_deadline(), now + kMinWait), [weak = weak_from_this()] {
@@ -255,23 +262,41 @@ Bytes Driver::answer(std::span<uint8_t> question) {
   return plain.empty() ? Bytes() : sealer_.seal(PacketKind::kStream, plain, rng_);
 }
 
+// In place; none when it does not open.
+std::optional<Bytes> Driver::open_answer(std::optional<Bytes> sealed) {
+  if (!sealed) return std::nullopt;
+  const Sealer::Opened opened = sealer_.open(PacketKind::kStream, *sealed);
+  if (opened.drop != DropReason::kNone) {
+    core_.count_drop(opened.drop);
+    return std::nullopt;
+  }
+  return Bytes(opened.plain.begin(), opened.plain.end());
+}
+
 void Driver::ask(Effects::Exchange exchange) {
   const auto finish = [weak = weak_from_this(), id = exchange.id](std::optional<Bytes> sealed) {
     const auto self = weak.lock();
     if (!self || self->stopped_) return;
-    std::optional<ByteView> plain;
-    if (sealed) {
-      const Sealer::Opened opened = self->sealer_.open(PacketKind::kStream, *sealed);
-      if (opened.drop == DropReason::kNone) {
-        plain = opened.plain;
-      } else {
-        self->core_.count_drop(opened.drop);
-      }
-    }
-    self->core_.finish_exchange(id, plain, self->clock_.now());
+    const std::optional<Bytes> plain = self->open_answer(std::move(sealed));
+    self->core_.finish_exchange(id, plain ? std::optional<ByteView>(*plain) : std::nullopt,
+                                self->clock_.now());
     self->wake_soon();
   };
   streams_.ask(exchange.to, sealer_.seal(PacketKind::kStream, exchange.plain, rng_), finish);
+}
+
+void Driver::probe(Effects::TcpProbe probe) {
+  const auto finish = [weak = weak_from_this(), id = probe.id](Reach reach,
+                                                               std::optional<Bytes> sealed) {
+    const auto self = weak.lock();
+    if (!self || self->stopped_) return;
+    const std::optional<Bytes> plain = self->open_answer(std::move(sealed));
+    self->core_.finish_tcp_probe(id, reach, plain ? std::optional<ByteView>(*plain) : std::nullopt,
+                                 self->clock_.now());
+    self->wake_soon();
+  };
+  streams_.probe(probe.to, sealer_.seal(PacketKind::kStream, probe.plain, rng_), tcp_timeout_,
+                 finish);
 }
 
 Counters Driver::counters() const {
@@ -321,6 +346,9 @@ class Handle final : public Gossip {
   void leave(std::function<void()> done) override { driver_->leave(std::move(done)); }
   void stop() override { driver_->stop(); }
   std::vector<MemberInfo> members() const override { return driver_->core().members(); }
+  std::vector<HostPort> remembered() const override {
+    return driver_->core().swim().remembered(kMaxRemembered);
+  }
   Counters counters() const override { return driver_->counters(); }
   HostPort bound() const override { return driver_->bound(); }
   HostPort advertised() const override { return driver_->advertised(); }

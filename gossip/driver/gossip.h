@@ -75,7 +75,7 @@ class Gossip {
   // old one.
   virtual Status set_keys(KeyRing keys) = 0;
   // Addresses to contact when alone and now and then (managers, remembered peers). Replaces the
-  // list; at most 64 are used.
+  // list; at most 128 are used.
   virtual void set_seeds(std::vector<HostPort> seeds) = 0;
 
   virtual void join_network(const NetworkId& network) = 0;
@@ -97,6 +97,11 @@ class Gossip {
 
   // Every known member but this node, ordered by id.
   virtual std::vector<MemberInfo> members() const = 0;
+  // Addresses of some live members, the same ones while they are live, to be offered as seeds at
+  // the next start: managers may all have moved by then.
+  virtual std::vector<HostPort> remembered() const = 0;
+  static constexpr size_t kMaxRemembered = 64;
+  static constexpr size_t kMaxSeeds = 128;
   virtual Counters counters() const = 0;
   // Where it listens, and what it tells others.
   virtual HostPort bound() const = 0;

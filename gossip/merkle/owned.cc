@@ -205,13 +205,6 @@ void OwnedMap::take(OwnedMap& from, std::string_view owner) {
   from.erase_owner(owner);
 }
 
-void OwnedMap::copy(const OwnedMap& other) {
-  SHOAL_CHECK(owner_size_ == other.owner_size_, "owners are of one length");
-  map_ = other.map_;
-  heads_ = other.heads_;
-  ahead_ = other.ahead_;
-}
-
 // It has a head.
 void OwnedMap::erase_owner(std::string_view owner) {
   if (const auto found = ahead_.find(owner); found != ahead_.end()) ahead_.erase(found);

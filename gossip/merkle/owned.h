@@ -147,8 +147,6 @@ class OwnedMap {
   // All of an owner that another map of the same pool holds, in place of what is held of it here;
   // the other one forgets it.
   void take(OwnedMap& from, std::string_view owner);
-  // As another replica is, known in order: a copy costs nothing.
-  void copy(const OwnedMap& other);
 
  private:
   Item head_item(std::string_view owner, uint64_t epoch, uint64_t complete) const;

@@ -34,6 +34,7 @@ struct Difference {
   Doing doing = Doing::kNothing;
   std::string_view owner;
   Path path;
+  uint64_t stamp = 0;
   const Item* mine = nullptr;
   Knowledge their;
   bool deleted_here = false;  // and listed as live: they can only bury it
@@ -84,15 +85,15 @@ void each_difference(const OwnedMap& map, const Message& message, const Listing&
           place.mine, [listed](const Item* mine) { return mine->stamp > listed->stamp; });
       const bool deleted_here =
           comparable && !listed->deleted && listed->stamp <= my.complete && !is_newer;
-      visit(Difference{wanted ? Doing::kWant : Doing::kNothing, owner, path, nullptr, their,
-                       deleted_here});
+      visit(Difference{wanted ? Doing::kWant : Doing::kNothing, owner, path, listed->stamp, nullptr,
+                       their, deleted_here});
     }
     for (const Item* mine : place.mine) {
       // It may be the older version of what is wanted. If it is another key, whose hash is the
       // same, the session after sees it alone.
       if (comparable && news > mine->stamp) continue;
       const Doing doing = judge(Version{mine->stamp, mine->marked()}, my, {}, their);
-      visit(Difference{doing, owner, path, mine, their, false});
+      visit(Difference{doing, owner, path, mine->stamp, mine, their, false});
     }
   }
 }
@@ -170,7 +171,8 @@ std::optional<Message> Session::next(Editor& mine, size_t budget) {
     to_list_.pop_front();
   }
   asked_.clear();
-  for (const Path& path : wanted_) {
+  for (const auto& [path, stamp] : wanted_) {
+    if (!asked_.empty() && asked_.back() == path) continue;
     // As many as the answer has room for, lest the same are asked for again and again.
     if (!question.has_room() || asked_.size() > budget / kUsualEntryBytes) break;
     question.want(path);
@@ -185,18 +187,33 @@ std::optional<Message> Session::next(Editor& mine, size_t budget) {
   return std::move(message);
 }
 
+// What is not wanted any more. A higher event than was wanted will do, unless it may be of another
+// key whose hash is the same.
+size_t Session::come(const OwnedMap& mine, const Entry& entry) {
+  const Path place = mine.place(entry.owner, entry.key);
+  size_t keys = 0;
+  mine.map().each(Prefix::of(place, kPathBits),
+                  [&](const Item& item) { keys += mine.is_head(item) ? 0 : 1; });
+  if (keys > 1) return wanted_.erase({place, entry.stamp});
+  const auto first = wanted_.lower_bound({place, 0});
+  const auto last = wanted_.upper_bound({place, entry.stamp});
+  const auto count = static_cast<size_t>(std::distance(first, last));
+  wanted_.erase(first, last);
+  return count;
+}
+
 void Session::take_entries(Editor& mine, const Message& answer) {
   size_t came = 0;
   for (const Entry& entry : answer.entries) {
-    came += wanted_.erase(mine.map().place(entry.owner, entry.key));
     if (!mine.takes(entry.owner, entry.epoch) || mine.apply(entry) == OwnedMap::Outcome::kRefused) {
       leave_unsettled(entry.owner);
     }
+    came += come(mine.map(), entry);
   }
   if (asked_.empty() || came > 0) return;
   // They are gone there by now: without them their owners are not known whole.
   for (const Path& path : asked_) {
-    wanted_.erase(path);
+    wanted_.erase(wanted_.lower_bound({path, 0}), wanted_.upper_bound({path, UINT64_MAX}));
     unsettled_.insert(path.high);
   }
 }
@@ -233,7 +250,7 @@ void Session::resolve(Editor& editor, const Message& answer, const Listing& list
     } else if (found.doing == Doing::kBury) {
       return editor.bury(*found.mine, found.their.complete);
     } else if (work() < kMaxSessionWork) {
-      return void(wanted_.insert(found.path));
+      return void(wanted_.insert({found.path, found.stamp}));
     }
     whole_ = false;
   });

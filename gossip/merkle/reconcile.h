@@ -123,6 +123,7 @@ class Session {
   enum class Stage : uint8_t { kAsking, kOver };
 
   void take_entries(Editor& mine, const Message& answer);
+  size_t come(const OwnedMap& mine, const Entry& entry);
   void resolve(Editor& mine, const Message& answer, const Listing& listing);
   std::optional<Message> finish(Editor& mine);
   bool may_raise(const OwnedMap& mine, const Head& head) const;
@@ -142,8 +143,8 @@ class Session {
   std::deque<Range> to_ask_;
   std::deque<Prefix> to_list_;  // finally
   std::deque<Item> to_push_;
-  std::set<Path> wanted_;
-  std::vector<Path> asked_;  // of those, in the last message
+  std::set<std::pair<Path, uint64_t>> wanted_;  // events
+  std::vector<Path> asked_;                     // of those, in the last message
   std::map<std::string, Head> first_heads_;
   std::set<std::string> owners_;  // of which anything was compared
   // By the high half of their paths: owners of which not all that differs could be had. They are

@@ -52,10 +52,10 @@ void Core::receive_message(const Head& head, const HostPort& from, const Message
     swim_.receive_ping_request(*request, from, now);
   } else if (const auto* ack = std::get_if<Ack>(&message)) {
     swim_.receive_ack(*ack);
-  } else if (const auto* nack = std::get_if<Nack>(&message)) {
-    swim_.receive_nack(*nack);
+  } else if (const auto* testimony = std::get_if<Testimony>(&message)) {
+    swim_.receive_testimony(head.sender, *testimony);
   } else if (const auto* claim = std::get_if<Claim>(&message)) {
-    swim_.receive_claim(*claim, from, now);
+    swim_.receive_claim(*claim, from, true, now);
   } else if (const auto* event = std::get_if<EntryEvent>(&message)) {
     // Members first: an entry may be of one this packet introduced.
     settle(now);
@@ -105,6 +105,22 @@ void Core::settle(Instant now) {
     effects_.members.push_back(std::move(change.info));
   }
   greet_peers();
+}
+
+void Core::restore(const std::vector<Claim>& members, const std::vector<EntryEvent>& entries,
+                   Instant now) {
+  now_ = now;
+  members_unsynced_ = false;
+  for (const Claim& claim : members) swim_.learn(claim, claim.address, now);
+  for (Swim::Change& change : swim_.take_changes()) {
+    tables_.set_present(change.info.id, swim_.is_live(change.info.id));
+    effects_.members.push_back(std::move(change.info));
+  }
+  for (const EntryEvent& event : entries) tables_.receive(event, now);
+  // Nobody is left to be greeted, to be told or to be asked.
+  tables_.take_new_peers();
+  tables_.take_own_events();
+  unsynced_ = {};
 }
 
 void Core::set_seeds(std::vector<HostPort> seeds, Instant now) {
@@ -277,6 +293,7 @@ Effects Core::take_effects(Instant now) {
   settle(now);
   push_own_events();
   for (const Swim::Outgoing& out : swim_.take_outgoing()) send(out.to, out.messages);
+  start_tcp_probes();
   for (Tables::Event& event : tables_.take_events()) effects_.entries.push_back(std::move(event));
   wake_due_ = std::max(next_deadline(), now);
   return std::exchange(effects_, {});
@@ -301,6 +318,8 @@ Counters Core::counters() const {
   all.failures = swim_.counts().failures;
   all.refutations = swim_.counts().refutations;
   all.stalls = swim_.counts().stalls;
+  all.suspicions_lapsed = swim_.counts().lapses;
+  all.isolations = swim_.counts().isolations;
   all.entries_refused = tables_.counts().refused;
   return all;
 }

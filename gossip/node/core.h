@@ -48,8 +48,16 @@ struct Effects {
     HostPort to;
     Bytes plain;
   };
+  // Asks over a connection whether a member is there; swim's tcp_timeout from the start it is
+  // decided what became of it.
+  struct TcpProbe {
+    uint64_t id = 0;
+    HostPort to;
+    Bytes plain;  // one question, as an exchange's
+  };
   std::vector<Datagram> datagrams;
-  std::vector<Exchange> exchanges;  // each is answered by finish_exchange(), soon or with nothing
+  std::vector<Exchange> exchanges;   // each is answered by finish_exchange(), soon or with nothing
+  std::vector<TcpProbe> tcp_probes;  // each is answered by finish_tcp_probe()
   std::vector<Tables::Event> entries;
   std::vector<MemberInfo> members;
   bool left = false;  // the good-bye has been said
@@ -64,6 +72,16 @@ class Core {
   Bytes answer_exchange(ByteView plain, Instant now);
   void finish_exchange(uint64_t id, const std::optional<ByteView>& answer, Instant now);
 
+  // What became of a connection: kAnswers with the answer, kStalled when it was taken, kRefused, or
+  // kSilent.
+  void finish_tcp_probe(uint64_t id, Reach reach, const std::optional<ByteView>& answer,
+                        Instant now);
+
+  // What meeting the others would bring, at once: they know of this node and of all it said so far,
+  // it knows of them and of what they say in the directory and in its networks. For a core that has
+  // sent nothing yet.
+  void restore(const std::vector<Claim>& members, const std::vector<EntryEvent>& entries,
+               Instant now);
   void set_seeds(std::vector<HostPort> seeds, Instant now);
   void join_network(const NetworkId& network, Instant now);
   void leave_network(const NetworkId& network);
@@ -137,6 +155,10 @@ class Core {
   void send(const HostPort& to, const std::vector<Message>& messages);
   void emit(const HostPort& to, Packer& packer, bool even_empty);
   size_t plain_budget() const { return config_.packet_budget - kSealOverhead; }
+
+  // Probes over streams (stream_probe.cc).
+  void start_tcp_probes();
+  Bytes answer_probe(const Packet& question, const Ping& ping, Instant now);
 
   // Anti-entropy (exchange.cc).
   void greet_peers();

@@ -187,6 +187,67 @@ TEST_F(CoreTest, AJoinerLearnsEverythingFromOneSeed) {
   for (const char* name : {"a", "b", "c"}) EXPECT_TRUE(at(name).entries.contains("d/d")) << name;
 }
 
+TEST_F(CoreTest, WhatIsRestoredIsKnownAndNoNews) {
+  std::vector<Claim> members;
+  std::vector<EntryEvent> entries;
+  for (const char* name : {"a", "b", "c"}) {
+    const Core& core = start(name, static_cast<uint32_t>(name[0] - 'a' + 1)).core;
+    const Head own = core.swim().head();
+    members.push_back({ClaimKind::kAlive, own.sender, own.incarnation, own.address, {}});
+    const auto& said = core.tables().own_events();
+    entries.insert(entries.end(), said.begin(), said.end());
+  }
+  for (const char* name : {"a", "b", "c"}) {
+    Core& core = at(name).core;
+    core.restore(members, entries, now_);
+    EXPECT_EQ(core.swim().live_count(), 2U);
+    EXPECT_EQ(core.tables().peers(kNet).size(), 2U);
+    const Effects effects = core.take_effects(now_);
+    EXPECT_EQ(effects.members.size(), 2U);
+    EXPECT_EQ(effects.entries.size(), 3U);
+    EXPECT_TRUE(effects.datagrams.empty());
+  }
+  EXPECT_EQ(at("a").core.swim().digest(), at("c").core.swim().digest());
+  EXPECT_EQ(at("a").core.tables().digest(kNet), at("c").core.tables().digest(kNet));
+  run(seconds(20));
+  for (const char* name : {"a", "b", "c"}) {
+    EXPECT_EQ(at(name).core.counters().exchanges_started, 0U) << name;
+  }
+  ASSERT_TRUE(at("b").core.upsert(kNet, "late", {1}).ok());
+  run(seconds(1));
+  EXPECT_TRUE(at("a").entries.contains("b/late"));
+}
+
+TEST_F(CoreTest, MembersLearntInBulkAreNotSpread) {
+  const Head b{named<NodeId>("b"), 5, {Ip::v4(0xc0000202U), 7946}};
+  for (const uint32_t members : {10U, 100U}) {
+    Core& a = start("a", 1).core;
+    say(at("a"), b, {Ping{1, at("a").id}});
+    // Its first contact is asked for everything, and answers with many members.
+    a.tick(now_);
+    const std::vector<Effects::Exchange> asked = a.take_effects(now_).exchanges;
+    ASSERT_EQ(asked.size(), 1U);
+    Packer answer(b, kMaxFrame - kSealOverhead);
+    for (uint32_t i = 0; i < members; ++i) {
+      const NodeId id = named<NodeId>("m" + std::to_string(i) + "x");
+      answer.add(
+          encode_message(Claim{ClaimKind::kAlive, id, 1, {Ip::v4(0x0a000000U + i), 7946}, {}}));
+    }
+    a.finish_exchange(asked[0].id, answer.take(true).front(), now_);
+    EXPECT_EQ(a.swim().live_count(), members + 1);
+    std::set<NodeId> spread;
+    for (const auto& datagram : a.take_effects(now_).datagrams) {
+      const auto packet = decode_packet(datagram.plain);
+      ASSERT_TRUE(packet.ok());
+      for (const Message& message : packet->messages) {
+        const auto* claim = std::get_if<Claim>(&message);
+        if (claim != nullptr && claim->id != b.sender) spread.insert(claim->id);
+      }
+    }
+    EXPECT_EQ(spread.size(), members == 10 ? 10U : 0U);
+  }
+}
+
 TEST_F(CoreTest, ASilentNodeIsSuspectedThenHiddenAndComesBackWithItsEntries) {
   form();
   at("c").cut = true;
@@ -361,20 +422,13 @@ TEST_F(CoreTest, AForgottenNodeIsGoneAndDoesNotComeBackByAntiEntropy) {
   EXPECT_THAT(a.shown(), UnorderedElementsAre("a/a", "b/b"));
   EXPECT_FALSE(a.core.swim().is_known(c));
   EXPECT_EQ(a.core.swim().live_count(), 1U);
-
   // Nor by news of it, in any form.
-  const Head from_b = head("b");
-  say(a, from_b,
+  const merkle::Message ranges{.entries = {{c.str(), kMaxNumber, 1, false, false, "c", {1}}}};
+  say(a, head("b"),
       {Claim{ClaimKind::kAlive, c, kMaxNumber, c_address, {}},
        Claim{ClaimKind::kSuspect, c, kMaxNumber, c_address, b.id},
        EntryEvent{kNet, c, kMaxNumber, 1, false, "c", {1}},
-       Sync{SyncKind::kQuestion,
-            1,
-            {{kNet,
-              true,
-              {.heads = {{c.str(), kMaxNumber, 1}},
-               .entries = {{c.str(), kMaxNumber, 1, false, false, "c", {1}}},
-               .settled = {{{c.str(), kMaxNumber, 1}, 0}}}}}}});
+       Sync{SyncKind::kQuestion, 1, {{kNet, true, ranges}}}});
   EXPECT_FALSE(a.core.swim().is_known(c));
   EXPECT_FALSE(a.entries.contains("c/c"));
 

@@ -25,6 +25,15 @@ constexpr size_t kPeersPerRound = 32;
 constexpr uint64_t kHurry = 8;
 // Shared networks that are named at once rather than narrowed down.
 constexpr size_t kNamedNetworks = 8;
+// More claims than this are not news to the others.
+constexpr size_t kMaxNews = 64;
+
+// A node that is new hears of all members at once; the others know them.
+bool many_claims(const std::vector<Message>& messages) {
+  return std::count_if(messages.begin(), messages.end(), [](const Message& message) {
+           return std::holds_alternative<Claim>(message);
+         }) > static_cast<std::ptrdiff_t>(kMaxNews);
+}
 
 }  // namespace
 
@@ -232,6 +241,11 @@ Bytes Core::answer_exchange(ByteView plain, Instant now) {
     return {};
   }
   settle(now);
+  if (!packet->messages.empty()) {
+    if (const auto* ping = std::get_if<Ping>(&packet->messages.front())) {
+      return answer_probe(*packet, *ping, now);
+    }
+  }
   ++counters_.exchanges_answered;
   Packer answer(swim_.head(), kMaxFrame - kSealOverhead);
   bool synced = false;
@@ -245,7 +259,7 @@ Bytes Core::answer_exchange(ByteView plain, Instant now) {
       answer.add(encode_message(difference));
       for (const Claim& claim : swim_.claims_in(difference)) answer.add(encode_message(claim));
     } else if (const auto* claim = std::get_if<Claim>(&message)) {
-      swim_.receive_claim(*claim, from, now);
+      swim_.receive_claim(*claim, from, false, now);
     } else if (const auto* sync = std::get_if<Sync>(&message); sync != nullptr && !synced) {
       // One of them: what an exchange costs is bounded.
       synced = true;
@@ -272,9 +286,11 @@ void Core::finish_exchange(uint64_t id, const std::optional<ByteView>& answer, I
   }
   settle(now);
   bool synced = false;
+  const bool many = many_claims(packet->messages);
   for (const Message& message : packet->messages) {
     if (const auto* claim = std::get_if<Claim>(&message)) {
-      swim_.receive_claim(*claim, packet->head.address, now);
+      many ? swim_.learn(*claim, packet->head.address, now)
+           : swim_.receive_claim(*claim, packet->head.address, false, now);
     } else if (const auto* sync = std::get_if<Sync>(&message); sync != nullptr && !synced) {
       synced = true;
       if (asked.what == InFlight::What::kSync) receive_sync_answer(asked.peer, *sync, now);

@@ -1,5 +1,4 @@
 // Anti-entropy: what the reconciliation of a network changes, by the rules of the tables.
-#include "base/types/check.h"
 #include "gossip/table/tables.h"
 
 namespace shoal::gossip {
@@ -102,24 +101,6 @@ merkle::Message Tables::answer(const NetworkId& network, const merkle::Message& 
   refound(network, question);
   Writer writer(*this, network, now);
   return merkle::respond(writer, question, budget);
-}
-
-void Tables::restore(const Tables& other) {
-  SHOAL_CHECK(pool_ == other.pool_ && parked_.empty(), "they share a pool");
-  for (auto& [id, network] : networks_) {
-    const auto like = other.networks_.find(id);
-    if (like == other.networks_.end()) continue;
-    const merkle::Knowledge own = network.map.knowledge(self_.view());
-    const Counting counting(*this, network.map, false);
-    network.map.copy(like->second.map);
-    network.map.forget(other.self_.view());
-    const merkle::Knowledge told = network.map.knowledge(self_.view());
-    SHOAL_CHECK(told.epoch == own.epoch && told.complete == own.complete, "it has heard this node");
-  }
-  members_ = other.members_;
-  members_.erase(OwnedMap::head_place(self_.view()), self_.view());
-  joiners_ = other.joiners_;
-  for (const NetworkId& network : networks_of(self_)) mark_peer(network, self_, false);
 }
 
 }  // namespace shoal::gossip

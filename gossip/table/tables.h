@@ -70,6 +70,8 @@ class Tables {
   Status upsert(const NetworkId& network, const std::string& key, Bytes value);
   void remove(const NetworkId& network, const std::string& key);
   std::vector<EntryEvent> take_own_events() { return std::exchange(own_events_, {}); }
+  // What take_own_events() will give.
+  const std::vector<EntryEvent>& own_events() const { return own_events_; }
   // The directory entry that says this node joined `network`.
   std::optional<EntryEvent> join_event(const NetworkId& network) const;
 
@@ -105,9 +107,6 @@ class Tables {
                          Instant now);
   // Entries that came by these, and were news, since the last call.
   std::vector<EntryEvent> take_news() { return std::exchange(news_, {}); }
-  // Holds what `other` does, of the same pool, at no cost, and reports none of it: a world may
-  // begin with all replicas equal. `other` has heard all that this node said, and is nobody itself.
-  void restore(const Tables& other);
 
   // Owners whose sequence has had a hole for longer than the grace; each is named once a second.
   std::vector<Peer> overdue_gaps(Instant now);

@@ -12,7 +12,7 @@ enum class Type : uint8_t {
   kPing = 1,
   kPingRequest,
   kAck,
-  kNack,
+  kTestimony,
   kClaim,
   kEntryEvent,
   kDigest,
@@ -24,7 +24,7 @@ enum class Type : uint8_t {
 };
 static_assert(std::variant_size_v<Message> == static_cast<size_t>(Type::kEnd) - 1);
 
-constexpr uint8_t kHasFrom = 0x80;  // in a claim's kind byte: an accuser follows
+constexpr uint8_t kAccused = 0x80;  // in a claim's kind byte: accusers follow
 
 template <typename Id>
 void write_id(ByteWriter& out, const Id& id) {
@@ -88,13 +88,18 @@ struct Writer {
     write_address(out, request.address);
   }
   void operator()(const Ack& ack) const { out.u32(ack.number); }
-  void operator()(const Nack& nack) const { out.u32(nack.number); }
+  void operator()(const Testimony& testimony) const {
+    out.u32(testimony.number);
+    out.u8(static_cast<uint8_t>(testimony.reach));
+  }
   void operator()(const Claim& claim) const {
-    out.u8(static_cast<uint8_t>(claim.kind) | (claim.from.empty() ? 0 : kHasFrom));
+    const size_t accusers = std::min(claim.accusers.size(), kMaxAccusers);
+    out.u8(static_cast<uint8_t>(claim.kind) | (accusers == 0 ? 0 : kAccused));
     write_id(out, claim.id);
     out.varint(claim.incarnation);
     write_address(out, claim.address);
-    if (!claim.from.empty()) write_id(out, claim.from);
+    if (accusers != 0) out.u8(static_cast<uint8_t>(accusers));
+    for (size_t i = 0; i < accusers; ++i) write_id(out, claim.accusers[i]);
   }
   void operator()(const EntryEvent& event) const {
     write_id(out, event.network);
@@ -136,15 +141,28 @@ struct Writer {
 
 Claim read_claim(ByteReader& in) {
   const uint8_t kind = in.u8();
-  const bool has_from = (kind & kHasFrom) != 0;
+  const bool accused = (kind & kAccused) != 0;
   Claim claim;
-  claim.kind = static_cast<ClaimKind>(kind & ~kHasFrom);
+  claim.kind = static_cast<ClaimKind>(kind & ~kAccused);
   if (claim.kind < ClaimKind::kAlive || claim.kind > ClaimKind::kLeft) in.fail();
   claim.id = read_id<NodeId>(in);
   claim.incarnation = read_number(in);
   claim.address = read_address(in);
-  if (has_from) claim.from = read_id<NodeId>(in);
+  if (!accused) return claim;
+  const size_t accusers = in.u8();
+  if (accusers == 0 || accusers > kMaxAccusers) in.fail();
+  for (size_t i = 0; i < accusers && in.ok(); ++i) {
+    claim.accusers.push_back(read_id<NodeId>(in));
+  }
   return claim;
+}
+
+Testimony read_testimony(ByteReader& in) {
+  Testimony testimony;
+  testimony.number = in.u32();
+  testimony.reach = static_cast<Reach>(in.u8());
+  if (testimony.reach < Reach::kStalled || testimony.reach > Reach::kUnknown) in.fail();
+  return testimony;
 }
 
 EntryEvent read_entry_event(ByteReader& in) {
@@ -235,8 +253,8 @@ Message read_body(Type type, ByteReader& in) {
       return read_ping_request(in);
     case Type::kAck:
       return Ack{in.u32()};
-    case Type::kNack:
-      return Nack{in.u32()};
+    case Type::kTestimony:
+      return read_testimony(in);
     case Type::kClaim:
       return read_claim(in);
     case Type::kEntryEvent:

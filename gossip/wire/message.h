@@ -25,6 +25,8 @@ inline constexpr size_t kMaxValueSize = 1024;
 inline constexpr uint64_t kMaxNumber = INT64_MAX;
 // Members known: 10,000 and what restarts and removals leave behind.
 inline constexpr size_t kMaxMembers = 16384;
+// Accusers a claim names: those that are needed, and some that may be gone when it is judged.
+inline constexpr size_t kMaxAccusers = 5;
 // Buckets of the membership digest, by a hash of the id: one difference among 10,000 members costs
 // the claims of about forty.
 inline constexpr size_t kMemberBuckets = 256;
@@ -52,9 +54,18 @@ struct PingRequest {
 struct Ack {
   uint32_t number = 0;
 };
-// "I asked; no answer so far": tells a sick network from a sick asker.
-struct Nack {
+// What became of asking a member directly, by datagram and by connecting to its stream port.
+enum class Reach : uint8_t {
+  kAnswers = 0,  // said by an ack, never by a testimony
+  kStalled = 1,  // its kernel took the connection, nobody answered: no CPU, but not dead
+  kRefused = 2,  // its host says that nobody listens
+  kSilent = 3,   // nothing came back
+  kUnknown = 4,  // who was asked is in no state to judge, but is there
+};
+// What a helper found out about the target of a ping request that it got no answer from.
+struct Testimony {
   uint32_t number = 0;
+  Reach reach = Reach::kUnknown;
 };
 
 enum class ClaimKind : uint8_t { kAlive = 1, kSuspect = 2, kFailed = 3, kLeft = 4 };
@@ -65,7 +76,7 @@ struct Claim {
   NodeId id;
   uint64_t incarnation = 0;
   HostPort address;
-  NodeId from;  // who accuses; empty for kAlive and kLeft
+  std::vector<NodeId> accusers;  // who found it dead; none for kAlive and kLeft
 
   friend bool operator==(const Claim&, const Claim&) = default;
 };
@@ -130,7 +141,7 @@ struct Sync {
   std::vector<Part> parts;
 };
 
-using Message = std::variant<Ping, PingRequest, Ack, Nack, Claim, EntryEvent, Digest, MemberDigests,
-                             MemberDifference, Sync, SharedDigest>;
+using Message = std::variant<Ping, PingRequest, Ack, Testimony, Claim, EntryEvent, Digest,
+                             MemberDigests, MemberDifference, Sync, SharedDigest>;
 
 }  // namespace shoal::gossip

@@ -55,9 +55,9 @@ std::vector<Message> one_of_each() {
           Ping{2, NodeId()},
           PingRequest{3, kOther, kV6},
           Ack{4},
-          Nack{5},
+          Testimony{5, Reach::kRefused},
           Claim{ClaimKind::kAlive, kOther, 12, kV6, {}},
-          Claim{ClaimKind::kSuspect, kOther, 12, kV4, kNode},
+          Claim{ClaimKind::kSuspect, kOther, 12, kV4, {kNode, kOther}},
           EntryEvent{kNet, kNode, 9, 1, false, "key", {1, 2, 3}},
           EntryEvent{kNet, kNode, 9, INT64_MAX, true, std::string(kMaxKeySize, 'k'), {}},
           Digest{99, {{kNet, 1}, {NetworkId(padded("b")), 2}}},
@@ -85,7 +85,7 @@ TEST(Codec, RoundTripsEveryMessage) {
     EXPECT_EQ(packet->messages[i].index(), one_of_each()[i].index());
     EXPECT_EQ(encode_message(packet->messages[i]), encode_message(one_of_each()[i])) << i;
   }
-  EXPECT_EQ(std::get<Claim>(packet->messages[6]).from, kNode);
+  EXPECT_EQ(std::get<Claim>(packet->messages[6]).accusers, (std::vector<NodeId>{kNode, kOther}));
   const merkle::Message read = std::get<Sync>(packet->messages[12]).parts.at(0).ranges,
                         all = ranges();
   EXPECT_TRUE(read.upper);
@@ -103,7 +103,7 @@ TEST(Codec, SkipsWhatItDoesNotKnow) {
   Bytes plain = packet_of({Ack{4}});
   const Bytes unknown = {200, 3, 1, 2, 3};
   plain.insert(plain.end(), unknown.begin(), unknown.end());
-  const Bytes after = encode_message(Nack{5});
+  const Bytes after = encode_message(Testimony{5, Reach::kSilent});
   plain.insert(plain.end(), after.begin(), after.end());
   const Result<Packet> packet = decode_packet(plain);
   ASSERT_TRUE(packet.ok());
@@ -138,6 +138,16 @@ TEST(Codec, RefusesWhatIsOutOfBounds) {
   EXPECT_TRUE(refused_ranges({.unanswered = {merkle::Prefix{{1, 1}, 8}, merkle::Prefix{{}, 129}}}));
   EXPECT_TRUE(refused(Sync{static_cast<SyncKind>(4), 1, {}}));
   EXPECT_TRUE(refused(SharedDigest{1, {1, 2}}));
+  EXPECT_TRUE(refused(Testimony{1, Reach::kAnswers}));
+  EXPECT_TRUE(refused(Testimony{1, static_cast<Reach>(5)}));
+
+  Bytes crowd = packet_of({Claim{ClaimKind::kFailed, kNode, 1, kV4, {kOther}}});
+  const size_t count = crowd.size() - kIdLength - 1;
+  EXPECT_EQ(crowd[count], 1);
+  crowd[count] = 0;
+  EXPECT_FALSE(decode_packet(crowd).ok());
+  crowd[count] = kMaxAccusers + 1;
+  EXPECT_FALSE(decode_packet(crowd).ok());
 
   // A count that claims what is not there costs nothing.
   Bytes plain = packet_of({});

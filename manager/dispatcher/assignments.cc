@@ -18,6 +18,28 @@ Node peer_view(const Node& node) {
   return out;
 }
 
+// Lists of any length, as messages of kMaxListed objects.
+class Parts {
+ public:
+  // Where the next object goes.
+  Assignments& next() {
+    if (listed_++ % kMaxListed == 0) parts_.emplace_back();
+    return parts_.back();
+  }
+  std::vector<Assignments> own() && { return std::move(parts_); }
+  std::vector<SharedNews> shared() && {
+    std::vector<SharedNews> out;
+    for (Assignments& part : parts_) {
+      out.push_back(std::make_shared<const Assignments>(std::move(part)));
+    }
+    return out;
+  }
+
+ private:
+  size_t listed_ = 0;
+  std::vector<Assignments> parts_;
+};
+
 }  // namespace
 
 void Dispatcher::applied(const std::vector<Change>& changes, Instant now) {
@@ -31,11 +53,7 @@ void Dispatcher::note_change(const Change& change, Instant now) {
   } else if (std::holds_alternative<Cluster>(change.object)) {
     common_stale_ = true;
   } else if (const auto* network = std::get_if<Network>(&change.object)) {
-    for (auto& [stream, session] : sessions_) {
-      if (!session.registered) continue;
-      session.networks.insert(network->id);
-      if (!session.writing) dirty_.insert(stream);
-    }
+    networks_changed_.insert(network->id);
   } else if (const auto* endpoint = std::get_if<Endpoint>(&change.object)) {
     const auto owner = by_node_.find(endpoint->node_id);
     if (owner == by_node_.end()) return;
@@ -70,11 +88,7 @@ void Dispatcher::note_node(const Node& node, bool removed, Instant now) {
     public_[node.id] = public_part(node);
   }
   common_stale_ = true;
-  for (auto& [stream, session] : sessions_) {
-    if (!session.registered) continue;
-    session.nodes.insert(node.id);
-    if (!session.writing) dirty_.insert(stream);
-  }
+  nodes_changed_.insert(node.id);
 }
 
 // Everyone gets ClusterInfo again when the part that is the same for all changed.
@@ -119,28 +133,41 @@ ClusterInfo Dispatcher::info_for(const NodeId& id) const {
   return info;
 }
 
-std::vector<SessionMessage> Dispatcher::batch(Session& session) {
-  std::vector<SessionMessage> out;
-  if (session.greet) {
-    if (session.sequence == 0) {
-      std::array<uint8_t, 16> random;
-      rng_.fill(random);
-      out.emplace_back(Registered{id_from_random(random), period()});
+// What changed goes to every session: those that take a message now share it, the others add it to
+// what they missed.
+void Dispatcher::begin_round() {
+  if (networks_changed_.empty() && nodes_changed_.empty()) return;
+  everything_.clear();
+  for (auto& [stream, session] : sessions_) {
+    if (!session.registered || session.greet) continue;
+    if (session.writing || session.missed()) {
+      session.networks.insert(networks_changed_.begin(), networks_changed_.end());
+      session.nodes.insert(nodes_changed_.begin(), nodes_changed_.end());
     }
-    out.emplace_back(info_for(session.node));
-    out.emplace_back(complete_for(session));
-  } else {
-    if (session.cluster_dirty) out.emplace_back(info_for(session.node));
-    if (!session.networks.empty() || !session.endpoints.empty() || !session.nodes.empty()) {
-      out.emplace_back(delta_for(session));
-    }
+    if (!session.writing) dirty_.insert(stream);
   }
-  for (SessionMessage& message : out) {
-    if (auto* assignments = std::get_if<Assignments>(&message)) {
-      assignments->sequence = ++session.sequence;
-    }
+  round_ = news_of(networks_changed_, nodes_changed_);
+  networks_changed_.clear();
+  nodes_changed_.clear();
+}
+
+std::vector<Told> Dispatcher::batch(Session& session, Instant now) {
+  std::vector<Told> out;
+  if (session.greet && session.sequence == 0) {
+    std::array<uint8_t, 16> random;
+    rng_.fill(random);
+    out.push_back({Registered{id_from_random(random), period()}, nullptr});
   }
-  if (session.ack_due) out.emplace_back(HeartbeatAck{});
+  if (session.greet || session.cluster_dirty) out.push_back({info_for(session.node), nullptr});
+  std::vector<Told> assignments = assignments_for(session, now);
+  for (size_t i = 0; i < assignments.size(); ++i) {
+    auto& message = std::get<Assignments>(assignments[i].message);
+    message.complete = session.greet && i == 0;
+    message.more = i + 1 < assignments.size();
+    message.sequence = ++session.sequence;
+    out.push_back(std::move(assignments[i]));
+  }
+  if (session.ack_due) out.push_back({HeartbeatAck{}, nullptr});
   session.greet = session.cluster_dirty = session.ack_due = false;
   session.networks.clear();
   session.endpoints.clear();
@@ -148,42 +175,77 @@ std::vector<SessionMessage> Dispatcher::batch(Session& session) {
   return out;
 }
 
-Assignments Dispatcher::complete_for(const Session& session) const {
-  Assignments out;
-  out.complete = true;
-  for (const Network* network : store_.networks()) out.networks.push_back(*network);
-  for (const Endpoint* endpoint : store_.endpoints_of_node(session.node)) {
-    out.endpoints.push_back(*endpoint);
+// Networks and nodes first, then the endpoints on them.
+std::vector<Told> Dispatcher::assignments_for(const Session& session, Instant now) {
+  std::vector<SharedNews> news;
+  std::vector<Assignments> endpoints;
+  if (session.greet) {
+    news = everything(now);
+    endpoints = endpoints_of(session.node);
+  } else {
+    news = session.missed() ? news_of(session.networks, session.nodes) : round_;
+    endpoints = changed_endpoints_of(session);
   }
-  for (const Node* node : store_.nodes()) out.nodes.push_back(peer_view(*node));
+  std::vector<Told> out;
+  for (SharedNews& part : news) out.push_back({Assignments{}, std::move(part)});
+  if (out.empty() && session.greet) out.push_back({Assignments{}, nullptr});
+  for (size_t i = 0; i < endpoints.size(); ++i) {
+    if (i > 0 || out.empty()) out.emplace_back();
+    out.back().message = std::move(endpoints[i]);
+  }
   return out;
 }
 
-Assignments Dispatcher::delta_for(const Session& session) const {
-  Assignments out;
-  for (const NetworkId& id : session.networks) {
-    if (const Network* network = store_.network(id)) {
-      out.networks.push_back(*network);
+std::vector<SharedNews> Dispatcher::news_of(const std::set<NetworkId>& networks,
+                                            const std::set<NodeId>& nodes) const {
+  Parts parts;
+  for (const NodeId& id : nodes) {
+    if (const Node* node = store_.node(id)) {
+      parts.next().nodes.push_back(peer_view(*node));
     } else {
-      out.removed_networks.push_back(id);
+      parts.next().removed_nodes.push_back(id);
     }
   }
+  for (const NetworkId& id : networks) {
+    if (const Network* network = store_.network(id)) {
+      parts.next().networks.push_back(*network);
+    } else {
+      parts.next().removed_networks.push_back(id);
+    }
+  }
+  return std::move(parts).shared();
+}
+
+const std::vector<SharedNews>& Dispatcher::everything(Instant now) {
+  if (everything_.empty()) {
+    Parts parts;
+    for (const Node* node : store_.nodes()) parts.next().nodes.push_back(peer_view(*node));
+    for (const Network* network : store_.networks()) parts.next().networks.push_back(*network);
+    everything_ = std::move(parts).shared();
+    everything_until_ = now + kKeepComplete;
+  }
+  return everything_;
+}
+
+std::vector<Assignments> Dispatcher::endpoints_of(const NodeId& node) const {
+  Parts parts;
+  for (const Endpoint* endpoint : store_.endpoints_of_node(node)) {
+    parts.next().endpoints.push_back(*endpoint);
+  }
+  return std::move(parts).own();
+}
+
+std::vector<Assignments> Dispatcher::changed_endpoints_of(const Session& session) const {
+  Parts parts;
   for (const EndpointId& id : session.endpoints) {
     const Endpoint* endpoint = store_.endpoint(id);
     if (endpoint != nullptr && endpoint->node_id == session.node) {
-      out.endpoints.push_back(*endpoint);
+      parts.next().endpoints.push_back(*endpoint);
     } else {
-      out.removed_endpoints.push_back(id);
+      parts.next().removed_endpoints.push_back(id);
     }
   }
-  for (const NodeId& id : session.nodes) {
-    if (const Node* node = store_.node(id)) {
-      out.nodes.push_back(peer_view(*node));
-    } else {
-      out.removed_nodes.push_back(id);
-    }
-  }
-  return out;
+  return std::move(parts).own();
 }
 
 }  // namespace shoal::manager

@@ -31,6 +31,9 @@ void Dispatcher::step_down(const Error& reason) {
   writing_.clear();
   unregistered_.clear();
   public_.clear();
+  networks_changed_.clear();
+  nodes_changed_.clear();
+  everything_.clear();
 }
 
 void Dispatcher::store_replaced(Instant now) {
@@ -40,6 +43,7 @@ void Dispatcher::store_replaced(Instant now) {
     ++it;
     if (store_.node(id) == nullptr) note_node(Node{.id = id}, true, now);
   }
+  everything_.clear();
   public_.clear();
   for (const Node* node : store_.nodes()) {
     public_[node->id] = public_part(*node);
@@ -184,6 +188,7 @@ void Dispatcher::forget_stream(StreamId stream) {
 
 void Dispatcher::tick(Instant now) {
   if (!leading_) return;
+  if (now >= everything_until_) everything_.clear();
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const NodeId id = deadlines_.begin()->second;
     deadlines_.erase(deadlines_.begin());
@@ -284,14 +289,16 @@ Dispatcher::Effects Dispatcher::take_effects(Instant now) {
       ++it;
     }
     if (common_stale_) refresh_common();
+    begin_round();
     for (const StreamId stream : dirty_) {
       Session& session = sessions_.at(stream);
       session.writing = true;
       session.write_started = now;
       writing_.insert(stream);
-      effects.send.push_back({stream, batch(session)});
+      effects.send.push_back({stream, batch(session, now)});
     }
     dirty_.clear();
+    round_.clear();
   }
   effects.close = std::exchange(closes_, {});
   return effects;

@@ -11,6 +11,9 @@
 // to find the new leader first. "Unknown" is this dispatcher's view and is not stored: a change of
 // leader writes nothing.
 //
+// What all sessions are told alike is collected once and shared; a session that was busy then
+// remembers for itself what it missed. Lists come in messages of kMaxListed objects.
+//
 // Contract with the server: for each `send` write its messages in order, then call written(); for
 // each `close` end the stream; propose each of `commands`, ignoring the outcome (what was not
 // applied is asked for again). `store` is read only inside calls. One owner; no thread rule inside.
@@ -46,6 +49,11 @@ inline constexpr Duration kRegisterWithin = std::chrono::seconds(10);
 // Addresses of other nodes in ClusterInfo, enough to find the gossip group when managers are away.
 inline constexpr size_t kMaxExtraSeeds = 8;
 inline constexpr size_t kMaxRemovedNodesTold = 256;
+// Objects of one message: networks with as many labels and options as they may have are below
+// 150 KiB each, and a worker takes messages of 16 MiB.
+inline constexpr size_t kMaxListed = 64;
+// Everything is listed once for the sessions that are opened within this.
+inline constexpr Duration kKeepComplete = std::chrono::seconds(2);
 
 using StreamId = uint64_t;  // given by the server, never reused by it
 
@@ -53,7 +61,7 @@ class Dispatcher {
  public:
   struct Send {
     StreamId stream = 0;
-    std::vector<SessionMessage> messages;
+    std::vector<Told> messages;
   };
   struct Close {
     StreamId stream = 0;
@@ -108,13 +116,11 @@ class Dispatcher {
     bool cluster_dirty = false;
     bool ack_due = false;
     uint64_t sequence = 0;
-    std::set<NetworkId> networks;
     std::set<EndpointId> endpoints;
+    std::set<NetworkId> networks;  // missed while a batch was under way
     std::set<NodeId> nodes;
-    bool due() const {
-      return greet || cluster_dirty || ack_due || !networks.empty() || !endpoints.empty() ||
-             !nodes.empty();
-    }
+    bool missed() const { return !networks.empty() || !nodes.empty(); }
+    bool due() const { return greet || cluster_dirty || ack_due || missed() || !endpoints.empty(); }
   };
   // What this leader knows of one node of the store.
   struct Health {
@@ -146,9 +152,14 @@ class Dispatcher {
   void forget_stream(StreamId stream);
   std::optional<Operation> wish(const Node& node, const Health& health) const;
   void propose_wishes(Instant now);
-  std::vector<SessionMessage> batch(Session& session);
-  Assignments complete_for(const Session& session) const;
-  Assignments delta_for(const Session& session) const;
+  void begin_round();
+  std::vector<Told> batch(Session& session, Instant now);
+  std::vector<Told> assignments_for(const Session& session, Instant now);
+  std::vector<SharedNews> news_of(const std::set<NetworkId>& networks,
+                                  const std::set<NodeId>& nodes) const;
+  const std::vector<SharedNews>& everything(Instant now);
+  std::vector<Assignments> endpoints_of(const NodeId& node) const;
+  std::vector<Assignments> changed_endpoints_of(const Session& session) const;
   ClusterInfo info_for(const NodeId& node) const;
   static PublicNode public_part(const Node& node);
 
@@ -166,6 +177,11 @@ class Dispatcher {
   std::map<NodeId, PublicNode> public_;
   ClusterInfo common_;  // without `node`
   bool common_stale_ = false;
+  std::set<NetworkId> networks_changed_;  // since the last round, and told to all
+  std::set<NodeId> nodes_changed_;
+  std::vector<SharedNews> round_;  // what changed, while batches are made
+  std::vector<SharedNews> everything_;
+  Instant everything_until_;
   std::vector<Close> closes_;
 };
 

@@ -63,7 +63,10 @@ class DispatcherTest : public ::testing::Test {
       for (auto& close : effects.close) closed_[close.stream] = close.reason;
       for (auto& send : effects.send) {
         auto& inbox = inbox_[send.stream];
-        inbox.insert(inbox.end(), send.messages.begin(), send.messages.end());
+        for (const Told& told : send.messages) {
+          inbox.push_back(joined(told));
+          if (told.shared) shared_[send.stream].push_back(told.shared);
+        }
         if (!blocked_.contains(send.stream)) dispatcher_.written(send.stream, now_);
       }
       for (auto& command : effects.commands) {
@@ -71,6 +74,17 @@ class DispatcherTest : public ::testing::Test {
         if (!hold_) apply(Command{{1}, rng_.next(), command});
       }
     }
+  }
+  // As the worker reads it: lists of the message and of what is shared are one.
+  static SessionMessage joined(const Told& told) {
+    SessionMessage out = told.message;
+    if (!told.shared) return out;
+    auto& lists = std::get<Assignments>(out);
+    lists.networks = told.shared->networks;
+    lists.removed_networks = told.shared->removed_networks;
+    lists.nodes = told.shared->nodes;
+    lists.removed_nodes = told.shared->removed_nodes;
+    return out;
   }
   void advance(Duration by) {
     const Instant end = now_ + by;
@@ -107,6 +121,7 @@ class DispatcherTest : public ::testing::Test {
   Instant now_{1'000'000'000};
   Dispatcher dispatcher_{store_, rng_};
   std::map<StreamId, std::vector<SessionMessage>> inbox_;
+  std::map<StreamId, std::vector<SharedNews>> shared_;
   std::map<StreamId, Error> closed_;
   std::set<StreamId> blocked_;
   size_t proposed_ = 0;
@@ -178,6 +193,50 @@ TEST_F(DispatcherTest, ASlowStreamGetsTheLastStateInOneBatch) {
   ASSERT_EQ(all.size(), before + 1);
   EXPECT_EQ(all.back().networks.size(), 50U);
   EXPECT_EQ(all.back().removed_networks, std::vector{first});
+}
+
+TEST_F(DispatcherTest, AllThatAreTheSameAreToldTheSameOnce) {
+  for (const char c : {'a', 'b', 'c'}) add_node(c);
+  for (int i = 0; i < 200; ++i) add_network("n" + std::to_string(i));
+  register_node(1, 'a');
+  register_node(2, 'b');
+  register_node(3, 'c');
+  ASSERT_GE(shared_[2].size(), 4U) << "200 networks are more than one message";
+  blocked_.insert(3);
+  dispatcher_.heartbeat(3, now_);
+  pump();
+  for (auto& [stream, news] : shared_) news.clear();
+  const NetworkId added = add_network("web");
+  pump();
+  ASSERT_EQ(shared_[1].size(), 1U);
+  EXPECT_EQ(shared_[1], shared_[2]);
+  EXPECT_TRUE(shared_[3].empty()) << "its batch is under way";
+  blocked_.clear();
+  dispatcher_.written(3, now_);
+  pump();
+  ASSERT_EQ(shared_[3].size(), 1U);
+  ASSERT_EQ(shared_[3][0]->networks.size(), 1U);
+  EXPECT_EQ(shared_[3][0]->networks[0].id, added);
+}
+
+TEST_F(DispatcherTest, EverythingComesInSeveralMessages) {
+  add_node('a');
+  std::set<NetworkId> made;
+  for (size_t i = 0; i < 3 * kMaxListed; ++i) made.insert(add_network("n" + std::to_string(i)));
+  register_node(1, 'a');
+  std::set<NetworkId> heard;
+  const auto messages = told<Assignments>(1);
+  for (size_t i = 0; i < messages.size(); ++i) {
+    EXPECT_EQ(messages[i].sequence, i + 1);
+    if (messages[i].networks.empty()) continue;  // of its own node, once it is ready
+    EXPECT_LE(messages[i].networks.size(), kMaxListed);
+    EXPECT_EQ(messages[i].complete, i == 0);
+    for (const Network& network : messages[i].networks) {
+      EXPECT_TRUE(heard.insert(network.id).second) << "listed twice";
+    }
+    EXPECT_EQ(messages[i].more, heard.size() < made.size());
+  }
+  EXPECT_EQ(heard, made);
 }
 
 TEST_F(DispatcherTest, AStuckStreamIsClosed) {

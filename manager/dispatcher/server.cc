@@ -29,8 +29,8 @@ std::string DispatcherServer::leader_text() const {
 
 // Streams.
 
-grpc::ServerBidiReactor<dispatch::WorkerMessage, dispatch::ManagerMessage>*
-DispatcherServer::Session(grpc::CallbackServerContext* context) {
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* DispatcherServer::Session(
+    grpc::CallbackServerContext* context) {
   const StreamId id = next_stream_++;
   const Caller caller = caller_of(*context);
   const auto stream =
@@ -234,6 +234,17 @@ void DispatcherServer::stop() {
   push_timer_->cancel();
 }
 
+// Messages one after the other read as one that has the lists of both (Protobuf's merging).
+grpc::ByteBuffer DispatcherServer::encode(const Told& told) {
+  std::array<grpc::Slice, 2> slices;
+  slices[0] = grpc::Slice(wire::to_wire(told.message).SerializeAsString());
+  if (!told.shared) return {slices.data(), 1};
+  const auto [it, fresh] = encoded_.try_emplace(told.shared);
+  if (fresh) it->second = grpc::Slice(wire::to_wire(*told.shared).SerializeAsString());
+  slices[1] = it->second;
+  return {slices.data(), slices.size()};
+}
+
 void DispatcherServer::pump() {
   if (pumping_) return;  // a refused proposal calls back from inside
   pumping_ = true;
@@ -250,9 +261,9 @@ void DispatcherServer::pump() {
     for (const auto& send : effects.send) {
       const auto stream = streams_.find(send.stream);
       if (stream == streams_.end()) continue;
-      std::vector<dispatch::ManagerMessage> batch;
+      std::vector<grpc::ByteBuffer> batch;
       batch.reserve(send.messages.size());
-      for (const auto& message : send.messages) batch.push_back(wire::to_wire(message));
+      for (const Told& told : send.messages) batch.push_back(encode(told));
       stream->second->write(std::move(batch));
     }
     for (auto& command : effects.commands) {
@@ -260,6 +271,7 @@ void DispatcherServer::pump() {
                        [](const Result<Answer>&) {});
     }
   }
+  std::erase_if(encoded_, [](const auto& entry) { return entry.first.use_count() == 1; });
   pumping_ = false;
   const Instant next = core_.next_deadline();
   if (stopped_ || next == Instant::max()) return timer_->cancel();

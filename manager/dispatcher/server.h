@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <unordered_map>
 
@@ -25,7 +26,12 @@ inline constexpr Duration kCatchUpAgain = std::chrono::milliseconds(50);
 // After a pause a change is told at once; more of them, as often as this and together.
 inline constexpr Duration kPushInterval = std::chrono::milliseconds(20);
 
-class DispatcherServer final : public dispatch::Dispatcher::CallbackService {
+// Sessions carry bytes: what many are told is encoded once.
+using DispatchService = dispatch::Dispatcher::WithRawCallbackMethod_Session<
+    dispatch::Dispatcher::WithCallbackMethod_AttachEndpoint<
+        dispatch::Dispatcher::WithCallbackMethod_DetachEndpoint<dispatch::Dispatcher::Service>>>;
+
+class DispatcherServer final : public DispatchService {
  public:
   DispatcherServer(Strand& strand, Clock& clock, Replica& replica);
 
@@ -36,7 +42,7 @@ class DispatcherServer final : public dispatch::Dispatcher::CallbackService {
   void stop();
   const Dispatcher& core() const { return core_; }
 
-  grpc::ServerBidiReactor<dispatch::WorkerMessage, dispatch::ManagerMessage>* Session(
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Session(
       grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* AttachEndpoint(grpc::CallbackServerContext* context,
                                            const dispatch::AttachEndpointRequest* request,
@@ -63,6 +69,7 @@ class DispatcherServer final : public dispatch::Dispatcher::CallbackService {
   Status admit_unary(const Unary& call);
   void finish(const Unary& call, const Status& status);
   void catch_up();
+  grpc::ByteBuffer encode(const Told& told);
   void pump();
   std::string leader_text() const;
 
@@ -74,6 +81,7 @@ class DispatcherServer final : public dispatch::Dispatcher::CallbackService {
   std::unique_ptr<Timer> catch_up_timer_;
   std::unique_ptr<Timer> push_timer_;
   std::unordered_map<StreamId, std::shared_ptr<SessionStream>> streams_;
+  std::map<SharedNews, grpc::Slice> encoded_;  // while the core holds it
   std::atomic<StreamId> next_stream_{1};
   size_t unary_calls_ = 0;
   bool stopped_ = false;

@@ -2,6 +2,7 @@
 // dispatcher/wire.h).
 #pragma once
 
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -28,10 +29,12 @@ struct ClusterInfo {
   friend bool operator==(const ClusterInfo&, const ClusterInfo&) = default;
 };
 
-// Everything, or a change.
+// Everything, or a change; either may come in several messages, of which all but the last say
+// `more`.
 struct Assignments {
-  bool complete = false;
-  uint64_t sequence = 0;  // from 1, without gaps
+  bool complete = false;  // said by the first message
+  bool more = false;
+  uint64_t sequence = 0;  // of the message; from 1, without gaps
   std::vector<Network> networks;
   std::vector<NetworkId> removed_networks;
   std::vector<Endpoint> endpoints;  // of the worker's node
@@ -43,5 +46,15 @@ struct Assignments {
 struct HeartbeatAck {};
 
 using SessionMessage = std::variant<Registered, ClusterInfo, Assignments, HeartbeatAck>;
+
+// What many sessions are told in the same words: lists of networks and nodes, nothing else.
+using SharedNews = std::shared_ptr<const Assignments>;
+
+// One message of a session. `shared`, may be null and goes with Assignments alone: what it lists is
+// part of the message.
+struct Told {
+  SessionMessage message;
+  SharedNews shared;
+};
 
 }  // namespace shoal::manager

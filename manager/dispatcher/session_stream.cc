@@ -16,7 +16,7 @@ void SessionStream::read() {
   if (!done_ && !finished_) StartRead(&incoming_);
 }
 
-void SessionStream::write(std::vector<dispatch::ManagerMessage> batch) {
+void SessionStream::write(std::vector<grpc::ByteBuffer> batch) {
   const std::lock_guard lock(mutex_);
   if (done_ || finished_ || status_) return;
   const bool idle = queue_.empty();
@@ -42,9 +42,14 @@ void SessionStream::finish_locked(grpc::Status status) {
 }
 
 void SessionStream::OnReadDone(bool ok) {
-  if (ok) return events_.message(incoming_);
+  grpc::Status over = grpc::Status::OK;
+  if (ok) {
+    dispatch::WorkerMessage message;
+    over = grpc::SerializationTraits<dispatch::WorkerMessage>::Deserialize(&incoming_, &message);
+    if (over.ok()) return events_.message(message);
+  }
   const std::lock_guard lock(mutex_);
-  finish_locked(grpc::Status::OK);
+  finish_locked(over);
 }
 
 void SessionStream::OnWriteDone(bool ok) {

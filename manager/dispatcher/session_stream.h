@@ -22,8 +22,7 @@
 
 namespace shoal::manager {
 
-class SessionStream final
-    : public grpc::ServerBidiReactor<dispatch::WorkerMessage, dispatch::ManagerMessage> {
+class SessionStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   // Called from gRPC's threads. `message` false: the stream is over.
   struct Events {
@@ -37,7 +36,7 @@ class SessionStream final
   // Asks for the next message.
   void read();
   // The next batch, not empty; the one before was reported as written.
-  void write(std::vector<dispatch::ManagerMessage> batch);
+  void write(std::vector<grpc::ByteBuffer> batch);
   // Ends the stream; `leader` (may be empty) goes into the trailing metadata. `stuck`: the write
   // under way is given up.
   void finish(grpc::Status status, const std::string& leader, bool stuck);
@@ -56,9 +55,9 @@ class SessionStream final
   const Events events_;
   std::mutex mutex_;
   std::shared_ptr<SessionStream> keep_;
-  dispatch::WorkerMessage incoming_;
-  std::deque<dispatch::ManagerMessage> queue_;  // the front is being written
-  std::optional<grpc::Status> status_;          // to finish with, once no write is under way
+  grpc::ByteBuffer incoming_;
+  std::deque<grpc::ByteBuffer> queue_;  // the front is being written
+  std::optional<grpc::Status> status_;  // to finish with, once no write is under way
   bool finished_ = false;
   bool done_ = false;
 };

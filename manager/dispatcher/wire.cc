@@ -25,6 +25,7 @@ void put(dispatch::ManagerMessage& out, const ClusterInfo& message) {
 void put(dispatch::ManagerMessage& out, const Assignments& message) {
   auto& set = *out.mutable_assignments();
   set.set_complete(message.complete);
+  set.set_more(message.more);
   set.set_sequence(message.sequence);
   for (const Network& network : message.networks) *set.add_networks() = to_wire(network);
   for (const NetworkId& id : message.removed_networks) set.add_removed_networks(id.str());
@@ -41,6 +42,12 @@ void put(dispatch::ManagerMessage& out, const HeartbeatAck&) { out.mutable_heart
 dispatch::ManagerMessage to_wire(const SessionMessage& message) {
   dispatch::ManagerMessage out;
   std::visit([&out](const auto& value) { put(out, value); }, message);
+  return out;
+}
+
+dispatch::ManagerMessage to_wire(const Assignments& message) {
+  dispatch::ManagerMessage out;
+  put(out, message);
   return out;
 }
 

@@ -8,6 +8,7 @@
 namespace shoal::manager::wire {
 
 dispatch::ManagerMessage to_wire(const SessionMessage& message);
+dispatch::ManagerMessage to_wire(const Assignments& message);
 
 struct Registration {
   NodeDescription description;

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from lab import ClusterTest, main, wait_until
 
-# 8 MiB of changes let the log go. A network with 15 labels of 4,000 bytes is 60 KB of it.
-LABELS, LABEL_SIZE, CHANGES = 15, 4000, 160
-RATE = "24mbit"        # of each manager that sends: the state takes 3 seconds
+# 8 MiB of changes let the log go; 300 networks with 15 labels of 4,000 bytes are 18 MB, more than a
+# message of gRPC's may be.
+LABELS, LABEL_SIZE, CHANGES = 15, 4000, 300
+RATE = "48mbit"        # of each manager that sends: the state takes 3 seconds
 BEGUN = 2 << 20        # bytes in the receiver's file: several chunks, and most are still to come
 CATCH_UP_SECONDS = 60
 
@@ -73,7 +74,21 @@ class Snapshots(ClusterTest):
                    "a network is made with the one that came back")
         self.lab.shoal(self.away, "network", "rm", "both")
         self.lab("start", self.third)
+        # A worker that connects anew is told of everything: more than one message of gRPC's.
+        for host in (self.away, self.third):
+            wait_until(lambda host=host: self.told(host), f"the leader has told {host} everything")
         return snapshots[0]
+
+    def told(self, host):
+        """Its session is open, and brought a network that is made now."""
+        status = self.lab.json(host, "status", "--json")
+        if not any(manager["Connected"] for manager in status["Managers"]):
+            return False
+        before = status["Networks"]
+        self.network(f"now-{host}-{self._testMethodName[:20]}", host=host)
+        wait_until(lambda: self.lab.json(host, "status", "--json")["Networks"] > before,
+                   f"{host} hears of a network")
+        return True
 
     def test_a_receiver_killed_meanwhile_begins_anew(self):
         self.lab("start", self.away)

@@ -1,5 +1,5 @@
-// A member that reconciles as it likes: questions and answers of gossip/merkle, in their bytes, to a
-// node's tables.
+// A member that reconciles as it likes: questions and answers of gossip/merkle, in their bytes, to
+// a node's tables.
 //
 //   input = (how u8 | length varint | ranges)*     how: 0 a question, 1 the answer to our question,
 //                                                  2 a new session of ours, 3 an own change

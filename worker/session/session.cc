@@ -4,6 +4,29 @@
 #include <utility>
 
 namespace shoal::worker {
+namespace {
+
+template <typename T>
+void append(std::vector<T>& to, std::vector<T>& from) {
+  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
+// `more` is the next message after `to`.
+void append(Assignments& to, Assignments& more) {
+  append(to.networks, more.networks);
+  append(to.removed_networks, more.removed_networks);
+  append(to.endpoints, more.endpoints);
+  append(to.removed_endpoints, more.removed_endpoints);
+  append(to.nodes, more.nodes);
+  append(to.removed_nodes, more.removed_nodes);
+}
+
+size_t listed(const Assignments& lists) {
+  return lists.networks.size() + lists.removed_networks.size() + lists.endpoints.size() +
+         lists.removed_endpoints.size() + lists.nodes.size() + lists.removed_nodes.size();
+}
+
+}  // namespace
 
 Session::Session(std::vector<HostPort> managers, Rng& rng)
     : rng_(rng), managers_(std::move(managers)) {
@@ -109,6 +132,7 @@ void Session::on(Registered registered, Instant now) {
   backoff_ = kBackoffMin;
   quick_tries_ = redirects_ = 0;
   sequence_ = 0;
+  partial_ = {};
   heartbeat_period_ = std::clamp(registered.heartbeat_period, kHeartbeatMin, kHeartbeatMax);
   next_heartbeat_ = now + heartbeat_period_;
   effects_.push_back(StateChanged{true, current_, {}});
@@ -129,7 +153,23 @@ void Session::on(Assignments assignments, Instant now) {
     return;
   }
   sequence_ = assignments.sequence;
-  effects_.push_back(DeliverAssignments{std::move(assignments)});
+  if (listed(partial_) + listed(assignments) > kMaxListed) {
+    close_and_lose(data_loss("assignments list more than " + std::to_string(kMaxListed) +
+                             " objects: the session is opened again"),
+                   now);
+    return;
+  }
+  const bool more = assignments.more;
+  // What is complete replaces what came before it.
+  if (assignments.complete || partial_.sequence == 0) {
+    partial_ = std::move(assignments);
+  } else {
+    append(partial_, assignments);
+  }
+  if (more) return;
+  partial_.more = false;
+  partial_.sequence = sequence_;
+  effects_.push_back(DeliverAssignments{std::exchange(partial_, {})});
 }
 
 void Session::on(HeartbeatAck, Instant) {}

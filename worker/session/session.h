@@ -11,6 +11,7 @@
 //   - hurry() ends a long wait: something says that managers can be reached again.
 //   - Active: a heartbeat each period; a stream whose leader has not spoken for kSilentPeriods
 //     periods, or whose assignments skip a sequence number, is closed and opened anew.
+//   - Assignments that come in several messages are delivered when the last is here.
 //   - Every stream has a number; what arrives from an older one is ignored.
 #pragma once
 
@@ -38,6 +39,8 @@ class Session {
   // What a leader may ask for; outside it is taken as the nearer bound.
   static constexpr Duration kHeartbeatMin = std::chrono::milliseconds(100);
   static constexpr Duration kHeartbeatMax = std::chrono::seconds(60);
+  // Objects listed by the messages of one delivery: ten times what a cluster is built for.
+  static constexpr size_t kMaxListed = 1U << 20;
   // Remembered managers; raft groups are far smaller.
   static constexpr size_t kMaxManagers = 64;
 
@@ -129,6 +132,7 @@ class Session {
   Instant next_heartbeat_ = Instant::max();
   Instant heard_;          // when the leader spoke last
   uint64_t sequence_ = 0;  // of the last assignments
+  Assignments partial_;    // the messages before the one that has no more after it
   std::vector<Effect> effects_;
 };
 

@@ -196,6 +196,66 @@ TEST(Session, AnIncompleteFirstAssignmentIsRefused) {
   EXPECT_EQ(h.closed, 1);
 }
 
+manager::Network network(char fill, const std::string& name) {
+  manager::Network out;
+  out.id = NetworkId(std::string(kIdLength - 1, 'a') + fill);
+  out.spec.name = name;
+  return out;
+}
+
+Assignments part(uint64_t sequence, bool more, std::vector<manager::Network> networks) {
+  Assignments out;
+  out.sequence = sequence;
+  out.more = more;
+  out.networks = std::move(networks);
+  return out;
+}
+
+TEST(Session, AssignmentsInSeveralMessagesAreDeliveredAsOne) {
+  Harness h(1);
+  h.give(Registered{"s", seconds(5)});
+  Assignments first = part(1, true, {network('1', "one")});
+  first.complete = true;
+  h.give(first);
+  h.give(part(2, true, {network('2', "two")}));
+  EXPECT_TRUE(h.delivered.empty());
+  h.give(part(3, false, {network('3', "three")}));
+  ASSERT_EQ(h.delivered.size(), 1U);
+  EXPECT_TRUE(h.delivered[0].complete);
+  EXPECT_EQ(h.delivered[0].networks.size(), 3U);
+  h.give(part(4, true, {network('4', "four")}));
+  Assignments removal = part(5, false, {});
+  removal.removed_networks = {network('1', "").id};
+  h.give(removal);
+  ASSERT_EQ(h.delivered.size(), 2U);
+  EXPECT_FALSE(h.delivered[1].complete);
+  EXPECT_EQ(h.delivered[1].networks.size(), 1U);
+  EXPECT_EQ(h.delivered[1].removed_networks.size(), 1U);
+}
+
+TEST(Session, WhatABrokenStreamBeganIsNotPartOfTheNext) {
+  Harness h(1);
+  h.give(Registered{"s", seconds(5)});
+  Assignments first = part(1, true, {network('1', "one")});
+  first.complete = true;
+  h.give(first);
+  h.fail();
+  h.activate();
+  ASSERT_EQ(h.delivered.size(), 1U);
+  EXPECT_TRUE(h.delivered[0].networks.empty());
+}
+
+TEST(Session, AssignmentsWithoutAnEndAreRefused) {
+  Harness h(1);
+  h.activate();
+  Assignments change;
+  change.more = true;
+  change.removed_networks.resize(Session::kMaxListed / 2);
+  for (change.sequence = 2; change.sequence <= 4; ++change.sequence) h.give(change);
+  EXPECT_EQ(h.closed, 1);
+  EXPECT_EQ(h.delivered.size(), 1U);
+}
+
 TEST(Session, IgnoresWhatAnOlderStreamSays) {
   Harness h(2);
   const uint64_t old = h.stream;
@@ -238,13 +298,6 @@ TEST(Session, StopClosesAndStaysStopped) {
   h.settle();
   EXPECT_EQ(h.closed, 1);
   EXPECT_EQ(h.session.next_deadline(), Instant::max());
-}
-
-manager::Network network(char fill, const std::string& name) {
-  manager::Network out;
-  out.id = NetworkId(std::string(kIdLength - 1, 'a') + fill);
-  out.spec.name = name;
-  return out;
 }
 
 TEST(Catalogue, AddsReplacesAndRemoves) {

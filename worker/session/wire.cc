@@ -49,6 +49,7 @@ Result<ClusterInfo> from_wire(const dispatch::ClusterInfo& cluster) {
 Result<Assignments> from_wire(const dispatch::Assignments& assignments) {
   Assignments out;
   out.complete = assignments.complete();
+  out.more = assignments.more();
   out.sequence = assignments.sequence();
   out.networks = SHOAL_TRY(objects<manager::Network>(assignments.networks()));
   out.endpoints = SHOAL_TRY(objects<manager::Endpoint>(assignments.endpoints()));

@@ -5,7 +5,7 @@
 //   gossip_sim --seed S          one seed
 //   gossip_sim --large           clusters of 3 to 100 nodes against their bounds
 //   gossip_sim --nodes N         one size against its bounds
-//   gossip_sim --figures FIGURE --nodes N [--seed S] [--model quiet|lan|hard] [--seconds T]
+//   gossip_sim --figures FIGURE --nodes N [--seed S] [--model quiet|lan|hard|lossy] [--seconds T]
 //              [--shell batches|drains] [--json FILE]
 //                                quiet, churn, death, starved, partition or idle (figures.h), or
 //                                several with commas between; FILE gets a JSON object per line
@@ -29,7 +29,7 @@ using Options = std::map<std::string, std::string>;
 constexpr const char* kUsage =
     "usage: gossip_sim --seeds N | --seed S | --large | --nodes N\n"
     "       gossip_sim --figures quiet|churn|death|starved|partition|idle --nodes N [--seed S]\n"
-    "                  [--model quiet|lan|hard] [--seconds T] [--shell batches|drains]\n"
+    "                  [--model quiet|lan|hard|lossy] [--seconds T] [--shell batches|drains]\n"
     "                  [--json FILE]\n";
 
 uint64_t number(const std::string& text) { return std::strtoull(text.c_str(), nullptr, 10); }
@@ -101,6 +101,8 @@ Result<FigureOptions> figure_options(const Options& given) {
       options.model = quiet_model();
     } else if (name == "--model" && value == "hard") {
       options.model = hard_model();
+    } else if (name == "--model" && value == "lossy") {
+      options.model = lossy_model();
     } else if (name == "--shell" && value == "drains") {
       options.shell = Shell::kDrains;
     } else if (!(name == "--model" && value == "lan") &&

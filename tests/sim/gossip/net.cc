@@ -39,6 +39,8 @@ Model quiet_model() { return {"quiet", microseconds(100), microseconds(500), 0, 
 Model lan_model() { return {}; }
 Model hard_model() { return {"hard", milliseconds(5), milliseconds(50), 0.05, 0.005}; }
 
+Model lossy_model() { return {"lossy", microseconds(500), milliseconds(5), 0.3, 0.001}; }
+
 bool Net::lost(uint32_t a, uint32_t b, Rng& rng) const {
   const double loss = model_.loss * 2 * unit(mix(seed_ + kLossSalt, a, b));
   return unit(rng.next()) < loss;

@@ -32,6 +32,8 @@ struct Model {
 Model quiet_model();
 Model lan_model();
 Model hard_model();
+// A network that loses three packets in ten, each way.
+Model lossy_model();
 
 class Net {
  public:

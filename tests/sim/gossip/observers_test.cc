@@ -358,6 +358,37 @@ TEST_F(WorldTest, WhoIsFrozenSaysNothingAndHearsAllAfterwards) {
   EXPECT_TRUE(world_.truth().settled()) << world_.truth().difference();
 }
 
+TEST_F(WorldTest, WhoWasFrozenWakesByItselfAgain) {
+  // Whatever n4 does now, it does by its own clock: nothing reaches it.
+  for (uint32_t i = 0; i < 4; ++i) world_.net().block(i, 4, world_.now());
+  world_.starve(4, Starvation::kFrozen, seconds(3));
+  world_.run_for(seconds(4));
+  size_t sent = 0;
+  world_.plant([&sent](uint32_t node, Effects& effects) {
+    if (node == 4) sent += effects.datagrams.size();
+  });
+  world_.run_for(seconds(10));
+  EXPECT_GE(sent, 10U);
+}
+
+TEST(Birth, AFormedClusterHasNothingToSay) {
+  World world(1, 40, quiet_model(), {true, 2, 3});
+  EXPECT_TRUE(world.truth().settled()) << world.truth().difference();
+  world.run_for(seconds(20));
+  EXPECT_TRUE(world.truth().settled()) << world.truth().difference();
+  // Not one exchange: all digests are the same.
+  EXPECT_EQ(world.traffic().streams, 0U);
+  EXPECT_EQ(world.truth().counts().suspicions, 0U);
+  // Pings, their answers and digests.
+  EXPECT_LT(world.traffic().packets, 40U * 20 * 6);
+  world.truth().follow_changes(true);
+  world.put(5, 1, 1);
+  world.remove(6, 0, 0);
+  world.run_for(seconds(5));
+  EXPECT_TRUE(world.truth().settled()) << world.truth().difference();
+  EXPECT_EQ(world.truth().take_changes(world.now()).size(), 2U);
+}
+
 TEST(Repeat, TheSameSeedIsTheSameRun) {
   for (const uint64_t seed : {3U, 4U, 5U}) {
     EXPECT_EQ(run_chaos(seed).trace, run_chaos(seed).trace);
@@ -366,7 +397,7 @@ TEST(Repeat, TheSameSeedIsTheSameRun) {
   for (const uint32_t nodes : {6U, 70U}) {
     FigureOptions options;
     options.figures = {"quiet", "churn", "death", "starved", "partition", "idle"};
-    if (nodes > 6) options.figures = {"quiet"};  // the strangers' way of forming
+    if (nodes > 6) options.figures = {"quiet"};  // born formed
     options.nodes = nodes;
     options.duration = seconds(4);
     const auto first = run_figures(options);
