@@ -1,7 +1,7 @@
 // Gossip: membership and the tables of every network, on the wire.
 //
 // One object per daemon. It owns a UDP and a TCP socket on the same port, a Core (gossip/node)
-// that decides everything, and the Sealer that guards both doors.
+// that decides everything, and the Guard that guards both doors.
 //
 // Thread rule: every method, the destructor included, is called on the strand (or while it does
 // not run); the observer is called on the strand, never from inside one of these methods. Cost of
@@ -45,8 +45,9 @@ struct Config {
   // Grows with every start of this node: wall clock in milliseconds, persisted by the caller so
   // that it never goes back.
   uint64_t epoch = 0;
-  // Largest datagram, sealed, without IP and UDP headers.
-  size_t packet_budget = 1400;
+  // Bytes an IP packet may have on the link to the others; 0: not known, then datagrams stay at
+  // what every path carries.
+  size_t link_mtu = 0;
   SwimConfig swim;
   TableConfig table;
 };

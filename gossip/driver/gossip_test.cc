@@ -14,6 +14,8 @@
 #include "gossip/driver/endpoint.h"
 #include "gossip/driver/rate_limit.h"
 #include "gossip/driver/streams.h"
+#include "gossip/wire/codec.h"
+#include "gossip/wire/guard.h"
 
 namespace shoal::gossip {
 namespace {
@@ -304,14 +306,24 @@ TEST(Gossip, StrangersAreNotHeard) {
   EXPECT_EQ(forger.on([&] { return forger.gossip_->members().size(); }), 0U);
 }
 
+// A packet of a stranger who holds the key.
+Bytes sealed_to(const Node& node, PacketKind kind) {
+  SeededRng rng(7);
+  const NodeId stranger(padded("stranger"));
+  Guard guard(ClusterId(padded("cluster")), stranger, 1, ring({1}), rng);
+  Bytes plain = encode_head({stranger, first_incarnation(1), node.config_.bind});
+  plain.resize(plain.size() + 200);
+  return guard.seal(kind, {node.config_.self, node.config_.epoch}, plain);
+}
+
 TEST(Gossip, FloodsCostNothing) {
   Nodes nodes = cluster(3, ring({1}));
   const HostPort at = nodes[0]->bound();
   asio::io_context context;
   SeededRng rng(7);
   // Slow-loris: connections that say nothing, or start a large frame with a good header and stop.
-  Sealer sealer(ClusterId(padded("cluster")), ring({1}));
-  const Bytes good = sealer.seal(PacketKind::kStream, Bytes(100), rng);
+  const Bytes good = sealed_to(*nodes[0], PacketKind::kQuestion);
+  const Bytes good_datagram = sealed_to(*nodes[0], PacketKind::kDatagram);
   std::vector<asio::ip::tcp::socket> lingering;
   for (int i = 0; i < 200; ++i) {
     asio::ip::tcp::socket socket(context);
@@ -332,8 +344,7 @@ TEST(Gossip, FloodsCostNothing) {
     rng.fill(packet);
     // Some look right until they are opened.
     if (i % 4 == 0 && packet.size() > kSealHeaderSize) {
-      std::copy_n(good.begin(), kSealHeaderSize, packet.begin());
-      packet[3] = static_cast<uint8_t>(PacketKind::kDatagram);
+      std::copy_n(good_datagram.begin(), kSealHeaderSize, packet.begin());
     }
     boost::system::error_code error;
     flood.send_to(asio::buffer(packet), {to_address(at.ip), at.port}, 0, error);
@@ -362,9 +373,7 @@ TEST(Gossip, FloodsCostNothing) {
 TEST(Gossip, OneAddressCannotTakeAllTheWork) {
   Nodes nodes = cluster(2, ring({1}));
   Node& target = *nodes[0];
-  SeededRng rng(7);
-  Bytes forged =
-      Sealer(ClusterId(padded("cluster")), ring({1})).seal(PacketKind::kDatagram, Bytes(200), rng);
+  Bytes forged = sealed_to(target, PacketKind::kDatagram);
   forged.back() ^= 1;
   asio::io_context context;
   asio::ip::udp::socket flood(context, {asio::ip::make_address("127.0.0.66"), 0});

@@ -129,11 +129,13 @@ void Streams::Connection::read_frame() {
                               return self->end(DropReason::kNone);
                             const ByteView start(self->start);
                             self->length = ByteReader(start).u32();
-                            if (self->length < kSealOverhead)
+                            if (self->length < kSealHeaderSize + crypto::kTagSize)
                               return self->end(DropReason::kTooShort);
                             if (self->length > kMaxFrame) return self->end(DropReason::kTooLong);
                             const ByteView header = start.subspan(kLengthSize);
-                            const DropReason drop = owner->hooks.check_header(header);
+                            const auto kind =
+                                self->asking ? PacketKind::kAnswer : PacketKind::kQuestion;
+                            const DropReason drop = owner->hooks.check_header(kind, header);
                             if (drop != DropReason::kNone) return self->end(drop);
                             self->in.assign(header.begin(), header.end());
                             self->read_more();

@@ -23,7 +23,7 @@ class Streams {
  public:
   // What the owner provides. Called on the strand; not after close().
   struct Hooks {
-    std::function<DropReason(ByteView header)> check_header;
+    std::function<DropReason(PacketKind kind, ByteView header)> check_header;
     // The sealed answer to a sealed question, which is opened where it lies; empty closes the
     // connection without one.
     std::function<Bytes(std::span<uint8_t> question)> answer;

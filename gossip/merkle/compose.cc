@@ -7,10 +7,10 @@
 namespace shoal::gossip::merkle {
 namespace {
 
-// Bytes on the wire (gossip/wire/ranges.h): ids of 25, hashes of 8, numbers as varints of the usual
+// Bytes on the wire (gossip/wire/ranges.h): ids of 17, hashes of 8, numbers as varints of the usual
 // size.
-constexpr size_t kHeadBytes = 25 + 9 + 3;
-constexpr size_t kOwnerBytes = 25 + 9;
+constexpr size_t kHeadBytes = 17 + 9 + 3;
+constexpr size_t kOwnerBytes = 17 + 9;
 constexpr size_t kListedBytes = 8 + 3;
 constexpr size_t kPartBytes = 2;
 constexpr size_t kPathBytes = 16;

@@ -14,20 +14,19 @@ constexpr Duration kRelayDelay = std::chrono::milliseconds(5);
 // Packets per peer, network and repeat round: paces the repeats of a mass change.
 constexpr size_t kRepeatPackets = 8;
 constexpr Duration kOverflowDigests = std::chrono::seconds(1);
-constexpr size_t kMinBudget = 1300 + kSealOverhead;  // the largest entry and its head
 
 }  // namespace
 
 Core::Core(const CoreConfig& config, Rng& rng, Instant now)
     : config_(config),
       rng_(rng),
-      swim_(config.swim, config.self, config.address, config.epoch, rng, now),
+      swim_(config.swim, config.self, config.address, first_incarnation(config.epoch), rng, now),
       tables_(config.table, config.self, config.epoch),
       next_repeat_(now),
+      path_(config.packet_budget, rng, now),
       now_(now),
       next_digests_(now + Duration(static_cast<int64_t>(rng.below(static_cast<uint64_t>(
                               config.table.anti_entropy_interval.count()))))) {
-  config_.packet_budget = std::max(config_.packet_budget, kMinBudget);
   unsynced_.set(Tables::directory(), now);
 }
 
@@ -37,10 +36,55 @@ void Core::receive_packet(const HostPort& from, ByteView plain, Instant now) {
   if (!packet) return count_drop(DropReason::kMalformed);
   const DropReason drop = swim_.hear(packet->head, from, now);
   if (drop != DropReason::kNone) return count_drop(drop);
+  heard_[from] = {packet->head.sender, epoch_of(packet->head.incarnation)};
   for (const Message& message : packet->messages) {
     receive_message(packet->head, from, message, now);
   }
   settle(now);
+}
+
+void Core::receive_open(const HostPort& from, ByteView plain, Instant now) {
+  now_ = now;
+  const Result<Packet> packet = decode_packet(plain);
+  if (!packet) return count_drop(DropReason::kMalformed);
+  const Head& head = packet->head;
+  if (head.sender == config_.self) return count_drop(DropReason::kSelf);
+  if (swim_.is_forgotten(head.sender)) return count_drop(DropReason::kForgotten);
+  Packer answer(swim_.head(), plain_budget());
+  for (const Message& message : packet->messages) {
+    // An answer proves itself by the number of its question.
+    if (const auto* ack = std::get_if<Ack>(&message)) swim_.receive_ack(*ack);
+    const auto* ping = std::get_if<Ping>(&message);
+    if (ping == nullptr) continue;
+    if (!ping->target.empty() && ping->target != config_.self) {
+      return count_drop(DropReason::kMisdirected);
+    }
+    answer.add(encode_message(Ack{ping->number}));
+    break;
+  }
+  // A caller says only who it is: what it answers, sealed to this node, is to be believed.
+  if (packet->messages.empty()) answer.add(encode_message(Ping{0, head.sender}));
+  // Who came back with a clock that went back does not know how it is known.
+  if (const auto correction = swim_.correction(head)) answer.add(encode_message(*correction));
+  for (Bytes& packed : answer.take()) {
+    effects_.datagrams.push_back(
+        {from, {head.sender, epoch_of(head.incarnation)}, std::move(packed)});
+  }
+}
+
+void Core::call(const HostPort& to, Instant now) {
+  now_ = now;
+  if (now - calls_since_ >= std::chrono::seconds(1)) {
+    calls_since_ = now;
+    calls_ = 0;
+  }
+  if (calls_ >= kMaxCalls || callers_count_ >= kMaxCalls) return;
+  ++calls_;
+  callers_[callers_count_++] = to;
+}
+
+bool Core::is_self(const Peer& peer) const {
+  return peer.id == config_.self && (peer.epoch == epoch() || peer.epoch == config_.epoch);
 }
 
 void Core::receive_message(const Head& head, const HostPort& from, const Message& message,
@@ -51,6 +95,7 @@ void Core::receive_message(const Head& head, const HostPort& from, const Message
   } else if (const auto* request = std::get_if<PingRequest>(&message)) {
     swim_.receive_ping_request(*request, from, now);
   } else if (const auto* ack = std::get_if<Ack>(&message)) {
+    path_.acked(ack->number, now);
     swim_.receive_ack(*ack);
   } else if (const auto* testimony = std::get_if<Testimony>(&message)) {
     swim_.receive_testimony(head.sender, *testimony);
@@ -180,6 +225,7 @@ void Core::tick(Instant now) {
   repair_gaps(now);
   repeat_syncs(now);
   start_exchanges(now);
+  probe_path(now);
   if (swim_.left(now) && !left_told_) {
     left_told_ = true;
     effects_.left = true;
@@ -284,8 +330,31 @@ void Core::send(const HostPort& to, const std::vector<Message>& messages) {
 void Core::emit(const HostPort& to, Packer& packer, bool even_empty) {
   swim_.piggyback(packer, to);
   for (Bytes& plain : packer.take(even_empty)) {
-    effects_.datagrams.push_back({to, std::move(plain)});
+    effects_.datagrams.push_back({to, peer_at(to), std::move(plain)});
   }
+}
+
+// Who was just heard from there, or is known to be there. A failed member may be back in another
+// life: it is called openly.
+Peer Core::peer_at(const HostPort& address) const {
+  const auto it = heard_.find(address);
+  return it != heard_.end() ? it->second : swim_.live_at(address);
+}
+
+void Core::probe_path(Instant now) {
+  const auto any = [this] {
+    const std::vector<NodeId> live = swim_.random_live(1);
+    return live.empty() ? NodeId() : live.front();
+  };
+  const auto ask = path_.tick(now, any, [this](const NodeId& node) { return swim_.is_live(node); });
+  if (!ask) return;
+  Bytes plain = encode_head(swim_.head());
+  const Bytes ping = encode_message(Ping{ask->number, ask->peer});
+  plain.insert(plain.end(), ping.begin(), ping.end());
+  const Bytes padding = encode_padding(path_.most() - kSealOverhead - plain.size(), rng_);
+  plain.insert(plain.end(), padding.begin(), padding.end());
+  effects_.datagrams.push_back(
+      {*swim_.address_of(ask->peer), swim_.peer(ask->peer), std::move(plain)});
 }
 
 Effects Core::take_effects(Instant now) {
@@ -295,12 +364,17 @@ Effects Core::take_effects(Instant now) {
   for (const Swim::Outgoing& out : swim_.take_outgoing()) send(out.to, out.messages);
   start_tcp_probes();
   for (Tables::Event& event : tables_.take_events()) effects_.entries.push_back(std::move(event));
+  for (; callers_count_ > 0; --callers_count_) {
+    effects_.datagrams.push_back({callers_[callers_count_ - 1], {}, encode_head(swim_.head())});
+  }
+  heard_.clear();
   wake_due_ = std::max(next_deadline(), now);
   return std::exchange(effects_, {});
 }
 
 Instant Core::next_deadline() const {
   Instant next = std::min(swim_.next_deadline(), next_digests_);
+  next = std::min(next, path_.next_deadline());
   if (!relays_.empty()) next = std::min(next, relay_due_);
   if (!queues_.empty()) next = std::min(next, next_repeat_);
   if (swim_.live_count() > 0) next = std::min(next, unsynced_.next());

@@ -19,10 +19,12 @@
 // still missing.
 #pragma once
 
+#include <array>
 #include <map>
 #include <set>
 
 #include "gossip/node/counters.h"
+#include "gossip/node/path_probe.h"
 #include "gossip/swim/swim.h"
 #include "gossip/table/queue.h"
 #include "gossip/table/tables.h"
@@ -33,7 +35,8 @@ struct CoreConfig {
   NodeId self;
   HostPort address;
   uint64_t epoch = 0;
-  size_t packet_budget = 1400;
+  // The largest datagram the link carries, sealed, without IP and UDP headers.
+  size_t packet_budget = kSafeDatagram;
   SwimConfig swim;
   TableConfig table;
 };
@@ -41,11 +44,13 @@ struct CoreConfig {
 struct Effects {
   struct Datagram {
     HostPort to;
+    Peer peer;  // whom it is for; nobody in particular: open
     Bytes plain;
   };
   struct Exchange {
     uint64_t id = 0;
     HostPort to;
+    Peer peer;
     Bytes plain;
   };
   // Asks over a connection whether a member is there; swim's tcp_timeout from the start it is
@@ -53,6 +58,7 @@ struct Effects {
   struct TcpProbe {
     uint64_t id = 0;
     HostPort to;
+    Peer peer;
     Bytes plain;  // one question, as an exchange's
   };
   std::vector<Datagram> datagrams;
@@ -68,6 +74,13 @@ class Core {
   Core(const CoreConfig& config, Rng& rng, Instant now);
 
   void receive_packet(const HostPort& from, ByteView plain, Instant now);
+  // One that was sealed to nobody in particular: it is answered, to its sender in the life it
+  // claims, and changes nothing here.
+  void receive_open(const HostPort& from, ByteView plain, Instant now);
+  // Something came from there that was for an earlier life of this node, or leaves out what is not
+  // known here: whoever sent it is told, openly, who this is. At most kMaxCalls in a second;
+  // nothing is allocated before the effects are taken.
+  void call(const HostPort& to, Instant now);
   // The answer to a question, empty when it deserves none.
   Bytes answer_exchange(ByteView plain, Instant now);
   void finish_exchange(uint64_t id, const std::optional<ByteView>& answer, Instant now);
@@ -82,6 +95,18 @@ class Core {
   // sent nothing yet.
   void restore(const std::vector<Claim>& members, const std::vector<EntryEvent>& entries,
                Instant now);
+
+  // Whether what is for `peer` is for this node in this life.
+  bool is_self(const Peer& peer) const;
+  // As others know it.
+  uint64_t epoch() const { return epoch_of(swim_.incarnation()); }
+
+  // The host refused to send a datagram of this node for its size.
+  void too_large(Instant now) { path_.too_large(now); }
+
+  // So many calls cost less than the probes of this node.
+  static constexpr size_t kMaxCalls = 16;
+
   void set_seeds(std::vector<HostPort> seeds, Instant now);
   void join_network(const NetworkId& network, Instant now);
   void leave_network(const NetworkId& network);
@@ -154,7 +179,9 @@ class Core {
   void send_events(const std::vector<NodeId>& to, const std::vector<Bytes>& events);
   void send(const HostPort& to, const std::vector<Message>& messages);
   void emit(const HostPort& to, Packer& packer, bool even_empty);
-  size_t plain_budget() const { return config_.packet_budget - kSealOverhead; }
+  Peer peer_at(const HostPort& address) const;
+  size_t plain_budget() const { return path_.budget() - kSealOverhead; }
+  void probe_path(Instant now);
 
   // Probes over streams (stream_probe.cc).
   void start_tcp_probes();
@@ -202,6 +229,13 @@ class Core {
   Instant relay_due_;
   Instant next_repeat_;
   Deadlines<NetworkId> recent_joins_;  // until when own events carry the joining along
+
+  PathProbe path_;
+  std::map<HostPort, Peer> heard_;           // who sent from where, since the last effects
+  std::array<HostPort, kMaxCalls> callers_;  // to be told who this is
+  size_t callers_count_ = 0;
+  Instant calls_since_{INT64_MIN / 2};
+  size_t calls_ = 0;
 
   Instant now_;
   Instant wake_due_ = Instant::max();  // when the next tick should come at the latest

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "gossip/wire/codec.h"
+#include "gossip/wire/guard.h"
 
 namespace shoal::gossip {
 namespace {
@@ -33,12 +34,12 @@ KeyRing ring(const std::vector<uint64_t>& ids, size_t primary = 0) {
   return keys;
 }
 
-// One node as the daemon has it: a core behind a sealer, and what its observer was told.
+// One node as the daemon has it: a core behind a guard, and what its observer was told.
 struct Node {
   Node(const std::string& name, uint32_t number, uint64_t epoch, Rng& rng, Instant now)
       : id(named<NodeId>(name)),
         address{Ip::v4(0xc0000200U + number), 7946},
-        sealer(named<ClusterId>("c"), ring({1})),
+        guard(named<ClusterId>("c"), id, epoch, ring({1}), rng),
         core(CoreConfig{.self = id, .address = address, .epoch = epoch}, rng, now) {}
 
   // "owner/key" of kNet.
@@ -50,7 +51,7 @@ struct Node {
 
   NodeId id;
   HostPort address;
-  Sealer sealer;
+  Guard guard;
   Core core;
   bool cut = false;      // hears nobody and is not heard
   bool stalled = false;  // does not run; what is sent to it waits
@@ -120,32 +121,49 @@ class CoreTest : public testing::Test {
   void deliver(Node& from, const Effects::Datagram& datagram) {
     Node* to = listener(from, datagram.to);
     if (to == nullptr) return;
-    Bytes sealed = from.sealer.seal(PacketKind::kDatagram, datagram.plain, rng_);
-    const Sealer::Opened opened = to->sealer.open(PacketKind::kDatagram, sealed);
-    if (opened.drop != DropReason::kNone) return to->core.count_drop(opened.drop);
+    Bytes sealed = from.guard.seal(PacketKind::kDatagram, datagram.peer, datagram.plain);
     if (to->stalled) {
-      to->inbox.emplace_back(from.address, Bytes(opened.plain.begin(), opened.plain.end()));
+      to->inbox.emplace_back(from.address, std::move(sealed));
       return;
     }
-    to->core.receive_packet(from.address, opened.plain, now_);
+    receive(*to, from.address, sealed);
     settle(*to);
+  }
+  void receive(Node& node, const HostPort& from, Bytes& sealed) {
+    const Guard::Opened opened = node.guard.open(PacketKind::kDatagram, sealed);
+    if (opened.drop == DropReason::kUnknownSession || opened.drop == DropReason::kOtherReceiver) {
+      node.core.call(from, now_);
+    }
+    if (opened.drop != DropReason::kNone) return node.core.count_drop(opened.drop);
+    if (opened.open) {
+      node.core.receive_open(from, opened.plain, now_);
+    } else {
+      node.core.receive_packet(from, opened.plain, now_);
+    }
+    node.guard.set_epoch(node.core.epoch());
   }
   // Runs on: the timer that went off long ago first, then what waited.
   void wake(Node& node) {
     node.stalled = false;
     settle(node);
-    for (const auto& [from, plain] : std::exchange(node.inbox, {})) {
-      node.core.receive_packet(from, plain, now_);
-    }
+    for (auto& [from, sealed] : std::exchange(node.inbox, {})) receive(node, from, sealed);
     settle(node);
   }
   void ask(Node& from, const Effects::Exchange& exchange) {
     std::optional<Bytes> answer;
     Node* to = listener(from, exchange.to);
     if (to != nullptr && !to->stalled) {
-      Bytes question = from.sealer.seal(PacketKind::kStream, exchange.plain, rng_);
-      const Sealer::Opened opened = to->sealer.open(PacketKind::kStream, question);
-      if (opened.drop == DropReason::kNone) answer = to->core.answer_exchange(opened.plain, now_);
+      Bytes question = from.guard.seal(PacketKind::kQuestion, exchange.peer, exchange.plain);
+      const QuestionName asked = from.guard.asked();
+      const Guard::Opened opened = to->guard.open(PacketKind::kQuestion, question);
+      if (opened.drop != DropReason::kNone) {
+        to->core.count_drop(opened.drop);
+      } else if (const Bytes plain = to->core.answer_exchange(opened.plain, now_); !plain.empty()) {
+        Bytes sealed = to->guard.seal(PacketKind::kAnswer, opened.sender(), plain, opened.question);
+        const Guard::Opened got = from.guard.open(PacketKind::kAnswer, sealed, asked);
+        EXPECT_EQ(got.drop, DropReason::kNone);
+        answer.emplace(got.plain.begin(), got.plain.end());
+      }
       settle(*to);
     }
     from.core.finish_exchange(exchange.id, answer, now_);
@@ -275,7 +293,7 @@ TEST_F(CoreTest, AnAccusedNodeRefutesAtOnce) {
   form();
   Node& a = at("a");
   const uint64_t before = a.core.swim().head().incarnation;
-  const Claim suspect{ClaimKind::kSuspect, a.id, before, a.address, at("b").id};
+  const Claim suspect{ClaimKind::kSuspect, a.id, before, a.address, {at("b").id}};
   const auto claims = say(a, head("b"), {suspect});
   ASSERT_FALSE(claims.empty());
   EXPECT_THAT(claims, testing::Each(Claim{ClaimKind::kAlive, a.id, before + 1, a.address, {}}));
@@ -299,7 +317,7 @@ TEST_F(CoreTest, WhoStalledAccusesNobody) {
     b.stalled = c.stalled = true;
     const Head suspect = head("c");
     say(a, head("b"),
-        {Claim{ClaimKind::kSuspect, c.id, suspect.incarnation, suspect.address, b.id}});
+        {Claim{ClaimKind::kSuspect, c.id, suspect.incarnation, suspect.address, {b.id}}});
     run(milliseconds(20 * i));
     a.stalled = true;
     wake(b);
@@ -426,7 +444,7 @@ TEST_F(CoreTest, AForgottenNodeIsGoneAndDoesNotComeBackByAntiEntropy) {
   const merkle::Message ranges{.entries = {{c.str(), kMaxNumber, 1, false, false, "c", {1}}}};
   say(a, head("b"),
       {Claim{ClaimKind::kAlive, c, kMaxNumber, c_address, {}},
-       Claim{ClaimKind::kSuspect, c, kMaxNumber, c_address, b.id},
+       Claim{ClaimKind::kSuspect, c, kMaxNumber, c_address, {b.id}},
        EntryEvent{kNet, c, kMaxNumber, 1, false, "c", {1}},
        Sync{SyncKind::kQuestion, 1, {{kNet, true, ranges}}}});
   EXPECT_FALSE(a.core.swim().is_known(c));
@@ -466,7 +484,7 @@ TEST_F(CoreTest, KeysAreRotatedNodeByNodeWithoutALoss) {
   form();
   const auto rotate = [&](const KeyRing& keys) {
     for (const char* name : {"a", "b", "c"}) {
-      at(name).sealer.set_keys(keys);
+      at(name).guard.set_keys(keys);
       ASSERT_TRUE(at(name).core.upsert(kNet, name, Bytes{++value_}).ok());
       run(seconds(1));
       for (const char* other : {"a", "b", "c"}) {
@@ -485,13 +503,13 @@ TEST_F(CoreTest, KeysAreRotatedNodeByNodeWithoutALoss) {
 
 TEST_F(CoreTest, WhoMissedARotationIsCutOffAndComesBackWithTheKey) {
   form();
-  at("a").sealer.set_keys(ring({2}));
-  at("b").sealer.set_keys(ring({2}));
+  at("a").guard.set_keys(ring({2}));
+  at("b").guard.set_keys(ring({2}));
   run(seconds(10));
   EXPECT_EQ(at("a").members[at("c").id], MemberState::kFailed);
   EXPECT_FALSE(at("a").entries.contains("c/c"));
   EXPECT_GT(at("c").core.counters().drops(DropReason::kUnknownKey), 0U);
-  at("c").sealer.set_keys(ring({1, 2}, 1));
+  at("c").guard.set_keys(ring({1, 2}, 1));
   run(seconds(3));
   for (const char* name : {"a", "b", "c"}) EXPECT_EQ(at(name).entries.size(), 3U) << name;
 }

@@ -224,7 +224,7 @@ void Core::ask_for_members(const NodeId& peer, const Pending& pending) {
   const uint64_t id = next_exchange_++;
   ++counters_.exchanges_started;
   in_flight_[id] = std::move(asked);
-  effects_.exchanges.push_back({id, *address, question.take(true).front()});
+  effects_.exchanges.push_back({id, *address, swim_.peer(peer), question.take(true).front()});
 }
 
 Bytes Core::answer_exchange(ByteView plain, Instant now) {
@@ -326,7 +326,7 @@ void Core::push_members(const NodeId& peer, const std::vector<Message>& messages
   if (frames.empty()) return;
   const uint64_t id = next_exchange_++;
   in_flight_[id] = {InFlight::What::kPush, peer, {}};
-  effects_.exchanges.push_back({id, *address, std::move(frames.front())});
+  effects_.exchanges.push_back({id, *address, swim_.peer(peer), std::move(frames.front())});
 }
 
 }  // namespace shoal::gossip

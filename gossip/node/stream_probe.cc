@@ -14,7 +14,12 @@ void Core::start_tcp_probes() {
     Packer question(swim_.head(), kMaxFrame - kSealOverhead);
     question.add(encode_message(probe.ping));
     for (const Claim& claim : probe.claims) question.add(encode_message(claim));
-    effects_.tcp_probes.push_back({probe.id, probe.to, question.take().front()});
+    const Peer peer = swim_.peer(probe.ping.target);
+    if (peer.id.empty()) {  // forgotten meanwhile
+      swim_.finish_tcp_probe(probe.id, Reach::kSilent, now_);
+      continue;
+    }
+    effects_.tcp_probes.push_back({probe.id, probe.to, peer, question.take().front()});
   }
 }
 

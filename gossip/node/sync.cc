@@ -17,7 +17,7 @@ constexpr size_t kDatagramRounds = 8;
 constexpr size_t kLeastBudget = 256;
 // Of the bytes of a datagram: kind, number, and what a message may be beyond its budget.
 constexpr size_t kDatagramSlack = 300;
-constexpr size_t kPartOverhead = kIdLength + 2;
+constexpr size_t kPartOverhead = kWireId + 2;
 // What a step brought is news to others too; a large table is not, and is not passed on.
 constexpr size_t kMaxNews = 64;
 
@@ -81,13 +81,13 @@ void Core::send_sync(const NodeId& peer, Syncing& syncing, Instant now) {
   if (!syncing.streams) {
     ++syncing.tries;
     syncing.again = now + kSyncRetry;
-    effects_.datagrams.push_back({*address, syncing.plain});
+    effects_.datagrams.push_back({*address, swim_.peer(peer), syncing.plain});
     return;
   }
   syncing.again = Instant::max();
   const uint64_t id = next_exchange_++;
   in_flight_[id] = {InFlight::What::kSync, peer, {}};
-  effects_.exchanges.push_back({id, *address, syncing.plain});
+  effects_.exchanges.push_back({id, *address, swim_.peer(peer), syncing.plain});
 }
 
 // Not repeated: the other side has all by now, and what it does not know of it, it finds itself.
@@ -98,12 +98,12 @@ void Core::say_last(const NodeId& peer, const Sync& last) {
   packer.add(encode_message(last));
   Bytes plain = packer.take().front();
   if (plain.size() <= plain_budget()) {
-    effects_.datagrams.push_back({*address, std::move(plain)});
+    effects_.datagrams.push_back({*address, swim_.peer(peer), std::move(plain)});
     return;
   }
   const uint64_t id = next_exchange_++;
   in_flight_[id] = {InFlight::What::kPush, peer, {}};
-  effects_.exchanges.push_back({id, *address, std::move(plain)});
+  effects_.exchanges.push_back({id, *address, swim_.peer(peer), std::move(plain)});
 }
 
 void Core::end_sync(const NodeId& peer) { syncing_.erase(peer); }
@@ -138,7 +138,7 @@ void Core::receive_sync(const Head& head, const Sync& sync, Instant now) {
   packer.add(encode_message(answer));
   Bytes plain = packer.take().front();
   if (plain.size() <= plain_budget()) {
-    effects_.datagrams.push_back({*address, std::move(plain)});
+    effects_.datagrams.push_back({*address, swim_.peer(head.sender), std::move(plain)});
   } else {
     send(*address, {Sync{SyncKind::kTooLarge, sync.number, {}}});
   }

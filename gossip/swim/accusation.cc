@@ -167,7 +167,7 @@ bool Swim::may_judge(Instant now) const {
 
 // False when it has been stalled for so long that this says nothing any more.
 bool Swim::note_stalled(Member& member, Instant now) {
-  if (!is_stalled(member, now)) member.stalled_since = now;
+  if (member.stalled_until <= now) member.stalled_since = now;
   member.stalled_until = now + config_.stalled_hold;
   if (now - member.stalled_since > config_.stalled_max) {
     stalled_.erase(member.info.id);

@@ -316,6 +316,28 @@ std::optional<HostPort> Swim::address_of(const NodeId& id) const {
   return it->second.info.address;
 }
 
+Peer Swim::peer(const NodeId& id) const {
+  const auto it = members_.find(id);
+  if (it == members_.end()) return {};
+  return {id, epoch_of(it->second.incarnation)};
+}
+
+Peer Swim::live_at(const HostPort& address) const {
+  Peer latest;
+  for (auto it = live_at_.lower_bound({address, NodeId()});
+       it != live_at_.end() && it->first == address; ++it) {
+    const Peer there = peer(it->second);
+    if (latest.id.empty() || there.epoch > latest.epoch) latest = there;
+  }
+  return latest;
+}
+
+std::optional<Claim> Swim::correction(const Head& said) const {
+  const auto it = members_.find(said.sender);
+  if (it == members_.end() || it->second.incarnation <= said.incarnation) return std::nullopt;
+  return claim_of(it->second);
+}
+
 std::vector<MemberInfo> Swim::members() const {
   std::vector<MemberInfo> all;
   all.reserve(members_.size());

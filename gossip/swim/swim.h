@@ -98,6 +98,7 @@ class Swim {
   // told to the dead, to seeds or to a forged source would be lost, and yet count as told.
   void piggyback(Packer& packer, const HostPort& to);
 
+  uint64_t incarnation() const { return incarnation_; }
   Head head() const { return {self_, incarnation_, address_}; }
   const NodeId& self() const { return self_; }
   // Alive or suspect.
@@ -106,6 +107,12 @@ class Swim {
   bool is_forgotten(const NodeId& id) const { return forgotten_.contains(id); }
   size_t live_count() const { return live_.size(); }
   std::optional<HostPort> address_of(const NodeId& id) const;
+  // The life a member is known in; nobody when it is not known.
+  Peer peer(const NodeId& id) const;
+  // Of the live members that say to be at an address, the one that started last.
+  Peer live_at(const HostPort& address) const;
+  // What is held of a member, if it is newer than what is said to be.
+  std::optional<Claim> correction(const Head& said) const;
   std::vector<MemberInfo> members() const;
   const Counts& counts() const { return counts_; }
   // Up to `count` live members, distinct, at random.

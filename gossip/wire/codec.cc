@@ -24,22 +24,25 @@ enum class Type : uint8_t {
 };
 static_assert(std::variant_size_v<Message> == static_cast<size_t>(Type::kEnd) - 1);
 
+constexpr uint8_t kPadding = 255;   // a type that means nothing
 constexpr uint8_t kAccused = 0x80;  // in a claim's kind byte: accusers follow
+
+constexpr std::string_view kDigits = "0123456789abcdefghijklmnopqrstuvwxyz";
+// An id is two numbers of twelve digits of base 36 and a last digit: 8, 8 and 1 bytes.
+constexpr size_t kWordDigits = 12;
+constexpr uint64_t kWordEnd = 4738381338321616896;  // 36^12
+
+uint64_t digit(char c) { return static_cast<uint64_t>(c <= '9' ? c - '0' : c - 'a' + 10); }
 
 template <typename Id>
 void write_id(ByteWriter& out, const Id& id) {
-  SHOAL_CHECK(id.view().size() == kIdLength, "an id on the wire has 25 characters");
-  out.raw(as_bytes(id.view()));
+  write_id_text(out, id.view());
 }
 
 template <typename Id>
 Id read_id(ByteReader& in) {
-  const std::string_view text = as_text(in.raw(kIdLength));
-  if (!is_id(text)) {
-    in.fail();
-    return Id();
-  }
-  return Id(text);
+  std::array<char, kIdLength> text;
+  return read_id_text(in, text) ? Id(std::string_view(text.data(), text.size())) : Id();
 }
 
 void write_address(ByteWriter& out, const HostPort& address) {
@@ -50,6 +53,19 @@ void write_address(ByteWriter& out, const HostPort& address) {
 HostPort read_address(ByteReader& in) {
   const Ip ip = in.ip();
   return {ip, in.u16()};
+}
+
+// The start and what was refuted since, apart: two short numbers instead of a long one.
+void write_incarnation(ByteWriter& out, uint64_t incarnation) {
+  out.varint(epoch_of(incarnation));
+  out.varint(incarnation - first_incarnation(epoch_of(incarnation)));
+}
+
+uint64_t read_incarnation(ByteReader& in) {
+  const uint64_t epoch = in.varint();
+  const uint64_t refuted = in.varint();
+  if (epoch > epoch_of(kMaxNumber) || refuted >= first_incarnation(1)) in.fail();
+  return in.ok() ? first_incarnation(epoch) + refuted : 0;
 }
 
 uint64_t read_number(ByteReader& in) {
@@ -96,7 +112,7 @@ struct Writer {
     const size_t accusers = std::min(claim.accusers.size(), kMaxAccusers);
     out.u8(static_cast<uint8_t>(claim.kind) | (accusers == 0 ? 0 : kAccused));
     write_id(out, claim.id);
-    out.varint(claim.incarnation);
+    write_incarnation(out, claim.incarnation);
     write_address(out, claim.address);
     if (accusers != 0) out.u8(static_cast<uint8_t>(accusers));
     for (size_t i = 0; i < accusers; ++i) write_id(out, claim.accusers[i]);
@@ -146,7 +162,7 @@ Claim read_claim(ByteReader& in) {
   claim.kind = static_cast<ClaimKind>(kind & ~kAccused);
   if (claim.kind < ClaimKind::kAlive || claim.kind > ClaimKind::kLeft) in.fail();
   claim.id = read_id<NodeId>(in);
-  claim.incarnation = read_number(in);
+  claim.incarnation = read_incarnation(in);
   claim.address = read_address(in);
   if (!accused) return claim;
   const size_t accusers = in.u8();
@@ -184,7 +200,7 @@ EntryEvent read_entry_event(ByteReader& in) {
 Digest read_digest(ByteReader& in) {
   Digest digest;
   digest.members = in.u64();
-  const size_t count = read_count(in, kIdLength + 8);
+  const size_t count = read_count(in, kWireId + 8);
   digest.networks.reserve(count);
   for (size_t i = 0; i < count && in.ok(); ++i) {
     const auto network = read_id<NetworkId>(in);
@@ -199,7 +215,7 @@ Sync read_sync(ByteReader& in) {
   if (kind > static_cast<uint8_t>(SyncKind::kTooLarge)) in.fail();
   sync.kind = static_cast<SyncKind>(kind);
   sync.number = in.u32();
-  const size_t count = read_count(in, kIdLength + 1);
+  const size_t count = read_count(in, kWireId + 1);
   for (size_t i = 0; i < count && in.ok(); ++i) {
     Sync::Part part{read_id<NetworkId>(in), read_flag(in), {}};
     if (part.joined) part.ranges = read_ranges(in);
@@ -277,10 +293,33 @@ Message read_body(Type type, ByteReader& in) {
 
 }  // namespace
 
+void write_id_text(ByteWriter& out, std::string_view text) {
+  SHOAL_CHECK(is_id(text), "an id on the wire has 25 characters");
+  for (size_t at = 0; at < 2 * kWordDigits; at += kWordDigits) {
+    uint64_t word = 0;
+    for (const char c : text.substr(at, kWordDigits)) word = word * 36 + digit(c);
+    out.u64(word);
+  }
+  out.u8(static_cast<uint8_t>(digit(text.back())));
+}
+
+bool read_id_text(ByteReader& in, std::array<char, kIdLength>& text) {
+  for (size_t end = kWordDigits; end <= 2 * kWordDigits; end += kWordDigits) {
+    uint64_t word = in.u64();
+    if (word >= kWordEnd) in.fail();
+    for (size_t i = 1; i <= kWordDigits; ++i, word /= 36) text[end - i] = kDigits[word % 36];
+  }
+  const uint8_t last = in.u8();
+  if (last >= kDigits.size()) in.fail();
+  if (!in.ok()) return false;
+  text.back() = kDigits[last];
+  return true;
+}
+
 Bytes encode_head(const Head& head) {
   ByteWriter out;
   write_id(out, head.sender);
-  out.varint(head.incarnation);
+  write_incarnation(out, head.incarnation);
   write_address(out, head.address);
   return out.take();
 }
@@ -294,13 +333,27 @@ Bytes encode_message(const Message& message) {
   return out.take();
 }
 
+Bytes encode_padding(size_t size, Rng& rng) {
+  // The length takes one byte for up to 127 others, else two.
+  Bytes noise(size - (size <= 129 ? 2 : 3));
+  rng.fill(noise);
+  ByteWriter out;
+  out.u8(kPadding);
+  out.bytes(noise);
+  return out.take();
+}
+
+bool read_head(ByteReader& in, Head& head) {
+  head.sender = read_id<NodeId>(in);
+  head.incarnation = read_incarnation(in);
+  head.address = read_address(in);
+  return in.ok();
+}
+
 Result<Packet> decode_packet(ByteView plain) {
   ByteReader in(plain);
   Packet packet;
-  packet.head.sender = read_id<NodeId>(in);
-  packet.head.incarnation = read_number(in);
-  packet.head.address = read_address(in);
-  if (!in.ok()) return data_loss("the head of a packet is malformed");
+  if (!read_head(in, packet.head)) return data_loss("the head of a packet is malformed");
   while (in.ok() && in.remaining() > 0) {
     const uint8_t type = in.u8();
     ByteReader body(in.bytes(in.remaining()));

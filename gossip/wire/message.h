@@ -31,6 +31,20 @@ inline constexpr size_t kMaxAccusers = 5;
 // the claims of about forty.
 inline constexpr size_t kMemberBuckets = 256;
 
+// An incarnation is the epoch of its node's start, and how often the node refuted something since:
+// whoever knows a member knows in which life it is.
+inline constexpr unsigned kRefutedBits = 20;
+constexpr uint64_t first_incarnation(uint64_t epoch) { return epoch << kRefutedBits; }
+constexpr uint64_t epoch_of(uint64_t incarnation) { return incarnation >> kRefutedBits; }
+
+// To whom a packet is sealed: a node in one of its lives. No id: to whoever listens there (open).
+struct Peer {
+  NodeId id;
+  uint64_t epoch = 0;
+
+  friend auto operator<=>(const Peer&, const Peer&) = default;
+};
+
 // Says of the sender what an alive claim says: each packet is news of its sender.
 struct Head {
   NodeId sender;

@@ -4,7 +4,7 @@
 #include <map>
 
 #include "base/types/check.h"
-#include "gossip/wire/message.h"
+#include "gossip/wire/codec.h"
 
 namespace shoal::gossip {
 namespace {
@@ -76,13 +76,13 @@ Prefix read_prefix(ByteReader& in) {
 void write_owners(ByteWriter& out, const Message& message, const Owners& owners) {
   out.varint(message.heads.size());
   for (const merkle::Head& head : message.heads) {
-    out.raw(as_bytes(head.owner));
+    write_id_text(out, head.owner);
     out.varint(head.epoch);
     out.varint(head.complete);
   }
   out.varint(owners.others().size());
   for (const auto& [owner, epoch] : owners.others()) {
-    out.raw(as_bytes(owner));
+    write_id_text(out, owner);
     out.varint(epoch);
   }
 }
@@ -121,20 +121,19 @@ size_t read_count(ByteReader& in, size_t item_size) {
 }
 
 std::string read_owner(ByteReader& in) {
-  const std::string_view id = as_text(in.raw(kIdLength));
-  if (!is_id(id)) in.fail();
-  return std::string(id);
+  std::array<char, kIdLength> id;
+  return read_id_text(in, id) ? std::string(id.data(), id.size()) : std::string();
 }
 
 // Heads first, then the others.
 std::vector<merkle::Head> read_owners(ByteReader& in, Message& message) {
-  for (size_t count = read_count(in, kIdLength + 2); count > 0 && in.ok(); --count) {
+  for (size_t count = read_count(in, kWireId + 2); count > 0 && in.ok(); --count) {
     std::string owner = read_owner(in);
     const uint64_t epoch = read_number(in);
     message.heads.push_back({std::move(owner), epoch, read_number(in)});
   }
   std::vector<merkle::Head> owners = message.heads;
-  for (size_t count = read_count(in, kIdLength + 1); count > 0 && in.ok(); --count) {
+  for (size_t count = read_count(in, kWireId + 1); count > 0 && in.ok(); --count) {
     std::string owner = read_owner(in);
     owners.push_back({std::move(owner), read_number(in), 0});
   }

@@ -3,7 +3,7 @@
 //   ranges   = fields (1), then each list whose bit is set, a varint count before it
 //   fields   = 1 upper half | 2 owners | 4 splits | 8 lists | 16 unanswered | 32 wants | 64 entries
 //              | 128 settled
-//   owners   = count of heads, (id, epoch, complete)*, count of others, (id, epoch)*
+//   owners   = count of heads, (id 17, epoch, complete)*, count of others, (id, epoch)*
 //   split    = prefix | outer bits (1) | present (2) | print (4)*
 //   list     = prefix | final (1) | count of parts, (head, count, (low path 8, stamp * 2 +
 //   deleted)*)* entry    = owner | stamp | flags (1: 1 deleted, 2 buried) | key | [value] settled

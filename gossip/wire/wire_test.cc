@@ -1,21 +1,7 @@
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
-
+#include "base/ports/ports.h"
 #include "gossip/wire/codec.h"
-#include "gossip/wire/seal.h"
-
-// Counted for one test; all that this program allocates goes through here.
-static uint64_t allocations = 0;
-[[gnu::noinline]] void* operator new(size_t size) {
-  ++allocations;
-  void* memory = std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace shoal::gossip {
 namespace {
@@ -142,7 +128,7 @@ TEST(Codec, RefusesWhatIsOutOfBounds) {
   EXPECT_TRUE(refused(Testimony{1, static_cast<Reach>(5)}));
 
   Bytes crowd = packet_of({Claim{ClaimKind::kFailed, kNode, 1, kV4, {kOther}}});
-  const size_t count = crowd.size() - kIdLength - 1;
+  const size_t count = crowd.size() - kWireId - 1;
   EXPECT_EQ(crowd[count], 1);
   crowd[count] = 0;
   EXPECT_FALSE(decode_packet(crowd).ok());
@@ -215,91 +201,6 @@ TEST(Packer, FillsPacketsToTheBudget) {
   EXPECT_GT(packets[3].size(), 500U);
   EXPECT_TRUE(packer.take().empty());
   EXPECT_EQ(packer.take(true).size(), 1U);
-}
-
-KeyRing ring(std::vector<uint64_t> ids, size_t primary) {
-  KeyRing keys;
-  for (const uint64_t id : ids) {
-    crypto::Key key{};
-    key.fill(static_cast<uint8_t>(id));
-    keys.keys.push_back({id, key});
-  }
-  keys.primary = primary;
-  return keys;
-}
-
-struct Opened {
-  DropReason drop;
-  Bytes plain;
-};
-// A packet opens where it lies; a test opens it again.
-Opened open(const Sealer& sealer, PacketKind kind, ByteView packet) {
-  Bytes copy(packet.begin(), packet.end());
-  const Sealer::Opened opened = sealer.open(kind, copy);
-  return {opened.drop, Bytes(opened.plain.begin(), opened.plain.end())};
-}
-
-TEST(Seal, OpensWithAnyKeyOfTheRingOnly) {
-  SeededRng rng(1);
-  const ClusterId cluster(padded("cluster"));
-  const Bytes plain = {1, 2, 3};
-  const Sealer old_ring(cluster, ring({1, 2}, 0));
-  const Sealer new_ring(cluster, ring({2, 1, 3}, 0));
-  const Bytes by_old = old_ring.seal(PacketKind::kDatagram, plain, rng);
-  EXPECT_EQ(by_old.size(), plain.size() + kSealOverhead);
-  EXPECT_EQ(open(new_ring, PacketKind::kDatagram, by_old).plain, plain);
-  const Bytes by_new = new_ring.seal(PacketKind::kDatagram, plain, rng);
-  EXPECT_EQ(open(old_ring, PacketKind::kDatagram, by_new).plain, plain);
-  EXPECT_NE(by_new, new_ring.seal(PacketKind::kDatagram, plain, rng));  // another nonce
-
-  const Sealer without(cluster, ring({3}, 0));
-  EXPECT_EQ(open(without, PacketKind::kDatagram, by_old).drop, DropReason::kUnknownKey);
-  const Sealer other_cluster(ClusterId(padded("other")), ring({1}, 0));
-  EXPECT_EQ(open(other_cluster, PacketKind::kDatagram, by_old).drop, DropReason::kForged);
-  EXPECT_EQ(open(old_ring, PacketKind::kStream, by_old).drop, DropReason::kNotOurs);
-}
-
-TEST(Seal, EveryFlippedBitAndEveryCutIsSeen) {
-  SeededRng rng(1);
-  const Sealer sealer(ClusterId(padded("cluster")), ring({1}, 0));
-  const Bytes sealed = sealer.seal(PacketKind::kDatagram, Bytes(20, 7), rng);
-  for (size_t bit = 0; bit < sealed.size() * 8; ++bit) {
-    Bytes damaged = sealed;
-    damaged[bit / 8] ^= static_cast<uint8_t>(1U << (bit % 8));
-    EXPECT_NE(open(sealer, PacketKind::kDatagram, damaged).drop, DropReason::kNone) << bit;
-  }
-  for (size_t size = 0; size < sealed.size(); ++size) {
-    const ByteView cut = ByteView(sealed).first(size);
-    EXPECT_NE(open(sealer, PacketKind::kDatagram, cut).drop, DropReason::kNone) << size;
-  }
-  Bytes version = sealed;
-  version[2] = 2;
-  EXPECT_EQ(open(sealer, PacketKind::kDatagram, version).drop, DropReason::kVersion);
-}
-
-// What a stranger sends costs no memory, nor does opening what is ours.
-TEST(Seal, NothingIsAllocatedToOpen) {
-  SeededRng rng(1);
-  const Sealer sealer(ClusterId(padded("cluster")), ring({1}, 0));
-  Bytes good = sealer.seal(PacketKind::kStream, Bytes(1U << 20, 7), rng);
-  Bytes forged = good;
-  forged.back() ^= 1;
-  Bytes unknown = good;
-  unknown[5] ^= 1;
-  const uint64_t before = allocations;
-  EXPECT_EQ(sealer.open(PacketKind::kStream, forged).drop, DropReason::kForged);
-  EXPECT_EQ(sealer.open(PacketKind::kStream, unknown).drop, DropReason::kUnknownKey);
-  EXPECT_EQ(sealer.open(PacketKind::kDatagram, unknown).drop, DropReason::kTooLong);
-  EXPECT_EQ(sealer.open(PacketKind::kStream, good).plain.size(), 1U << 20);
-  EXPECT_EQ(allocations, before);
-}
-
-TEST(Seal, RingsAreChecked) {
-  EXPECT_TRUE(ring({1, 2, 3}, 2).validate().ok());
-  EXPECT_FALSE(ring({}, 0).validate().ok());
-  EXPECT_FALSE(ring({1, 2, 3, 4}, 0).validate().ok());
-  EXPECT_FALSE(ring({1}, 1).validate().ok());
-  EXPECT_FALSE(ring({1, 1}, 0).validate().ok());
 }
 
 }  // namespace

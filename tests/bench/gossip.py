@@ -183,13 +183,13 @@ def count_bytes():
     """Counters of what each system sends, in every host."""
     rules = "table inet bench { "
     for name, port in PORTS.items():
-        rules += f"counter {name} {{ }} "
+        rules += f"counter {name} {{ }}; "
     rules += "chain out { type filter hook output priority 0; "
     for name, port in PORTS.items():
         for protocol in ("udp", "tcp"):
             for side in ("sport", "dport"):
                 rules += f"{protocol} {side} {port} counter name {name} accept; "
-    rules += "} }"
+    rules += "}; }"
     for number in range(1, HOSTS + 1):
         host(number, "nft", rules)
 

@@ -14,8 +14,9 @@ def query(name, identifier):
 
 
 def answers(datagram, identifier):
-    """Whether the name has an address; None when this answers another query, or nothing."""
+    """Whether the name has an address; None when this answers another query. A lab host has no
+    upstream resolver to ask for what it does not know itself, and answers SERVFAIL."""
     got, flags, _, count = struct.unpack(">HHHH", datagram[:8])
-    if got != identifier or flags & 15 not in (0, 3):
+    if got != identifier or flags & 15 not in (0, 2, 3):
         return None
     return flags & 15 == 0 and count > 0

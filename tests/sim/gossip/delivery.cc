@@ -121,7 +121,16 @@ void World::handle(uint32_t index, const Event& event) {
       ++traffic_.unknown_key;
       return node.core->count_drop(DropReason::kUnknownKey);
     }
-    node.core->receive_packet(packet.from, packet.plain, local(node));
+    // As the guard: what is for nobody in particular is answered, and what is for an earlier life
+    // tells its sender so.
+    if (packet.peer.id.empty()) {
+      node.core->receive_open(packet.from, packet.plain, local(node));
+    } else if (node.core->is_self(packet.peer)) {
+      node.core->receive_packet(packet.from, packet.plain, local(node));
+    } else {
+      node.core->count_drop(DropReason::kOtherReceiver);
+      node.core->call(packet.from, local(node));
+    }
   } else if (event.kind == Kind::kQuestion) {
     answer(index, event.slot);
   } else {
@@ -258,8 +267,8 @@ void World::send(uint32_t from, Effects::Datagram& datagram) {
   }
   if (arriving == 0) return;
   const Node& node = nodes_[from];
-  const uint32_t slot =
-      packets_.add({node.address, datagram.to, node.keys, std::move(datagram.plain)}, arriving);
+  const uint32_t slot = packets_.add(
+      {node.address, datagram.to, datagram.peer, node.keys, std::move(datagram.plain)}, arriving);
   while (arriving > 0) calendar_.push(arrivals[--arriving], Kind::kPacket, to, slot);
 }
 
@@ -273,7 +282,7 @@ void World::ask(uint32_t from, Effects::Exchange& asked) {
   ++traffic_.streams;
   const size_t bytes = stream_size(asked.plain.size()) + kConnection;
   const uint32_t slot = exchanges_.add(
-      {from, node.epoch, asked.id, asked.to, std::move(asked.plain), {}, node.keys}, 1);
+      {from, node.epoch, asked.id, asked.to, asked.peer, std::move(asked.plain), {}, node.keys}, 1);
   calendar_.push((now_ + kExchangeTimeout).nanoseconds, Kind::kTimeout, from, slot);
   const uint32_t to = at(asked.to);
   if (to >= size() || !net_.open(from, to, now_) || !net_.open(to, from, now_)) return;
@@ -291,7 +300,8 @@ void World::probe(uint32_t from, Effects::TcpProbe& asked) {
   const size_t bytes = stream_size(asked.plain.size()) + kConnection;
   traffic_.bytes += bytes;
   traffic_.stream_bytes += bytes;
-  Exchange exchange{from, node.epoch, asked.id, asked.to, std::move(asked.plain), {}, node.keys};
+  Exchange exchange{from, node.epoch, asked.id, asked.to, asked.peer, std::move(asked.plain),
+                    {},   node.keys};
   exchange.probe = true;
   const uint32_t slot = exchanges_.add(std::move(exchange), 1);
   calendar_.push((now_ + SwimConfig().tcp_timeout).nanoseconds, Kind::kTimeout, from, slot);
@@ -323,7 +333,8 @@ void World::answer(uint32_t index, uint32_t slot) {
   Node& node = nodes_[index];
   const uint32_t asker = exchanges_[slot].from;
   if (!node.core && !node.refuses) return;
-  if (node.core && opens(exchanges_[slot].keys, node.keys)) {
+  if (node.core && node.core->is_self(exchanges_[slot].peer) &&
+      opens(exchanges_[slot].keys, node.keys)) {
     const Bytes question = std::move(exchanges_[slot].question);
     Bytes answer = node.core->answer_exchange(question, local(node));
     const size_t bytes = stream_size(answer.size());

@@ -305,6 +305,15 @@ void Run::partition() {
   cut("halves", [](uint32_t node) { return node % 2; });
   cut("one_host", [this](uint32_t node) { return node == nodes() - 1 ? 1U : 0U; });
   cut("thirds", [](uint32_t node) { return node % 3; });
+  const auto parts = 2 + draw(6);
+  cut("random", [this, parts](uint32_t) { return draw(parts); });
+  // One node stands in both halves.
+  for (uint32_t a = 1; a < nodes(); ++a) {
+    for (uint32_t b = 1; b < nodes(); ++b) {
+      if (a % 2 != b % 2) world_.net().block(a, b, world_.now());
+    }
+  }
+  watch_partition("bridge", each);
   for (uint32_t deaf = nodes() - nodes() / 10 - 1; deaf < nodes(); ++deaf) {
     for (uint32_t node = 0; node < nodes() - nodes() / 10 - 1; ++node) {
       world_.net().block(node, deaf, world_.now());

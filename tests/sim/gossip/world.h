@@ -139,6 +139,7 @@ class World {
   struct Packet {
     HostPort from;
     HostPort to;
+    Peer peer;
     uint64_t keys = 0;
     Bytes plain;
   };
@@ -147,6 +148,7 @@ class World {
     uint64_t epoch = 0;  // of the asker's life
     uint64_t id = 0;
     HostPort to;
+    Peer peer;
     Bytes question;
     Bytes answer;
     uint64_t keys = 0;
