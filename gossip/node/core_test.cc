@@ -410,7 +410,7 @@ TEST_F(CoreTest, NobodyIsDrivenBeyondTheLastNumber) {
   Node& a = at("a");
   for (const ClaimKind kind : {ClaimKind::kSuspect, ClaimKind::kAlive, ClaimKind::kLeft}) {
     const HostPort elsewhere = HostPort::parse("192.0.2.77:1").value();
-    say(a, head("b"), {Claim{kind, a.id, kMaxNumber, elsewhere, at("b").id}});
+    say(a, head("b"), {Claim{kind, a.id, kMaxNumber, elsewhere, {at("b").id}}});
   }
   say(a, head("b"), {EntryEvent{kNet, a.id, kMaxNumber, 1, false, "a", {9}}});
   EXPECT_LE(a.core.swim().head().incarnation, kMaxNumber);
