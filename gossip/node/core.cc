@@ -102,22 +102,26 @@ void Core::receive_message(const Head& head, const HostPort& from, const Message
   } else if (const auto* event = std::get_if<EntryEvent>(&message)) {
     // Members first: an entry may be of one this packet introduced.
     settle(now);
-    receive_entry(*event, Spread::News::kHeard, now);
+    receive_entry(*event, now);
   } else if (const auto* digest = std::get_if<Digest>(&message)) {
     receive_digest(head.sender, *digest, now);
   } else if (const auto* have = std::get_if<Have>(&message)) {
     if (tables_.joined(have->network)) spread_.receive(head.sender, *have, now);
   } else if (const auto* pull = std::get_if<Pull>(&message)) {
     spread_.receive(head.sender, *pull, now);
+  } else if (const auto* shared = std::get_if<SharedDigest>(&message)) {
+    receive_shared_digest(head.sender, *shared, now);
+  } else if (const auto* sync = std::get_if<Sync>(&message)) {
+    settle(now);
+    receive_sync(head, *sync, now);
   }
   // What belongs to exchanges says nothing outside of one.
 }
 
-void Core::receive_entry(const EntryEvent& event, std::optional<Spread::News> news, Instant now) {
-  if (swim_.is_forgotten(event.owner)) return;
-  if (news == Spread::News::kHeard && spread_.is_copy(event)) return;
-  if (!tables_.receive(event, now) || !news) return spread_.note(event, now);
-  tell(event, *news);
+void Core::receive_entry(const EntryEvent& event, Instant now) {
+  if (swim_.is_forgotten(event.owner) || spread_.is_copy(event)) return;
+  if (!tables_.receive(event, now)) return spread_.note(event, now);
+  tell(event, Spread::News::kHeard);
 }
 
 void Core::tell(const EntryEvent& event, Spread::News news) {
@@ -179,6 +183,7 @@ void Core::join_network(const NetworkId& network, Instant now) {
 void Core::leave_network(const NetworkId& network) {
   if (network == Tables::directory() || !tables_.joined(network)) return;
   tables_.leave(network);
+  for (auto& [peer, syncing] : syncing_) syncing.networks.erase(network);
   unsynced_.erase(network);
   recent_joins_.erase(network);
 }
@@ -196,6 +201,7 @@ void Core::forget(const NodeId& node, Instant now) {
   settle(now);
   tables_.forget(node);
   pending_.erase(node);
+  syncing_.erase(node);
 }
 
 void Core::leave(Instant now) { swim_.leave(now); }
@@ -211,6 +217,7 @@ void Core::tick(Instant now) {
   tables_.expire_parked(now);
   sync_unsynced(now);
   repair_gaps(now);
+  repeat_syncs(now);
   start_exchanges(now);
   probe_path(now);
   if (swim_.left(now) && !left_told_) {
@@ -220,7 +227,7 @@ void Core::tick(Instant now) {
 }
 
 size_t Core::network_size(const NetworkId& network) const {
-  return network == Tables::directory() ? swim_.live_count() : tables_.peers(network).size();
+  return network == Tables::directory() ? swim_.live_count() : tables_.peer_count(network);
 }
 
 std::vector<NodeId> Core::targets(const NetworkId& network, size_t count) {
@@ -311,8 +318,9 @@ Instant Core::next_deadline() const {
   Instant next = std::min(swim_.next_deadline(), next_digests_);
   next = std::min({next, path_.next_deadline(), spread_.next_deadline()});
   if (swim_.live_count() > 0) next = std::min(next, unsynced_.next());
-  // Waiting for a slot among the exchanges in flight ends with finish_exchange().
-  if (in_flight_.size() < kMaxInFlight) {
+  for (const auto& [peer, syncing] : syncing_) next = std::min(next, syncing.again);
+  // Waiting for a slot ends with what is in flight or reconciled.
+  if (may_start()) {
     for (const auto& [peer, pending] : pending_) next = std::min(next, pending.due);
   }
   return std::min({next, tables_.next_gap(), tables_.next_expiry()});

@@ -127,6 +127,9 @@ class Core : private Spread::Audience {
  private:
   // Exchanges in flight: a storm of digests after a healing is served in turn.
   static constexpr size_t kMaxInFlight = 4;
+  // Of one step of a reconciliation over a stream: some thousand entries, read and taken in a few
+  // milliseconds.
+  static constexpr size_t kSliceBudget = 128U << 10;
 
   // What one peer is to be asked for.
   struct Pending {
@@ -135,15 +138,34 @@ class Core : private Spread::Audience {
     std::map<NetworkId, uint64_t> networks;  // with the digest the peer claimed, or 0
   };
   struct InFlight {
+    enum class What : uint8_t {
+      kMembers,  // asked for; then its networks are reconciled
+      kPush,     // what the peer wanted; nothing follows
+      kSync,     // a question of syncing_
+    };
+    What what = What::kMembers;
     NodeId peer;
     std::set<NetworkId> networks;
-    bool push = false;  // the second half: the peer gets what it wanted
+  };
+  // Networks that are being reconciled with a peer. One question is out at a time; small ones are
+  // datagrams, sent again when no answer comes.
+  struct Syncing {
+    struct Network {
+      merkle::Session session;
+      std::optional<merkle::Message> question;  // not answered yet
+    };
+    std::map<NetworkId, Network> networks;
+    uint32_t number = 0;
+    bool streams = false;
+    size_t rounds = 0;
+    size_t tries = 0;
+    Bytes plain;
+    Instant again = Instant::max();
   };
 
   // Packets (core.cc).
   void receive_message(const Head& head, const HostPort& from, const Message& message, Instant now);
-  // `news`: nothing when it is not worth being told to others.
-  void receive_entry(const EntryEvent& event, std::optional<Spread::News> news, Instant now);
+  void receive_entry(const EntryEvent& event, Instant now);
   void settle(Instant now);
   void tell(const EntryEvent& event, Spread::News news);
   void push_own_events();
@@ -170,14 +192,32 @@ class Core : private Spread::Audience {
   void greet_peers();
   void digest_round(Instant now);
   void send_digest(const NodeId& to, const std::set<NetworkId>& networks);
+  void send_shared_digest(const NodeId& to, const std::vector<NetworkId>& shared, size_t parts);
+  std::vector<uint64_t> shared_parts(const std::vector<NetworkId>& shared, size_t parts) const;
   void receive_digest(const NodeId& from, const Digest& digest, Instant now);
+  void receive_shared_digest(const NodeId& from, const SharedDigest& digest, Instant now);
   void want_sync(const NodeId& peer, const std::set<NetworkId>& networks, bool members,
                  Instant due);
   void sync_unsynced(Instant now);
   void repair_gaps(Instant now);
   void start_exchanges(Instant now);
-  void start_exchange(const NodeId& peer, const Pending& pending);
-  void push_wanted(const InFlight& asked, const std::vector<Message>& messages);
+  void ask_for_members(const NodeId& peer, const Pending& pending);
+  void push_members(const NodeId& peer, const std::vector<Message>& messages);
+  bool may_start() const {
+    return in_flight_.size() < kMaxInFlight && syncing_.size() < kMaxInFlight;
+  }
+
+  // Reconciliation (sync.cc).
+  void begin_sync(const NodeId& peer, const std::set<NetworkId>& networks, Instant now);
+  void step_sync(const NodeId& peer, Instant now);
+  void send_sync(const NodeId& peer, Syncing& syncing, Instant now);
+  void say_last(const NodeId& peer, const Sync& last);
+  void repeat_syncs(Instant now);
+  void end_sync(const NodeId& peer);
+  void receive_sync(const Head& head, const Sync& sync, Instant now);
+  void receive_sync_answer(const NodeId& from, const Sync& answer, Instant now);
+  Sync answer_sync(const Sync& question, size_t budget, Instant now);
+  void pass_on_news(Instant now);
 
   CoreConfig config_;
   Rng& rng_;
@@ -198,8 +238,11 @@ class Core : private Spread::Audience {
   Instant wake_due_ = Instant::max();  // when the next tick should come at the latest
   Instant next_digests_;
   std::map<NodeId, Pending> pending_;
+  std::optional<NetworkId> digests_from_;  // where the last round ended, if it left something out
   std::map<uint64_t, InFlight> in_flight_;
   uint64_t next_exchange_ = 1;
+  std::map<NodeId, Syncing> syncing_;
+  uint32_t next_sync_ = 1;
   Deadlines<NetworkId> unsynced_;  // joined, nothing asked yet successfully; next try
   bool members_unsynced_ = true;
 

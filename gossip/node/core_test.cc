@@ -314,13 +314,13 @@ TEST_F(CoreTest, AForgottenNodeIsGoneAndDoesNotComeBackByAntiEntropy) {
   EXPECT_THAT(a.shown(), UnorderedElementsAre("a/a", "b/b"));
   EXPECT_FALSE(a.core.swim().is_known(c));
   EXPECT_EQ(a.core.swim().live_count(), 1U);
-
   // Nor by news of it, in any form.
-  const Head from_b = head("b");
-  say(a, from_b,
+  const merkle::Message ranges{.entries = {{c.str(), kMaxNumber, 1, false, false, "c", {1}}}};
+  say(a, head("b"),
       {Claim{ClaimKind::kAlive, c, kMaxNumber, c_address, {}},
        Claim{ClaimKind::kSuspect, c, kMaxNumber, c_address, {b.id}},
-       EntryEvent{kNet, c, kMaxNumber, 1, false, "c", {1}}, Summary{kNet, c, kMaxNumber, 1, {}}});
+       EntryEvent{kNet, c, kMaxNumber, 1, false, "c", {1}},
+       Sync{SyncKind::kQuestion, 1, {{kNet, true, ranges}}}});
   EXPECT_FALSE(a.core.swim().is_known(c));
   EXPECT_FALSE(a.entries.contains("c/c"));
 

@@ -6,8 +6,13 @@
 #include "base/types/time.h"
 
 namespace shoal::gossip {
+namespace merkle {
+class Pool;
+}
 
 struct TableConfig {
+  // Where the maps are kept; null for a pool of their own. It outlives the tables.
+  merkle::Pool* pool = nullptr;
   // Of a large network, so many tell a new peer what they have there.
   size_t greeters = 4;
   // Digests go to one random peer per network at this interval.

@@ -14,6 +14,7 @@
 #include "base/codec/bytes.h"
 #include "base/types/id.h"
 #include "base/types/ip.h"
+#include "gossip/merkle/reconcile.h"
 
 namespace shoal::gossip {
 
@@ -135,15 +136,13 @@ struct Digest {
   std::vector<NetworkDigest> networks;
 };
 
-// What one replica has of one owner in one network.
-struct OwnerDigest {
-  NodeId owner;
-  uint64_t epoch = 0;
-  uint64_t complete = 0;  // every event up to this one is known
-  uint64_t hash = 0;      // of the live entries
-
-  friend bool operator==(const OwnerDigest&, const OwnerDigest&) = default;
+// "This is what I have of all the networks that we are both in": one fingerprint for the members,
+// and one for the networks, or one for each of kSharedParts parts of them, by a hash of the id.
+struct SharedDigest {
+  uint64_t members = 0;
+  std::vector<uint64_t> parts;  // 1 or kSharedParts
 };
+inline constexpr size_t kSharedParts = 32;
 
 // Exchange, asking: the digests of the asker's members, per bucket.
 struct MemberDigests {
@@ -154,26 +153,27 @@ struct MemberDigests {
 struct MemberDifference {
   std::array<uint8_t, kMemberBuckets / 8> buckets{};
 };
-// Exchange, asking: all the asker has of a network. Answering: the owners of which the answerer
-// wants what the asker has.
-struct NetworkState {
-  NetworkId network;
-  bool wanted = false;  // false: asking, true: answering
-  std::vector<OwnerDigest> owners;
-};
-// "Up to `through`, these are all the live entries of the owner": what is not listed is deleted.
-struct Summary {
-  NetworkId network;
-  NodeId owner;
-  uint64_t epoch = 0;
-  uint64_t through = 0;
-  std::vector<uint64_t> live;  // sequence numbers, rising
-};
-// What is sent was cut at its size: ask again, and take its summaries for no word on deletions.
-struct More {};
 
-using Message =
-    std::variant<Ping, PingRequest, Ack, Testimony, Claim, EntryEvent, Digest, MemberDigests,
-                 MemberDifference, NetworkState, Summary, More, Have, Pull>;
+// One step of reconciling networks (gossip/merkle/reconcile.h), of some networks at once. In a
+// datagram or an exchange.
+enum class SyncKind : uint8_t {
+  kQuestion = 0,
+  kAnswer = 1,    // to the question of that number; networks that found no room are left out
+  kLast = 2,      // a question that needs no answer
+  kTooLarge = 3,  // the answer would not fit a datagram
+};
+struct Sync {
+  struct Part {
+    NetworkId network;
+    bool joined = true;  // false in an answer: the answerer is not in it
+    merkle::Message ranges;
+  };
+  SyncKind kind = SyncKind::kQuestion;
+  uint32_t number = 0;
+  std::vector<Part> parts;
+};
+
+using Message = std::variant<Ping, PingRequest, Ack, Testimony, Claim, EntryEvent, Digest,
+                             MemberDigests, MemberDifference, Sync, SharedDigest, Have, Pull>;
 
 }  // namespace shoal::gossip
