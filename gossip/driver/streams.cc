@@ -48,6 +48,7 @@ struct Streams::Connection : std::enable_shared_from_this<Connection> {
   HostPort peer;
   bool asking = false;
   bool ended = false;
+  bool late = false;
   bool probing = false;          // to whom it takes too long is no fault
   Reach reach = Reach::kSilent;  // how far it got, asking
   FinishProbe finish;
@@ -75,7 +76,9 @@ void Streams::Connection::set_deadline(Duration after) {
   if (!owner) return;
   timer->wake_at(owner->clock.now() + after, [weak = weak_from_this()] {
     const auto self = weak.lock();
-    if (self) self->end(self->probing ? DropReason::kNone : DropReason::kTimeout);
+    if (!self) return;
+    self->late = true;
+    self->end(self->probing ? DropReason::kNone : DropReason::kTimeout);
   });
 }
 
@@ -99,6 +102,8 @@ void Streams::Connection::end(DropReason reason, std::optional<Bytes> answer) {
   const auto self = shared_from_this();
   (asking ? owner->asking : owner->served).remove(self);
   if (reason != DropReason::kNone) owner->hooks.drop(reason);
+  // Who closes without an answer runs, but does not answer for the member.
+  if (reach == Reach::kStalled && !late) reach = Reach::kRefused;
   if (answer) reach = Reach::kAnswers;
   if (finish) finish(reach, std::move(answer));
 }

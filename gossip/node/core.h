@@ -85,8 +85,8 @@ class Core {
   Bytes answer_exchange(ByteView plain, Instant now);
   void finish_exchange(uint64_t id, const std::optional<ByteView>& answer, Instant now);
 
-  // What became of a connection: kAnswers with the answer, kStalled when it was taken, kRefused, or
-  // kSilent.
+  // What became of a connection: kAnswers with the answer, kStalled when it was taken and nothing
+  // came, kRefused when it was not taken or closed without an answer, or kSilent.
   void finish_tcp_probe(uint64_t id, Reach reach, const std::optional<ByteView>& answer,
                         Instant now);
 

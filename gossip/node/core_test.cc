@@ -111,6 +111,23 @@ class CoreTest : public testing::Test {
     }
     for (const auto& datagram : effects.datagrams) deliver(node, datagram);
     for (const auto& exchange : effects.exchanges) ask(node, exchange);
+    for (const auto& asked : effects.tcp_probes) probe(node, asked);
+  }
+  void probe(Node& from, const Effects::TcpProbe& asked) {
+    Reach reach = Reach::kSilent;
+    std::optional<Bytes> answer;
+    if (Node* to = listener(from, asked.to); to != nullptr) {
+      reach = to->stalled ? Reach::kStalled : Reach::kRefused;
+      Bytes question = from.sealer.seal(PacketKind::kStream, asked.plain, rng_);
+      const Sealer::Opened opened = to->sealer.open(PacketKind::kStream, question);
+      if (!to->stalled && opened.drop == DropReason::kNone) {
+        reach = Reach::kAnswers;
+        answer = to->core.answer_exchange(opened.plain, now_);
+        settle(*to);
+      }
+    }
+    from.core.finish_tcp_probe(asked.id, reach, answer, now_);
+    settle(from);
   }
   Node* listener(const Node& from, const HostPort& address) {
     for (auto& [name, node] : nodes_) {
@@ -305,6 +322,68 @@ TEST_F(CoreTest, AnAccusedNodeRefutesAtOnce) {
   EXPECT_EQ(at("c").core.counters().failures, 0U);
 }
 
+// By stream it is told what is said of it, and what it answers says otherwise.
+TEST_F(CoreTest, AProbeByStreamIsAnsweredByWhomItIsFor) {
+  form();
+  Node& a = at("a");
+  const Head accused = a.core.swim().head();
+  const auto question = [&](const NodeId& target) {
+    Packer packer(head("b"), 1400);
+    packer.add(encode_message(Ping{77, target}));
+    packer.add(encode_message(
+        Claim{ClaimKind::kSuspect, a.id, accused.incarnation, accused.address, {at("b").id}}));
+    return packer.take().front();
+  };
+  EXPECT_TRUE(a.core.answer_exchange(question(at("c").id), now_).empty());
+  EXPECT_EQ(a.core.counters().drops(DropReason::kMisdirected), 1U);
+  const Packet answer = decode_packet(a.core.answer_exchange(question(a.id), now_)).value();
+  EXPECT_EQ(answer.head.sender, a.id);
+  EXPECT_EQ(answer.head.incarnation, accused.incarnation + 1);
+  ASSERT_EQ(answer.messages.size(), 1U);
+  EXPECT_EQ(std::get<Ack>(answer.messages[0]).number, 77U);
+}
+
+// Whoever else sits at the member's address now, or answers something else: the member is not
+// there.
+TEST_F(CoreTest, OnlyTheMembersOwnAckIsAnAnswer) {
+  form();
+  Node& a = at("a");
+  const NodeId c = at("c").id;
+  at("c").cut = true;
+  std::optional<Effects::TcpProbe> asked;
+  while (!asked) {
+    now_ = now_ + milliseconds(10);
+    ASSERT_LT(now_, Instant{30'000'000'000});
+    a.core.tick(now_);
+    Effects effects = a.core.take_effects(now_);
+    for (auto& probe : effects.tcp_probes) {
+      if (probe.to == at("c").address) {
+        asked = probe;
+      } else {
+        // The others are heard, as far as this goes.
+        const Bytes answer = at("b").core.answer_exchange(probe.plain, now_);
+        a.core.finish_tcp_probe(probe.id, Reach::kAnswers, answer, now_);
+      }
+    }
+  }
+  const Packet question = decode_packet(asked->plain).value();
+  const uint32_t number = std::get<Ping>(question.messages.at(0)).number;
+  const auto answer_of = [&](const Head& head, uint32_t acked) {
+    Packer packer(head, 1400);
+    packer.add(encode_message(Ack{acked}));
+    return packer.take().front();
+  };
+  const Swim& swim = a.core.swim();
+  EXPECT_FALSE(swim.acks_tcp(asked->id, at("b").id, {number}));
+  EXPECT_FALSE(swim.acks_tcp(asked->id, c, {number + 1}));
+  EXPECT_FALSE(swim.acks_tcp(asked->id + 1, c, {number}));
+  EXPECT_TRUE(swim.acks_tcp(asked->id, c, {number}));
+  const Bytes other = answer_of(head("b"), number);
+  a.core.finish_tcp_probe(asked->id, Reach::kAnswers, other, now_);
+  run(seconds(6));
+  EXPECT_EQ(a.members[c], MemberState::kFailed);
+}
+
 // Who did not run knows nothing of the time it slept through: the refutation of the suspect and the
 // answer of the probed wait in the socket.
 TEST_F(CoreTest, WhoStalledAccusesNobody) {
@@ -440,13 +519,16 @@ TEST_F(CoreTest, AForgottenNodeIsGoneAndDoesNotComeBackByAntiEntropy) {
   EXPECT_THAT(a.shown(), UnorderedElementsAre("a/a", "b/b"));
   EXPECT_FALSE(a.core.swim().is_known(c));
   EXPECT_EQ(a.core.swim().live_count(), 1U);
+
   // Nor by news of it, in any form.
-  const merkle::Message ranges{.entries = {{c.str(), kMaxNumber, 1, false, false, "c", {1}}}};
-  say(a, head("b"),
+  const Head from_b = head("b");
+  say(a, from_b,
       {Claim{ClaimKind::kAlive, c, kMaxNumber, c_address, {}},
        Claim{ClaimKind::kSuspect, c, kMaxNumber, c_address, {b.id}},
        EntryEvent{kNet, c, kMaxNumber, 1, false, "c", {1}},
-       Sync{SyncKind::kQuestion, 1, {{kNet, true, ranges}}}});
+       Sync{SyncKind::kQuestion,
+            1,
+            {{kNet, true, {.entries = {{c.str(), kMaxNumber, 1, false, false, "c", {1}}}}}}}});
   EXPECT_FALSE(a.core.swim().is_known(c));
   EXPECT_FALSE(a.entries.contains("c/c"));
 

@@ -44,12 +44,12 @@ void Core::finish_tcp_probe(uint64_t id, Reach reach, const std::optional<ByteVi
   if (reach == Reach::kAnswers) {
     const Result<Packet> packet =
         answer ? decode_packet(*answer) : Result<Packet>(unavailable("no answer"));
-    // What else it says counts for nothing, but that somebody took the connection does.
+    // Who says anything else is not the member, or cannot be understood.
     const bool acks = packet && packet->messages.size() == 1 &&
                       std::holds_alternative<Ack>(packet->messages.front()) &&
                       swim_.acks_tcp(id, packet->head.sender, std::get<Ack>(packet->messages[0]));
     if (!acks || swim_.hear(packet->head, packet->head.address, now) != DropReason::kNone) {
-      reach = Reach::kStalled;
+      reach = Reach::kRefused;
     }
   }
   swim_.finish_tcp_probe(id, reach, now);

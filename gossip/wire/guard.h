@@ -75,7 +75,7 @@ class Guard {
 
   // Longer bodies are compressed, when it makes them shorter by a tenth (docs/protocol/gossip.md
   // says why). A frame never expands to more than kMaxFrame, a datagram to more than kMaxDatagram.
-  static constexpr size_t kMinCompressed = 512;
+  static constexpr size_t kMinCompressed = 400;
 
  private:
   struct Header {

@@ -72,7 +72,7 @@ struct Ack {
 enum class Reach : uint8_t {
   kAnswers = 0,  // said by an ack, never by a testimony
   kStalled = 1,  // its kernel took the connection, nobody answered: no CPU, but not dead
-  kRefused = 2,  // its host says that nobody listens
+  kRefused = 2,  // its host says that nobody listens, or who listens does not answer for it
   kSilent = 3,   // nothing came back
   kUnknown = 4,  // who was asked is in no state to judge, but is there
 };

@@ -144,8 +144,7 @@ void World::handle(uint32_t index, const Event& event) {
     const uint64_t id = exchange.id;
     if (exchange.probe) {
       Reach reach = exchange.accepted ? Reach::kStalled : Reach::kSilent;
-      if (exchange.refused) reach = Reach::kRefused;
-      if (answered) reach = Reach::kAnswers;
+      if (event.kind == Kind::kAnswer) reach = answered ? Reach::kAnswers : Reach::kRefused;
       const auto got = answered ? std::optional(std::move(exchange.answer)) : std::nullopt;
       return node.core->finish_tcp_probe(id, reach, got, local(node));
     }
@@ -321,7 +320,6 @@ void World::connect(uint32_t slot) {
   const Duration back = net_.delay(to, from, rng_);
   exchanges_.keep(slot);
   if (!nodes_[to].core) {
-    exchange.refused = true;
     return calendar_.push((now_ + back).nanoseconds, Kind::kAnswer, from, slot);
   }
   exchange.accepted = true;

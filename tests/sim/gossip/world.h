@@ -153,10 +153,8 @@ class World {
     Bytes answer;
     uint64_t keys = 0;
     bool done = false;
-    // Of a TCP probe: what the other kernel did with the connection.
     bool probe = false;
-    bool accepted = false;
-    bool refused = false;
+    bool accepted = false;  // a probe's connection, by the other kernel
   };
 
   Instant local(const Node& node) const;
