@@ -118,8 +118,8 @@ class CoreTest : public testing::Test {
     std::optional<Bytes> answer;
     if (Node* to = listener(from, asked.to); to != nullptr) {
       reach = to->stalled ? Reach::kStalled : Reach::kRefused;
-      Bytes question = from.sealer.seal(PacketKind::kStream, asked.plain, rng_);
-      const Sealer::Opened opened = to->sealer.open(PacketKind::kStream, question);
+      Bytes question = from.guard.seal(PacketKind::kQuestion, asked.peer, asked.plain);
+      const Guard::Opened opened = to->guard.open(PacketKind::kQuestion, question);
       if (!to->stalled && opened.drop == DropReason::kNone) {
         reach = Reach::kAnswers;
         answer = to->core.answer_exchange(opened.plain, now_);
