@@ -118,11 +118,11 @@ class CoreTest : public testing::Test {
     std::optional<Bytes> answer;
     if (Node* to = listener(from, asked.to); to != nullptr) {
       reach = to->stalled ? Reach::kStalled : Reach::kRefused;
-      Bytes question = from.sealer.seal(PacketKind::kStream, asked.plain, rng_);
-      const Sealer::Opened opened = to->sealer.open(PacketKind::kStream, question);
-      if (!to->stalled && opened.drop == DropReason::kNone) {
+      Bytes question = from.guard.seal(PacketKind::kQuestion, asked.peer, asked.plain);
+      if (!to->stalled &&
+          to->guard.open(PacketKind::kQuestion, question).drop == DropReason::kNone) {
         reach = Reach::kAnswers;
-        answer = to->core.answer_exchange(opened.plain, now_);
+        answer = to->core.answer_exchange(asked.plain, now_);
         settle(*to);
       }
     }
