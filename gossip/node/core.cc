@@ -1,7 +1,6 @@
 #include "gossip/node/core.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace shoal::gossip {
 namespace {
@@ -9,11 +8,10 @@ namespace {
 // Own events carry the directory entry of their network along for this long after joining it, so
 // that who has not heard of the joining shows them at once.
 constexpr Duration kRecentJoin = std::chrono::seconds(5);
-// News is relayed after this: a burst of them shares packets, and a few hops stay fast.
-constexpr Duration kRelayDelay = std::chrono::milliseconds(5);
-// Packets per peer, network and repeat round: paces the repeats of a mass change.
-constexpr size_t kRepeatPackets = 8;
 constexpr Duration kOverflowDigests = std::chrono::seconds(1);
+
+// Messages in a packet any path takes, about.
+constexpr size_t kPacketRoom = kSafeDatagram - kSealOverhead - 64;
 
 }  // namespace
 
@@ -22,7 +20,7 @@ Core::Core(const CoreConfig& config, Rng& rng, Instant now)
       rng_(rng),
       swim_(config.swim, config.self, config.address, first_incarnation(config.epoch), rng, now),
       tables_(config.table, config.self, config.epoch),
-      next_repeat_(now),
+      spread_(config_.spread, *this, kPacketRoom),
       path_(config.packet_budget, rng, now),
       now_(now),
       next_digests_(now + Duration(static_cast<int64_t>(rng.below(static_cast<uint64_t>(
@@ -104,22 +102,32 @@ void Core::receive_message(const Head& head, const HostPort& from, const Message
   } else if (const auto* event = std::get_if<EntryEvent>(&message)) {
     // Members first: an entry may be of one this packet introduced.
     settle(now);
-    receive_entry(*event, true, now);
+    receive_entry(*event, now);
   } else if (const auto* digest = std::get_if<Digest>(&message)) {
     receive_digest(head.sender, *digest, now);
+  } else if (const auto* have = std::get_if<Have>(&message)) {
+    if (tables_.joined(have->network)) spread_.receive(head.sender, *have, now);
+  } else if (const auto* pull = std::get_if<Pull>(&message)) {
+    spread_.receive(head.sender, *pull, now);
+  } else if (const auto* shared = std::get_if<SharedDigest>(&message)) {
+    receive_shared_digest(head.sender, *shared, now);
+  } else if (const auto* sync = std::get_if<Sync>(&message)) {
+    settle(now);
+    receive_sync(head, *sync, now);
   }
   // What belongs to exchanges says nothing outside of one.
 }
 
-void Core::receive_entry(const EntryEvent& event, bool relay, Instant now) {
-  if (swim_.is_forgotten(event.owner)) return;
-  if (!tables_.receive(event, now) || !relay) return;
-  Bytes encoded = encode_message(event);
-  if (network_size(event.network) > config_.table.direct_peers) {
-    if (relays_.empty()) relay_due_ = now + kRelayDelay;
-    relays_[event.network].push_back(encoded);
-  }
-  enqueue(event.network, std::move(encoded), false);
+void Core::receive_entry(const EntryEvent& event, Instant now) {
+  if (swim_.is_forgotten(event.owner) || spread_.is_copy(event)) return;
+  if (!tables_.receive(event, now)) return spread_.note(event, now);
+  tell(event, Spread::News::kHeard);
+}
+
+void Core::tell(const EntryEvent& event, Spread::News news) {
+  if (spread_.tell(event, news, now_)) return;
+  // Who may have missed what was dropped is told that something differs sooner than it would be.
+  next_digests_ = std::min(next_digests_, now_ + kOverflowDigests);
 }
 
 // Carries news between the parts: after any input.
@@ -174,10 +182,8 @@ void Core::join_network(const NetworkId& network, Instant now) {
 
 void Core::leave_network(const NetworkId& network) {
   if (network == Tables::directory() || !tables_.joined(network)) return;
-  // The withdrawals go out while the network's peers are still known here.
   tables_.leave(network);
-  push_own_events();
-  relays_.erase(network);
+  for (auto& [peer, syncing] : syncing_) syncing.networks.erase(network);
   unsynced_.erase(network);
   recent_joins_.erase(network);
 }
@@ -195,6 +201,7 @@ void Core::forget(const NodeId& node, Instant now) {
   settle(now);
   tables_.forget(node);
   pending_.erase(node);
+  syncing_.erase(node);
 }
 
 void Core::leave(Instant now) { swim_.leave(now); }
@@ -206,13 +213,11 @@ void Core::tick(Instant now) {
   swim_.tick(now);
   settle(now);
   recent_joins_.take_due(now);
-  push_own_events();
-  relay(now);
-  if (now >= next_repeat_) repeat_round(now);
   if (now >= next_digests_) digest_round(now);
   tables_.expire_parked(now);
   sync_unsynced(now);
   repair_gaps(now);
+  repeat_syncs(now);
   start_exchanges(now);
   probe_path(now);
   if (swim_.left(now) && !left_told_) {
@@ -222,7 +227,7 @@ void Core::tick(Instant now) {
 }
 
 size_t Core::network_size(const NetworkId& network) const {
-  return network == Tables::directory() ? swim_.live_count() : tables_.peers(network).size();
+  return network == Tables::directory() ? swim_.live_count() : tables_.peer_count(network);
 }
 
 std::vector<NodeId> Core::targets(const NetworkId& network, size_t count) {
@@ -230,94 +235,41 @@ std::vector<NodeId> Core::targets(const NetworkId& network, size_t count) {
   return tables_.sample_peers(network, count, rng_);
 }
 
-void Core::enqueue(const NetworkId& network, Bytes encoded, bool own) {
-  const size_t size = network_size(network);
-  if (size == 0) return;  // who joins later asks
-  const bool small = size <= config_.table.direct_peers;
-  const auto rounds = static_cast<size_t>(std::ceil(std::log10(static_cast<double>(size + 2))));
-  // In a small network the owner reached everybody; one repeat each by the others covers losses.
-  const size_t repeats = small && !own ? 1 : rounds * config_.table.retransmit_factor;
-  const auto it = queues_.try_emplace(network, config_.table.max_queue).first;
-  if (it->second.empty()) {
-    next_repeat_ = std::max(next_repeat_, now_ + config_.table.gossip_interval);
-  }
-  const size_t before = it->second.bytes();
-  const bool room = queued_ + encoded.size() <= config_.table.max_queues;
-  if (!room || !it->second.push(std::move(encoded), own, repeats)) {
-    ++counters_.events_overflowed;
-    // Who may have missed it is told that something differs sooner than it would be.
-    next_digests_ = std::min(next_digests_, now_ + kOverflowDigests);
-  }
-  queued_ += it->second.bytes() - before;
-  if (it->second.empty()) queues_.erase(it);
-}
-
 void Core::push_own_events() {
-  std::map<NetworkId, std::vector<Bytes>> by_network;
-  // The directory is network zero and sorts first: joinings go out before what is in them.
   for (const EntryEvent& event : tables_.take_own_events()) {
-    by_network[event.network].push_back(encode_message(event));
+    tell(event, Spread::News::kOwn);
   }
-  for (auto& [network, events] : by_network) {
-    const bool small = network_size(network) <= config_.table.direct_peers;
-    const std::vector<NodeId> to =
-        targets(network, small ? config_.table.direct_peers : relay_fanout(network));
-    std::vector<Bytes> packet;
-    if (recent_joins_.contains(network)) {
-      if (const auto joining = tables_.join_event(network)) {
-        packet.push_back(encode_message(*joining));
-      }
+}
+
+std::optional<Bytes> Core::preface(const NetworkId& network) const {
+  if (!recent_joins_.contains(network)) return std::nullopt;
+  const std::optional<EntryEvent> joining = tables_.join_event(network);
+  if (!joining) return std::nullopt;
+  return encode_message(*joining);
+}
+
+void Core::spread(Instant now) {
+  spread_.tick(now);
+  for (const Spread::Outgoing& out : spread_.take_outgoing()) {
+    for (const NodeId& node : out.to) {
+      const auto address = swim_.address_of(node);
+      if (!address) continue;
+      Packer packer(swim_.head(), plain_budget());
+      for (const SharedBytes& message : out.messages) packer.add(*message);
+      emit(*address, packer, false, false);
     }
-    packet.insert(packet.end(), events.begin(), events.end());
-    send_events(to, packet);
-    for (Bytes& event : events) enqueue(network, std::move(event), true);
-  }
-}
-
-void Core::relay(Instant now) {
-  if (relays_.empty() || now < relay_due_) return;
-  for (auto& [network, events] : std::exchange(relays_, {})) {
-    send_events(targets(network, relay_fanout(network)), events);
-  }
-}
-
-// ln(n) + 2 random targets per relay reach all of n nodes in the first wave with a probability of
-// e^-e^-2 = 87 % (Kermarrec et al. 2003); the repeats are for the rest.
-size_t Core::relay_fanout(const NetworkId& network) const {
-  const auto size = static_cast<double>(network_size(network) + 1);
-  return static_cast<size_t>(std::ceil(std::log(size))) + 2;
-}
-
-void Core::repeat_round(Instant now) {
-  next_repeat_ = now + config_.table.gossip_interval;
-  for (auto it = queues_.begin(); it != queues_.end();) {
-    queued_ -= it->second.bytes();
-    const std::vector<Bytes> events = it->second.take_round(kRepeatPackets * plain_budget());
-    queued_ += it->second.bytes();
-    send_events(targets(it->first, config_.table.fanout), events);
-    it = it->second.empty() ? queues_.erase(it) : std::next(it);
-  }
-}
-
-void Core::send_events(const std::vector<NodeId>& to, const std::vector<Bytes>& events) {
-  if (events.empty()) return;
-  for (const NodeId& node : to) {
-    const auto address = swim_.address_of(node);
-    if (!address) continue;
-    Packer packer(swim_.head(), plain_budget());
-    for (const Bytes& event : events) packer.add(event);
-    emit(*address, packer, false);
   }
 }
 
 void Core::send(const HostPort& to, const std::vector<Message>& messages) {
   Packer packer(swim_.head(), plain_budget());
   for (const Message& message : messages) packer.add(encode_message(message));
-  emit(to, packer, !messages.empty());
+  emit(to, packer, !messages.empty(), true);
 }
 
-void Core::emit(const HostPort& to, Packer& packer, bool even_empty) {
-  swim_.piggyback(packer, to);
+void Core::emit(const HostPort& to, Packer& packer, bool even_empty, bool echo) {
+  const bool heard = swim_.piggyback(packer, to);
+  if (heard && echo) spread_.piggyback(packer, now_);
   for (Bytes& plain : packer.take(even_empty)) {
     effects_.datagrams.push_back({to, peer_at(to), std::move(plain)});
   }
@@ -350,6 +302,7 @@ Effects Core::take_effects(Instant now) {
   now_ = now;
   settle(now);
   push_own_events();
+  spread(now);
   for (const Swim::Outgoing& out : swim_.take_outgoing()) send(out.to, out.messages);
   start_tcp_probes();
   for (Tables::Event& event : tables_.take_events()) effects_.entries.push_back(std::move(event));
@@ -363,12 +316,11 @@ Effects Core::take_effects(Instant now) {
 
 Instant Core::next_deadline() const {
   Instant next = std::min(swim_.next_deadline(), next_digests_);
-  next = std::min(next, path_.next_deadline());
-  if (!relays_.empty()) next = std::min(next, relay_due_);
-  if (!queues_.empty()) next = std::min(next, next_repeat_);
+  next = std::min({next, path_.next_deadline(), spread_.next_deadline()});
   if (swim_.live_count() > 0) next = std::min(next, unsynced_.next());
-  // Waiting for a slot among the exchanges in flight ends with finish_exchange().
-  if (in_flight_.size() < kMaxInFlight) {
+  for (const auto& [peer, syncing] : syncing_) next = std::min(next, syncing.again);
+  // Waiting for a slot ends with what is in flight or reconciled.
+  if (may_start()) {
     for (const auto& [peer, pending] : pending_) next = std::min(next, pending.due);
   }
   return std::min({next, tables_.next_gap(), tables_.next_expiry()});
@@ -383,6 +335,9 @@ Counters Core::counters() const {
   all.suspicions_lapsed = swim_.counts().lapses;
   all.isolations = swim_.counts().isolations;
   all.entries_refused = tables_.counts().refused;
+  all.events_overflowed = spread_.counts().overflowed;
+  all.events_known = spread_.counts().copies;
+  all.events_pulled = spread_.counts().pulls;
   return all;
 }
 

@@ -16,7 +16,7 @@ void Core::start_tcp_probes() {
     for (const Claim& claim : probe.claims) question.add(encode_message(claim));
     const Peer peer = swim_.peer(probe.ping.target);
     if (peer.id.empty()) {  // forgotten meanwhile
-      swim_.finish_tcp_probe(probe.id, Reach::kSilent, now_);
+      swim_.finish_tcp_probe(probe.id, Reach::kUnknown, now_);
       continue;
     }
     effects_.tcp_probes.push_back({probe.id, probe.to, peer, question.take().front()});

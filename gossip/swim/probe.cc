@@ -98,16 +98,14 @@ void Swim::receive_testimony(const NodeId& from, const Testimony& testimony) {
   }
 }
 
-// 0 when there are too many under way.
+// 0 when there are too many under way, or it is to a stranger, whom nothing can be sealed for.
 uint64_t Swim::start_tcp(const NodeId& target, const HostPort& to, uint32_t number, bool relayed) {
-  if (tcp_.size() >= config_.max_tcp_probes) return 0;
+  const Member* member = find(target);
+  if (member == nullptr || tcp_.size() >= config_.max_tcp_probes) return 0;
   const uint64_t id = next_tcp_++;
   tcp_[id] = {target, number, relayed};
   TcpProbe probe{id, to, Ping{number, target}, {}};
-  const Member* member = find(target);
-  if (member != nullptr && member->suspicion && !isolated_) {
-    probe.claims.push_back(claim_of(*member));
-  }
+  if (member->suspicion && !isolated_) probe.claims.push_back(claim_of(*member));
   tcp_outgoing_.push_back(std::move(probe));
   return id;
 }
@@ -124,7 +122,7 @@ void Swim::finish_tcp_probe(uint64_t id, Reach reach, Instant now) {
   const Connection connection = it->second;
   tcp_.erase(it);
   // A kernel that speaks is not heard of as a member, but this node is not cut off.
-  if (reach != Reach::kSilent) {
+  if (reach != Reach::kSilent && reach != Reach::kUnknown) {
     last_heard_ = now;
     if (isolated_) end_isolation(now);
   }

@@ -260,8 +260,8 @@ void Swim::move(Member& member, const HostPort& address) {
   member.info.address = address;
 }
 
-void Swim::piggyback(Packer& packer, const HostPort& to) {
-  if (isolated_) return;
+bool Swim::piggyback(Packer& packer, const HostPort& to) {
+  if (isolated_) return false;
   bool alive = false;
   bool suspect = false;
   for (auto it = live_at_.lower_bound({to, NodeId()}); it != live_at_.end() && it->first == to;
@@ -270,6 +270,7 @@ void Swim::piggyback(Packer& packer, const HostPort& to) {
   }
   // A suspect is told too, but that may be in vain.
   if (alive || suspect) rumors_.fill(packer, retransmit_limit(), alive);
+  return alive || suspect;
 }
 
 void Swim::rehash(Member& member) {

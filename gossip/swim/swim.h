@@ -95,8 +95,9 @@ class Swim {
   std::vector<TcpProbe> take_tcp_probes() { return std::exchange(tcp_outgoing_, {}); }
   std::vector<Change> take_changes() { return std::exchange(changes_, {}); }
   // Adds rumours to a packet that goes to `to` anyway, if a live member is known there: what is
-  // told to the dead, to seeds or to a forged source would be lost, and yet count as told.
-  void piggyback(Packer& packer, const HostPort& to);
+  // told to the dead, to seeds or to a forged source would be lost, and yet count as told. Whether
+  // one is.
+  bool piggyback(Packer& packer, const HostPort& to);
 
   uint64_t incarnation() const { return incarnation_; }
   Head head() const { return {self_, incarnation_, address_}; }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gossip/wire/ranges.h"
+
 namespace shoal::gossip {
 namespace {
 
@@ -16,9 +18,10 @@ enum class Type : uint8_t {
   kDigest,
   kMemberDigests,
   kMemberDifference,
-  kNetworkState,
-  kSummary,
-  kMore,
+  kSync,
+  kSharedDigest,
+  kHave,
+  kPull,
   kEnd
 };
 static_assert(std::variant_size_v<Message> == static_cast<size_t>(Type::kEnd) - 1);
@@ -35,29 +38,13 @@ uint64_t digit(char c) { return static_cast<uint64_t>(c <= '9' ? c - '0' : c - '
 
 template <typename Id>
 void write_id(ByteWriter& out, const Id& id) {
-  const std::string_view text = id.view();
-  SHOAL_CHECK(is_id(text), "an id on the wire has 25 characters");
-  for (size_t at = 0; at < 2 * kWordDigits; at += kWordDigits) {
-    uint64_t word = 0;
-    for (const char c : text.substr(at, kWordDigits)) word = word * 36 + digit(c);
-    out.u64(word);
-  }
-  out.u8(static_cast<uint8_t>(digit(text.back())));
+  write_id_text(out, id.view());
 }
 
 template <typename Id>
 Id read_id(ByteReader& in) {
   std::array<char, kIdLength> text;
-  for (size_t end = kWordDigits; end <= 2 * kWordDigits; end += kWordDigits) {
-    uint64_t word = in.u64();
-    if (word >= kWordEnd) in.fail();
-    for (size_t i = 1; i <= kWordDigits; ++i, word /= 36) text[end - i] = kDigits[word % 36];
-  }
-  const uint8_t last = in.u8();
-  if (last >= kDigits.size()) in.fail();
-  if (!in.ok()) return Id();
-  text.back() = kDigits[last];
-  return Id(std::string_view(text.data(), text.size()));
+  return read_id_text(in, text) ? Id(std::string_view(text.data(), text.size())) : Id();
 }
 
 void write_address(ByteWriter& out, const HostPort& address) {
@@ -103,6 +90,19 @@ bool read_flag(ByteReader& in) {
   const uint8_t flag = in.u8();
   if (flag > 1) in.fail();
   return flag == 1;
+}
+
+void write_tags(ByteWriter& out, const std::vector<uint32_t>& tags) {
+  out.varint(tags.size());
+  for (const uint32_t tag : tags) out.u32(tag);
+}
+
+std::vector<uint32_t> read_tags(ByteReader& in) {
+  const size_t count = read_count(in, sizeof(uint32_t));
+  if (count == 0 || count > kMaxTags) in.fail();
+  std::vector<uint32_t> tags;
+  for (size_t i = 0; i < count && in.ok(); ++i) tags.push_back(in.u32());
+  return tags;
 }
 
 struct Writer {
@@ -153,30 +153,26 @@ struct Writer {
     for (const uint64_t bucket : digests.buckets) out.u64(bucket);
   }
   void operator()(const MemberDifference& difference) const { out.raw(difference.buckets); }
-  void operator()(const NetworkState& state) const {
-    write_id(out, state.network);
-    out.u8(state.wanted ? 1 : 0);
-    out.varint(state.owners.size());
-    for (const OwnerDigest& owner : state.owners) {
-      write_id(out, owner.owner);
-      out.varint(owner.epoch);
-      out.varint(owner.complete);
-      out.u64(owner.hash);
+  void operator()(const Sync& sync) const {
+    out.u8(static_cast<uint8_t>(sync.kind));
+    out.u32(sync.number);
+    out.varint(sync.parts.size());
+    for (const Sync::Part& part : sync.parts) {
+      write_id(out, part.network);
+      out.u8(part.joined ? 1 : 0);
+      if (part.joined) write_ranges(out, part.ranges);
     }
   }
-  void operator()(const Summary& summary) const {
-    write_id(out, summary.network);
-    write_id(out, summary.owner);
-    out.varint(summary.epoch);
-    out.varint(summary.through);
-    out.varint(summary.live.size());
-    uint64_t last = 0;
-    for (const uint64_t sequence : summary.live) {
-      out.varint(sequence - last);
-      last = sequence;
-    }
+  void operator()(const SharedDigest& digest) const {
+    out.u64(digest.members);
+    out.varint(digest.parts.size());
+    for (const uint64_t part : digest.parts) out.u64(part);
   }
-  void operator()(const More&) const {}
+  void operator()(const Have& have) const {
+    write_id(out, have.network);
+    write_tags(out, have.tags);
+  }
+  void operator()(const Pull& pull) const { write_tags(out, pull.tags); }
 };
 
 Claim read_claim(ByteReader& in) {
@@ -233,38 +229,28 @@ Digest read_digest(ByteReader& in) {
   return digest;
 }
 
-NetworkState read_network_state(ByteReader& in) {
-  NetworkState state;
-  state.network = read_id<NetworkId>(in);
-  state.wanted = read_flag(in);
-  const size_t count = read_count(in, kWireId + 10);
-  if (count > kMaxMembers) in.fail();
+Sync read_sync(ByteReader& in) {
+  Sync sync;
+  const uint8_t kind = in.u8();
+  if (kind > static_cast<uint8_t>(SyncKind::kTooLarge)) in.fail();
+  sync.kind = static_cast<SyncKind>(kind);
+  sync.number = in.u32();
+  const size_t count = read_count(in, kWireId + 1);
   for (size_t i = 0; i < count && in.ok(); ++i) {
-    OwnerDigest owner;
-    owner.owner = read_id<NodeId>(in);
-    owner.epoch = read_number(in);
-    owner.complete = read_number(in);
-    owner.hash = in.u64();
-    state.owners.push_back(std::move(owner));
+    Sync::Part part{read_id<NetworkId>(in), read_flag(in), {}};
+    if (part.joined) part.ranges = read_ranges(in);
+    sync.parts.push_back(std::move(part));
   }
-  return state;
+  return sync;
 }
 
-Summary read_summary(ByteReader& in) {
-  Summary summary;
-  summary.network = read_id<NetworkId>(in);
-  summary.owner = read_id<NodeId>(in);
-  summary.epoch = read_number(in);
-  summary.through = read_number(in);
-  const size_t count = read_count(in, 1);
-  uint64_t last = 0;
-  for (size_t i = 0; i < count && in.ok(); ++i) {
-    const uint64_t step = in.varint();
-    if (step == 0 || step > summary.through - last) in.fail();  // rising, up to `through`
-    last += step;
-    summary.live.push_back(last);
-  }
-  return summary;
+SharedDigest read_shared_digest(ByteReader& in) {
+  SharedDigest digest;
+  digest.members = in.u64();
+  const uint64_t count = in.varint();
+  if (count != 1 && count != kSharedParts) in.fail();
+  for (uint64_t i = 0; i < count && in.ok(); ++i) digest.parts.push_back(in.u64());
+  return digest;
 }
 
 Ping read_ping(ByteReader& in) {
@@ -295,6 +281,13 @@ MemberDifference read_member_difference(ByteReader& in) {
   return difference;
 }
 
+Have read_have(ByteReader& in) {
+  Have have;
+  have.network = read_id<NetworkId>(in);
+  have.tags = read_tags(in);
+  return have;
+}
+
 Message read_body(Type type, ByteReader& in) {
   switch (type) {
     case Type::kPing:
@@ -315,18 +308,44 @@ Message read_body(Type type, ByteReader& in) {
       return read_member_digests(in);
     case Type::kMemberDifference:
       return read_member_difference(in);
-    case Type::kNetworkState:
-      return read_network_state(in);
-    case Type::kSummary:
-      return read_summary(in);
-    case Type::kMore:
+    case Type::kSync:
+      return read_sync(in);
+    case Type::kSharedDigest:
+      return read_shared_digest(in);
+    case Type::kHave:
+      return read_have(in);
+    case Type::kPull:
+      return Pull{read_tags(in)};
     case Type::kEnd:
       break;
   }
-  return More{};
+  return Ack{};
 }
 
 }  // namespace
+
+void write_id_text(ByteWriter& out, std::string_view text) {
+  SHOAL_CHECK(is_id(text), "an id on the wire has 25 characters");
+  for (size_t at = 0; at < 2 * kWordDigits; at += kWordDigits) {
+    uint64_t word = 0;
+    for (const char c : text.substr(at, kWordDigits)) word = word * 36 + digit(c);
+    out.u64(word);
+  }
+  out.u8(static_cast<uint8_t>(digit(text.back())));
+}
+
+bool read_id_text(ByteReader& in, std::array<char, kIdLength>& text) {
+  for (size_t end = kWordDigits; end <= 2 * kWordDigits; end += kWordDigits) {
+    uint64_t word = in.u64();
+    if (word >= kWordEnd) in.fail();
+    for (size_t i = 1; i <= kWordDigits; ++i, word /= 36) text[end - i] = kDigits[word % 36];
+  }
+  const uint8_t last = in.u8();
+  if (last >= kDigits.size()) in.fail();
+  if (!in.ok()) return false;
+  text.back() = kDigits[last];
+  return true;
+}
 
 Bytes encode_head(const Head& head) {
   ByteWriter out;

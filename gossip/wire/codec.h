@@ -26,6 +26,9 @@ struct Packet {
 
 // Of an id on the wire.
 inline constexpr size_t kWireId = 17;
+void write_id_text(ByteWriter& out, std::string_view id);
+// False, and fails the reader: malformed.
+bool read_id_text(ByteReader& in, std::array<char, kIdLength>& id);
 
 Bytes encode_head(const Head& head);
 // The head at the beginning of a plain packet; allocates nothing. False: malformed.

@@ -16,6 +16,22 @@ const HostPort kV4 = HostPort::parse("192.0.2.1:7946").value();
 const HostPort kV6 = HostPort::parse("[2001:db8::1]:7946").value();
 const Head kHead{kNode, 77, kV4};
 
+// Something in every list.
+merkle::Message ranges() {
+  const merkle::Path in_node{merkle::OwnedMap::head_place(kNode.view()).high, 0xabc0000000000000};
+  merkle::Message all;
+  all.upper = true;
+  all.heads = {{kNode.str(), 9, 100}, {kOther.str(), INT64_MAX, 0}};
+  all.splits = {{{}, 0, 0x8001, {1, 2}}, {merkle::Prefix::of(in_node, 76), 72, 0, {}}};
+  all.listings = {{merkle::Prefix::of(in_node, 64), true, {{0, {{in_node, 100, true}}}, {1, {}}}}};
+  all.unanswered = {merkle::Prefix::of(in_node, 128), {}};
+  all.wants = {in_node};
+  all.entries = {{kNode.str(), 9, 5, false, false, "key", {1, 2}},
+                 {kNode.str(), 8, INT64_MAX, true, true, std::string(kMaxKeySize, 'k'), {}}};
+  all.settled = {{{kOther.str(), INT64_MAX, 3}, 4}};
+  return all;
+}
+
 std::vector<Message> one_of_each() {
   MemberDigests digests;
   digests.buckets[3] = 33;
@@ -33,9 +49,12 @@ std::vector<Message> one_of_each() {
           Digest{99, {{kNet, 1}, {NetworkId(padded("b")), 2}}},
           digests,
           difference,
-          NetworkState{kNet, true, {{kNode, 1, 2, 3}, {kOther, 4, 5, 6}}},
-          Summary{kNet, kNode, 9, 100, {1, 5, 100}},
-          More{}};
+          Sync{SyncKind::kQuestion, 7, {{kNet, true, ranges()}, {kNet, false, {}}}},
+          Sync{SyncKind::kTooLarge, 8, {}},
+          SharedDigest{9, {1}},
+          SharedDigest{9, std::vector<uint64_t>(kSharedParts, 3)},
+          Have{kNet, {1, 0xffffffff}},
+          Pull{std::vector<uint32_t>(kMaxTags, 7)}};
 }
 
 Bytes packet_of(const std::vector<Message>& messages) {
@@ -55,7 +74,17 @@ TEST(Codec, RoundTripsEveryMessage) {
     EXPECT_EQ(encode_message(packet->messages[i]), encode_message(one_of_each()[i])) << i;
   }
   EXPECT_EQ(std::get<Claim>(packet->messages[6]).accusers, (std::vector<NodeId>{kNode, kOther}));
-  EXPECT_EQ(std::get<Summary>(packet->messages[13]).live, (std::vector<uint64_t>{1, 5, 100}));
+  const merkle::Message read = std::get<Sync>(packet->messages[12]).parts.at(0).ranges,
+                        all = ranges();
+  EXPECT_TRUE(read.upper);
+  EXPECT_EQ(read.heads, all.heads);
+  EXPECT_EQ(read.entries, all.entries);
+  EXPECT_EQ(read.wants, all.wants);
+  EXPECT_EQ(read.unanswered, all.unanswered);
+  EXPECT_EQ(read.splits.at(1).prefix, all.splits.at(1).prefix);
+  EXPECT_EQ(read.splits.at(0).prints, all.splits.at(0).prints);
+  EXPECT_EQ(read.listings.at(0).parts.at(0).items.at(0).path, all.wants.at(0));
+  EXPECT_EQ(read.settled.at(0).head, all.settled.at(0).head);
 }
 
 TEST(Codec, SkipsWhatItDoesNotKnow) {
@@ -80,10 +109,29 @@ TEST(Codec, RefusesWhatIsOutOfBounds) {
   EXPECT_TRUE(refused(EntryEvent{kNet, kNode, 1, uint64_t{1} << 63, false, "k", {}}));
   EXPECT_TRUE(refused(Claim{ClaimKind::kAlive, kNode, ~uint64_t{0}, kV4, {}}));
   EXPECT_TRUE(refused(Claim{static_cast<ClaimKind>(9), kNode, 1, kV4, {}}));
+  const auto refused_ranges = [&](const merkle::Message& message) {
+    return refused(Sync{SyncKind::kAnswer, 1, {{kNet, true, message}}});
+  };
+  EXPECT_FALSE(refused_ranges(ranges()));
+  const auto entry = [](uint64_t stamp, const std::string& key, size_t value) {
+    return merkle::Message{.entries = {{kNode.str(), 1, stamp, false, false, key, Bytes(value)}}};
+  };
+  EXPECT_FALSE(refused_ranges(entry(1, "k", kMaxValueSize)));
+  EXPECT_TRUE(refused_ranges(entry(1, "k", kMaxValueSize + 1)));
+  EXPECT_TRUE(refused_ranges(entry(1, std::string(65, 'k'), 0)));
+  EXPECT_TRUE(refused_ranges(entry(1, "", 0)));
+  EXPECT_TRUE(refused_ranges(entry(0, "k", 0)));
+  EXPECT_TRUE(refused_ranges({.heads = {{kNode.str(), uint64_t{1} << 63, 1}}}));
+  EXPECT_TRUE(refused_ranges({.splits = {{merkle::Prefix{{}, 6}, 0, 0, {}}}}));
+  EXPECT_TRUE(refused_ranges({.unanswered = {merkle::Prefix{{1, 1}, 8}, merkle::Prefix{{}, 129}}}));
+  EXPECT_TRUE(refused(Sync{static_cast<SyncKind>(4), 1, {}}));
+  EXPECT_TRUE(refused(SharedDigest{1, {1, 2}}));
   EXPECT_TRUE(refused(Testimony{1, Reach::kAnswers}));
   EXPECT_TRUE(refused(Testimony{1, static_cast<Reach>(5)}));
-  EXPECT_TRUE(refused(Summary{kNet, kNode, 1, 5, {3, 3}}));
-  EXPECT_TRUE(refused(Summary{kNet, kNode, 1, 5, {6}}));
+  EXPECT_TRUE(refused(Have{kNet, {}}));
+  EXPECT_TRUE(refused(Have{kNet, std::vector<uint32_t>(kMaxTags + 1)}));
+  EXPECT_TRUE(refused(Pull{}));
+  EXPECT_TRUE(refused(Pull{std::vector<uint32_t>(kMaxTags + 1)}));
 
   Bytes crowd = packet_of({Claim{ClaimKind::kFailed, kNode, 1, kV4, {kOther}}});
   const size_t count = crowd.size() - kWireId - 1;

@@ -51,8 +51,7 @@ class Harness {
     config.table.max_parked_entries = 8;
     config.table.max_entries = 32;
     config.table.max_ahead = 8;
-    config.table.max_queue = 2000;
-    config.table.max_queues = 3000;
+    config.spread.max_queue = 2000;
     return config;
   }
 

@@ -164,7 +164,8 @@ TEST_F(DissectorTest, ShowsWhatWasSealed) {
   capture.datagram(back);
   ASSERT_EQ(guard_a_.open(PacketKind::kDatagram, back).drop, DropReason::kNone);
   // The heads are known now.
-  capture.datagram(guard_a_.seal(PacketKind::kDatagram, to_b, plain(a_, {Ack{79}, Testimony{81, Reach::kSilent}})));
+  capture.datagram(guard_a_.seal(PacketKind::kDatagram, to_b,
+                                 plain(a_, {Ack{79}, Testimony{81, Reach::kSilent}})));
   capture.frame(guard_a_.seal(PacketKind::kQuestion, to_b, plain(a_, {Ping{80, b_.sender}})));
   EntryEvent large = event;
   large.value = Bytes(1000, 'x');

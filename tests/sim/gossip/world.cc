@@ -112,6 +112,7 @@ void World::create(uint32_t index) {
   config.self = node_id(index);
   config.address = node.address;
   config.epoch = node.epoch;
+  config.table.pool = &pool_;
   truth_.up(index, now_);
   node.core = std::make_unique<Core>(config, *node.rng, local(node));
   if (node.keys == 0) node.keys = keys_;  // given with the joining; else what it last had

@@ -189,6 +189,7 @@ class World {
   Net net_;
   Truth truth_;
   Instant now_{1'000'000'000};
+  merkle::Pool pool_{true};  // what replicas have in common is there once
   std::vector<Node> nodes_;
   std::vector<uint32_t> by_address_;  // by the low bits of the address
   Calendar calendar_;
