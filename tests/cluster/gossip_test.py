@@ -8,7 +8,7 @@ from lab import ClusterTest, main, wait_until
 from workload import Workload
 
 STOPPED = 30  # seconds a daemon gets no CPU
-KNOWN = 6     # seconds until the names of a dead daemon's endpoints are gone
+KNOWN = 20    # seconds to wait for the names of a dead daemon's endpoints to be gone
 
 
 class Gossip(ClusterTest):
