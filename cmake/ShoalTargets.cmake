@@ -4,12 +4,12 @@
 #   shoal_library(base_runtime SHELL SOURCES b.cc DEPS base_types Boost::headers)   a [S] target
 #   shoal_test(base_types_test SOURCES a_test.cc DEPS base_types [LABELS netns] [ROOT])
 #
-# PURE targets may depend on PURE targets (and on libsodium, which computes without IO) only. That is
+# PURE targets may depend on PURE targets (and on libsodium and zstd, which compute without IO) only. That is
 # checked here at configure time for what is declared and by the layer link test for what is used: every
 # PURE archive is linked whole with an empty main against nothing but its declared PURE dependencies.
 # Labels of tests: unit (default), style, netns (needs root and network namespaces), cluster (the lab).
 
-set(SHOAL_PURE_EXTERNALS shoal_sodium)
+set(SHOAL_PURE_EXTERNALS shoal_sodium shoal_zstd)
 define_property(GLOBAL PROPERTY SHOAL_PURE_TARGETS BRIEF_DOCS "names of all PURE targets")
 
 function(shoal_library name)

@@ -1,8 +1,10 @@
-// shoal-state: checks or dumps a state directory without a daemon. See node/inspect.h.
+// shoal-state: checks or dumps a state directory without a daemon. See node/inspect.h and
+// node/gossip_keys.h.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "base/runtime/prompt.h"
+#include "node/gossip_keys.h"
 #include "node/inspect.h"
 #include "node/paths.h"
 
@@ -43,12 +45,24 @@ int main(int argc, char** argv) {
                         "File with the unlock key of a locked manager (default: it is asked for, "
                         "or read from standard input)");
   }
+  CLI::App* keys = app.add_subcommand(
+      "gossip-keys", "Print the gossip keys of the cluster, for tools/wireshark; keep them secret");
+  keys->add_option("DIR", directory, "State directory")->capture_default_str();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
     std::fprintf(stderr, "shoal-state: %s\nRun 'shoal-state --help' for usage.\n", error.what());
     return 2;
+  }
+  if (keys->parsed()) {
+    const auto listed = shoal::node::list_gossip_keys(directory);
+    if (!listed) {
+      std::fprintf(stderr, "shoal-state: %s\n", listed.error().message.c_str());
+      return exit_code(listed.error().code);
+    }
+    std::fputs(listed->c_str(), stdout);
+    return 0;
   }
   const auto inspected = shoal::node::inspect_state(directory, dump->parsed(), [&key_file] {
     return shoal::read_secret("Please enter unlock key: ", key_file);

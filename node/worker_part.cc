@@ -4,8 +4,20 @@
 #include <future>
 
 #include "base/runtime/log.h"
+#include "vxlan/netlink/dump.h"
 
 namespace shoal::node {
+namespace {
+
+// Of the link the others reach this host by; 0 when no link has the address.
+size_t link_mtu(const Ip& address) {
+  auto socket = vxlan::NetlinkSocket::open_here();
+  if (!socket) return 0;
+  const auto link = vxlan::find_link_with_address(*socket, address);
+  return link ? link->mtu : 0;
+}
+
+}  // namespace
 
 manager::NodeAddresses addresses_of(const Identity& identity) {
   manager::NodeAddresses out;
@@ -102,6 +114,7 @@ Result<std::unique_ptr<WorkerPart>> WorkerPart::start(const Identity& identity, 
       config.bind = {identity.listen.ip, identity.gossip_port};
       config.advertise = {identity.advertise.ip, identity.gossip_port};
       config.epoch = epoch;
+      config.link_mtu = link_mtu(identity.advertise.ip);
       return gossip::Gossip::start(config, std::move(keys), strand, clock, rng, observer);
     };
     part->worker_ = std::make_unique<worker::Worker>(

@@ -9,11 +9,12 @@ namespace shoal::worker {
 namespace {
 
 constexpr size_t kMaxStateFile = 64U << 20;
-constexpr size_t kMaxCacheFile = 512U << 20;
 constexpr int kCacheNice = 10;
 
 std::string attachments_file(const std::string& directory) { return directory + "/attachments"; }
-std::string cache_file(const std::string& directory) { return directory + "/cluster.cache"; }
+std::string cache_file(const std::string& directory) {
+  return directory + "/" + std::string(kCacheFile);
+}
 
 }  // namespace
 

@@ -37,7 +37,8 @@ Worker::Worker(WorkerConfig config, Ports ports)
       return_timer_(ports_.make_timer()),
       release_timer_(ports_.make_timer()),
       gossip_timer_(ports_.make_timer()),
-      cache_timer_(ports_.make_timer()) {}
+      cache_timer_(ports_.make_timer()),
+      remember_timer_(ports_.make_timer()) {}
 
 Worker::~Worker() { stop(); }
 
@@ -73,7 +74,10 @@ void Worker::start(PersistedState state, std::optional<ClusterInfo> cluster,
     epoch_written_ = true;
     start_gossip();
   }));
-  if (cluster) on_cluster(std::move(*cluster));
+  if (cluster) {
+    remembered_ = cluster->gossip_seeds;
+    on_cluster(std::move(*cluster));
+  }
   adopted_ = locals_.empty();
   if (!adopted_) adopt_later();
   kernel_dirty();
@@ -104,7 +108,7 @@ void Worker::stop() {
   stopping_ = true;
   alive_.reset();
   for (const auto& timer : {adopt_timer_.get(), return_timer_.get(), release_timer_.get(),
-                            gossip_timer_.get(), cache_timer_.get()}) {
+                            gossip_timer_.get(), cache_timer_.get(), remember_timer_.get()}) {
     timer->cancel();
   }
   const Error stopping = unavailable("shoald is stopping: try again when it runs");
@@ -264,7 +268,29 @@ void Worker::cache_now() {
   cache_pending_ = false;
   if (!cluster_) return;
   uncached_networks_.clear();
-  ports_.disk.save_cluster(*cluster_, catalogue_.content());
+  ClusterInfo cluster = *cluster_;
+  cluster.gossip_seeds = seeds();
+  ports_.disk.save_cluster(std::move(cluster), catalogue_.content());
+}
+
+// Managers may all have moved by the next start, and the others with them, but hardly all.
+void Worker::remember() {
+  remember_timer_->wake_at(ports_.clock.now() + kRememberInterval, guarded([this] { remember(); }));
+  if (!gossip_ || !cluster_) return;
+  std::vector<HostPort> live = gossip_->remembered();
+  if (live.empty() || live == remembered_) return;
+  remembered_ = std::move(live);
+  gossip_->set_seeds(seeds());
+  cache_soon();
+}
+
+std::vector<HostPort> Worker::seeds() const {
+  std::vector<HostPort> all = cluster_->gossip_seeds;
+  for (const HostPort& seed : remembered_) {
+    if (std::find(all.begin(), all.end(), seed) == all.end()) all.push_back(seed);
+  }
+  if (all.size() > gossip::Gossip::kMaxSeeds) all.resize(gossip::Gossip::kMaxSeeds);
+  return all;
 }
 
 void Worker::start_gossip() {
@@ -280,11 +306,12 @@ void Worker::start_gossip() {
   }
   gossip_error_.clear();
   gossip_ = std::move(*started);
-  gossip_->set_seeds(cluster_->gossip_seeds);
+  gossip_->set_seeds(seeds());
   for (const NodeId& node : cluster_->removed_nodes) gossip_->forget(node);
   for (const auto& [id, local] : locals_) {
     if (local.plumbed) announce(local);
   }
+  remember_timer_->wake_at(ports_.clock.now() + kRememberInterval, guarded([this] { remember(); }));
 }
 
 void Worker::on_cluster(ClusterInfo cluster) {
@@ -294,7 +321,7 @@ void Worker::on_cluster(ClusterInfo cluster) {
   if (gossip_) {
     const Status set = gossip_->set_keys(gossip_keys(cluster_->gossip_keys));
     if (!set) log::error(kLog, "the managers' gossip keys are refused: {}", set.error().message);
-    gossip_->set_seeds(cluster_->gossip_seeds);
+    gossip_->set_seeds(seeds());
     for (const NodeId& node : cluster_->removed_nodes) gossip_->forget(node);
   } else {
     start_gossip();
@@ -385,6 +412,8 @@ WorkerSnapshot Worker::snapshot() const {
     out.counters["gossip_suspicions_total"] = counters.suspicions;
     out.counters["gossip_failures_total"] = counters.failures;
     out.counters["gossip_stalls_total"] = counters.stalls;
+    out.counters["gossip_suspicions_lapsed_total"] = counters.suspicions_lapsed;
+    out.counters["gossip_isolations_total"] = counters.isolations;
     out.counters["gossip_entries_refused_total"] = counters.entries_refused;
     for (size_t i = 1; i < counters.dropped.size(); ++i) {
       const std::string reason(gossip::to_string(static_cast<gossip::DropReason>(i)));

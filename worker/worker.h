@@ -73,6 +73,8 @@ class Worker final : private gossip::Observer {
   // Leases to give back are tried again this often.
   static constexpr Duration kReleaseRetry = std::chrono::seconds(2);
   static constexpr Duration kGossipRetry = std::chrono::seconds(5);
+  // How often the peers to remember are looked at; they are written when they changed.
+  static constexpr Duration kRememberInterval = std::chrono::minutes(1);
   // The cache of what managers say is written this long after a change: bursts cost one write. What
   // an attached endpoint cannot do without is written before its attach is answered.
   static constexpr Duration kCacheDelay = std::chrono::milliseconds(500);
@@ -172,6 +174,9 @@ class Worker final : private gossip::Observer {
   void save(std::function<void(Status)> done);
   void cache_soon();
   void cache_now();
+  void remember();
+  // The managers' and those that are remembered, for a node that is alone.
+  std::vector<HostPort> seeds() const;
   PersistedState persisted() const;
 
   // A callback that does nothing once the worker is gone.
@@ -221,6 +226,8 @@ class Worker final : private gossip::Observer {
   std::unique_ptr<Timer> release_timer_;
   std::unique_ptr<Timer> gossip_timer_;
   std::unique_ptr<Timer> cache_timer_;
+  std::vector<HostPort> remembered_;  // where live members were seen last
+  std::unique_ptr<Timer> remember_timer_;
 };
 
 }  // namespace shoal::worker

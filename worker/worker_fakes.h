@@ -245,6 +245,8 @@ struct GossipState {
   gossip::Observer* observer = nullptr;
   uint64_t epoch = 0;
   bool left = false;
+  std::vector<HostPort> seeds;
+  std::vector<HostPort> live;  // what is to be remembered
 };
 
 class FakeGossip final : public gossip::Gossip {
@@ -252,7 +254,7 @@ class FakeGossip final : public gossip::Gossip {
   FakeGossip(GossipState& state, FakeLoop& loop) : state_(state), loop_(loop) {}
 
   Status set_keys(gossip::KeyRing) override { return ok_status(); }
-  void set_seeds(std::vector<HostPort>) override {}
+  void set_seeds(std::vector<HostPort> seeds) override { state_.seeds = std::move(seeds); }
   void join_network(const NetworkId& network) override { state_.entries[network]; }
   void leave_network(const NetworkId& network) override { state_.entries.erase(network); }
   Status upsert(const NetworkId& network, std::string key, Bytes value) override {
@@ -270,6 +272,7 @@ class FakeGossip final : public gossip::Gossip {
   }
   void stop() override { state_.observer = nullptr; }
   std::vector<gossip::MemberInfo> members() const override { return {}; }
+  std::vector<HostPort> remembered() const override { return state_.live; }
   gossip::Counters counters() const override { return {}; }
   HostPort bound() const override { return {}; }
   HostPort advertised() const override { return {}; }

@@ -147,6 +147,28 @@ TEST(Worker, GossipStartsWhenItsEpochIsWritten) {
   EXPECT_NE(host.gossip.observer, nullptr);
 }
 
+// Where members were is offered as seeds by the next start, with no manager to say where they are.
+TEST(Worker, RemembersWhereMembersWere) {
+  Host host;
+  const HostPort one{Ip::v4(0xc0a85a01), 7946};
+  const HostPort two{Ip::v4(0xc0a85a02), 7946};
+  host.gossip.live = {one, two};
+  host.loop.advance(Worker::kRememberInterval + Worker::kCacheDelay * 2);
+  EXPECT_EQ(host.gossip.seeds, (std::vector<HostPort>{one, two}));
+  // Alone, it forgets nobody.
+  host.gossip.live.clear();
+  host.loop.advance(Worker::kRememberInterval * 3);
+  EXPECT_EQ(host.disk.cluster->gossip_seeds, (std::vector<HostPort>{one, two}));
+  host.gossip.seeds.clear();
+  host.boot(host.disk.saved, false);
+  EXPECT_EQ(host.gossip.seeds, (std::vector<HostPort>{one, two}));
+  // Who moved is remembered where it is.
+  host.gossip.live = {two};
+  host.connect();
+  host.loop.advance(Worker::kRememberInterval + Worker::kCacheDelay * 2);
+  EXPECT_EQ(host.disk.cluster->gossip_seeds, (std::vector<HostPort>{two}));
+}
+
 TEST(Worker, WritesTheIntentDownBeforeItAsksForALease) {
   Host host;
   const size_t before = host.disk.history.size();

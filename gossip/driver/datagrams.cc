@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "gossip/driver/endpoint.h"
+#include "gossip/node/path_probe.h"
 
 namespace shoal::gossip {
 namespace {
@@ -33,6 +34,24 @@ Datagrams::Datagrams(udp::socket socket, Family family)
     : socket_(std::move(socket)), family_(family), in_(new Side), out_(new Side) {
   set_buffer(socket_.native_handle(), SO_RCVBUFFORCE, SO_RCVBUF);
   set_buffer(socket_.native_handle(), SO_SNDBUFFORCE, SO_SNDBUF);
+  send_whole(true);
+}
+
+void Datagrams::send_whole(bool whole) {
+  whole_ = whole;
+  const int fd = socket_.native_handle();
+  const int v4 = whole ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT;
+  const int v6 = whole ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_DONT;
+  // A socket for both takes both; one for IPv4 refuses the second.
+  setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &v4, sizeof v4);
+  setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &v6, sizeof v6);
+}
+
+bool Datagrams::give_way(size_t size) {
+  too_large_ = true;
+  if (size > kSafeDatagram || !whole_) return false;
+  send_whole(false);
+  return true;
 }
 
 void Datagrams::close() {
@@ -85,6 +104,7 @@ void Datagrams::flush() {
                                static_cast<unsigned>(queued_ - done), MSG_DONTWAIT);
     if (count <= 0) {
       if (errno == EINTR) continue;
+      if (errno == EMSGSIZE && give_way(out_->vectors[done].iov_len)) continue;
       // A full socket is full for the rest too; any other refusal is of this one packet.
       const size_t refused = errno == EAGAIN || errno == EWOULDBLOCK ? queued_ - done : 1;
       sent_.failed += refused;

@@ -9,6 +9,7 @@
 #include <boost/asio/ip/udp.hpp>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "base/codec/bytes.h"
 #include "base/types/ip.h"
@@ -47,8 +48,15 @@ class Datagrams {
   void add(const HostPort& to, size_t size);
   void flush();
   const Sent& sent() const { return sent_; }
+  // Whether the host refused a packet since the last call for its size: packets are not fragmented
+  // on their way. One of the safe size it refuses is sent to be fragmented, and so is all after it.
+  bool take_too_large() { return std::exchange(too_large_, false); }
 
  private:
+  void send_whole(bool whole);
+  // Whether a packet that was refused as too large is to be tried once more.
+  bool give_way(size_t size);
+
   using Buffer = std::array<uint8_t, kMaxDatagram>;
   struct Side {
     Side();
@@ -64,6 +72,8 @@ class Datagrams {
   std::unique_ptr<Side> out_;
   std::array<Received, kBatch> received_;
   size_t queued_ = 0;
+  bool too_large_ = false;
+  bool whole_ = true;  // packets are sent with "do not fragment"
   Sent sent_;
 };
 

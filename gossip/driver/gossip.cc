@@ -9,6 +9,7 @@
 #include "gossip/driver/rate_limit.h"
 #include "gossip/driver/streams.h"
 #include "gossip/node/core.h"
+#include "gossip/wire/guard.h"
 
 namespace shoal::gossip {
 namespace {
@@ -26,6 +27,16 @@ constexpr int kPortTries = 16;
 constexpr Duration kMaxPutOff = std::chrono::milliseconds(100);
 // A deadline in the past wakes no sooner than this: no core can spin the strand.
 constexpr Duration kMinWait = std::chrono::milliseconds(1);
+
+// What a jumbo frame saves in packets is not worth the paths that do not carry it.
+constexpr size_t kMostMtu = 1500;
+
+// What a datagram may have on the link.
+size_t packet_budget(const Config& config) {
+  const size_t headers = config.advertise.ip.is_v4() ? 28 : 48;  // IP and UDP
+  const size_t mtu = std::min(config.link_mtu, kMostMtu);
+  return mtu > headers ? mtu - headers : 0;
+}
 
 struct Sockets {
   udp::socket datagrams;
@@ -66,6 +77,8 @@ Result<Sockets> bind_sockets(boost::asio::io_context& context, const HostPort& a
   return sockets;
 }
 
+static_assert(Gossip::kMaxSeeds == Swim::kMaxSeeds);
+
 // What runs; kept alive by the handle, and weakly known to what it started.
 class Driver : public std::enable_shared_from_this<Driver> {
  public:
@@ -75,17 +88,18 @@ class Driver : public std::enable_shared_from_this<Driver> {
         clock_(clock),
         rng_(rng),
         observer_(observer),
-        sealer_(config.cluster, std::move(keys)),
-        core_({config.self, config.advertise, config.epoch, config.packet_budget, config.swim,
+        guard_(config.cluster, config.self, config.epoch, std::move(keys), rng),
+        core_({config.self, config.advertise, config.epoch, packet_budget(config), config.swim,
                config.table},
               rng, clock.now()),
+        tcp_timeout_(config.swim.tcp_timeout),
         bound_(config.bind),
         advertised_(config.advertise),
         datagrams_(std::move(sockets.datagrams), bound_.ip.family()),
         rate_limit_(rng.next()),
         streams_(
             strand, clock, std::move(sockets.acceptor),
-            {[this](ByteView header) { return sealer_.check_header(PacketKind::kStream, header); },
+            {[this](PacketKind kind, ByteView header) { return guard_.check_header(kind, header); },
              [this](std::span<uint8_t> question) { return answer(question); },
              [this](DropReason reason) { core_.count_drop(reason); }}),
         timer_(strand.make_timer()) {}
@@ -98,7 +112,7 @@ class Driver : public std::enable_shared_from_this<Driver> {
   void stop();
   // Runs the core at the end of this turn of the strand.
   void wake_soon();
-  void set_keys(KeyRing keys) { sealer_.set_keys(std::move(keys)); }
+  void set_keys(KeyRing keys) { guard_.set_keys(std::move(keys)); }
   void leave(std::function<void()> done);
 
   Core& core() { return core_; }
@@ -112,7 +126,9 @@ class Driver : public std::enable_shared_from_this<Driver> {
   bool receive_datagrams();
   void receive(const Datagrams::Received& received, Instant now);
   Bytes answer(std::span<uint8_t> question);
+  std::optional<ByteView> open_answer(std::optional<Bytes>& sealed, const QuestionName& question);
   void ask(Effects::Exchange exchange);
+  void probe(Effects::TcpProbe probe);
   void send(const Effects::Datagram& datagram);
   void run();
   void tell(const Effects& effects);
@@ -121,8 +137,9 @@ class Driver : public std::enable_shared_from_this<Driver> {
   Clock& clock_;
   Rng& rng_;
   Observer& observer_;
-  Sealer sealer_;
+  Guard guard_;
   Core core_;
+  Duration tcp_timeout_;
   HostPort bound_;
   HostPort advertised_;
   Datagrams datagrams_;
@@ -168,7 +185,9 @@ void Driver::run() {
   Effects effects = core_.take_effects(now);
   for (const Effects::Datagram& datagram : effects.datagrams) send(datagram);
   datagrams_.flush();
+  if (datagrams_.take_too_large()) core_.too_large(now);
   for (Effects::Exchange& exchange : effects.exchanges) ask(std::move(exchange));
+  for (Effects::TcpProbe& asked : effects.tcp_probes) probe(std::move(asked));
   tell(effects);
   if (stopped_) return;
   timer_->wake_at(std::max(core_.next_deadline(), now + kMinWait), [weak = weak_from_this()] {
@@ -226,52 +245,81 @@ void Driver::receive(const Datagrams::Received& received, Instant now) {
   bytes_received_ += received.packet.size();
   if (!received.whole) return core_.count_drop(DropReason::kTooLong);
   // What cannot open anyway costs its address nothing; what may, costs work.
-  DropReason drop = sealer_.check_header(PacketKind::kDatagram, received.packet);
+  DropReason drop = guard_.check_header(PacketKind::kDatagram, received.packet);
+  if (drop == DropReason::kOtherReceiver) {
+    core_.call(received.from, now);
+    wake_soon();
+  }
   if (drop == DropReason::kNone && !rate_limit_.admit(received.from.ip, now)) {
     drop = DropReason::kRateLimited;
   }
   if (drop != DropReason::kNone) return core_.count_drop(drop);
-  const Sealer::Opened opened = sealer_.open(PacketKind::kDatagram, received.packet);
+  const Guard::Opened opened = guard_.open(PacketKind::kDatagram, received.packet);
+  if (opened.drop == DropReason::kUnknownSession) core_.call(received.from, now);
   if (opened.drop != DropReason::kNone) return core_.count_drop(opened.drop);
-  core_.receive_packet(received.from, opened.plain, now);
+  if (opened.open) {
+    core_.receive_open(received.from, opened.plain, now);
+  } else {
+    core_.receive_packet(received.from, opened.plain, now);
+  }
+  guard_.set_epoch(core_.epoch());
   wake_soon();
 }
 
 // Sealed where it is sent from.
 void Driver::send(const Effects::Datagram& datagram) {
-  const size_t size = datagram.plain.size() + kSealOverhead;
-  sealer_.seal_into(datagrams_.next().first(size), PacketKind::kDatagram, datagram.plain, rng_);
-  datagrams_.add(datagram.to, size);
+  datagrams_.add(datagram.to, guard_.seal(datagrams_.next(), PacketKind::kDatagram, datagram.peer,
+                                          datagram.plain));
 }
 
 Bytes Driver::answer(std::span<uint8_t> question) {
-  const Sealer::Opened opened = sealer_.open(PacketKind::kStream, question);
+  const Guard::Opened opened = guard_.open(PacketKind::kQuestion, question);
   if (opened.drop != DropReason::kNone) {
     core_.count_drop(opened.drop);
     return {};
   }
   const Bytes plain = core_.answer_exchange(opened.plain, clock_.now());
+  guard_.set_epoch(core_.epoch());
   wake_soon();
-  return plain.empty() ? Bytes() : sealer_.seal(PacketKind::kStream, plain, rng_);
+  if (plain.empty()) return {};
+  return guard_.seal(PacketKind::kAnswer, opened.sender(), plain, opened.question);
+}
+
+// Where it lies; none when it does not open.
+std::optional<ByteView> Driver::open_answer(std::optional<Bytes>& sealed,
+                                            const QuestionName& question) {
+  if (!sealed) return std::nullopt;
+  const Guard::Opened opened = guard_.open(PacketKind::kAnswer, *sealed, question);
+  if (opened.drop == DropReason::kNone) return opened.plain;
+  core_.count_drop(opened.drop);
+  return std::nullopt;
 }
 
 void Driver::ask(Effects::Exchange exchange) {
-  const auto finish = [weak = weak_from_this(), id = exchange.id](std::optional<Bytes> sealed) {
+  Bytes sealed = guard_.seal(PacketKind::kQuestion, exchange.peer, exchange.plain);
+  const auto finish = [weak = weak_from_this(), id = exchange.id,
+                       question = guard_.asked()](std::optional<Bytes> answer) {
     const auto self = weak.lock();
     if (!self || self->stopped_) return;
-    std::optional<ByteView> plain;
-    if (sealed) {
-      const Sealer::Opened opened = self->sealer_.open(PacketKind::kStream, *sealed);
-      if (opened.drop == DropReason::kNone) {
-        plain = opened.plain;
-      } else {
-        self->core_.count_drop(opened.drop);
-      }
-    }
-    self->core_.finish_exchange(id, plain, self->clock_.now());
+    self->core_.finish_exchange(id, self->open_answer(answer, question), self->clock_.now());
+    self->guard_.set_epoch(self->core_.epoch());
     self->wake_soon();
   };
-  streams_.ask(exchange.to, sealer_.seal(PacketKind::kStream, exchange.plain, rng_), finish);
+  streams_.ask(exchange.to, std::move(sealed), finish);
+}
+
+void Driver::probe(Effects::TcpProbe probe) {
+  Bytes sealed = guard_.seal(PacketKind::kQuestion, probe.peer, probe.plain);
+  const auto finish = [weak = weak_from_this(), id = probe.id, question = guard_.asked()](
+                          Reach reach, std::optional<Bytes> answer) {
+    const auto self = weak.lock();
+    if (!self || self->stopped_) return;
+    self->core_.finish_tcp_probe(id, reach, self->open_answer(answer, question),
+                                 self->clock_.now());
+    self->guard_.set_epoch(self->core_.epoch());
+    self->wake_soon();
+  };
+  streams_.probe(probe.to, std::move(sealed), tcp_timeout_, finish);
 }
 
 Counters Driver::counters() const {
@@ -321,6 +369,9 @@ class Handle final : public Gossip {
   void leave(std::function<void()> done) override { driver_->leave(std::move(done)); }
   void stop() override { driver_->stop(); }
   std::vector<MemberInfo> members() const override { return driver_->core().members(); }
+  std::vector<HostPort> remembered() const override {
+    return driver_->core().swim().remembered(kMaxRemembered);
+  }
   Counters counters() const override { return driver_->counters(); }
   HostPort bound() const override { return driver_->bound(); }
   HostPort advertised() const override { return driver_->advertised(); }
@@ -336,10 +387,6 @@ Status validate(const Config& config, const KeyRing& keys) {
   if (config.epoch == 0 || config.epoch >= uint64_t{1} << 43) {
     return invalid_argument("the gossip epoch is wall clock milliseconds, not " +
                             std::to_string(config.epoch));
-  }
-  if (config.packet_budget > kMaxDatagram) {
-    return invalid_argument("gossip packets have at most " + std::to_string(kMaxDatagram) +
-                            " bytes, not " + std::to_string(config.packet_budget));
   }
   if (config.advertise.ip.is_unspecified() && config.bind.ip.is_unspecified()) {
     return invalid_argument(

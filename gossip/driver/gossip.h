@@ -1,7 +1,7 @@
 // Gossip: membership and the tables of every network, on the wire.
 //
 // One object per daemon. It owns a UDP and a TCP socket on the same port, a Core (gossip/node)
-// that decides everything, and the Sealer that guards both doors.
+// that decides everything, and the Guard that guards both doors.
 //
 // Thread rule: every method, the destructor included, is called on the strand (or while it does
 // not run); the observer is called on the strand, never from inside one of these methods. Cost of
@@ -45,8 +45,9 @@ struct Config {
   // Grows with every start of this node: wall clock in milliseconds, persisted by the caller so
   // that it never goes back.
   uint64_t epoch = 0;
-  // Largest datagram, sealed, without IP and UDP headers.
-  size_t packet_budget = 1400;
+  // Bytes an IP packet may have on the link to the others; 0: not known, then datagrams stay at
+  // what every path carries.
+  size_t link_mtu = 0;
   SwimConfig swim;
   TableConfig table;
 };
@@ -75,7 +76,7 @@ class Gossip {
   // old one.
   virtual Status set_keys(KeyRing keys) = 0;
   // Addresses to contact when alone and now and then (managers, remembered peers). Replaces the
-  // list; at most 64 are used.
+  // list; at most 128 are used.
   virtual void set_seeds(std::vector<HostPort> seeds) = 0;
 
   virtual void join_network(const NetworkId& network) = 0;
@@ -97,6 +98,11 @@ class Gossip {
 
   // Every known member but this node, ordered by id.
   virtual std::vector<MemberInfo> members() const = 0;
+  // Addresses of some live members, the same ones while they are live, to be offered as seeds at
+  // the next start: managers may all have moved by then.
+  virtual std::vector<HostPort> remembered() const = 0;
+  static constexpr size_t kMaxRemembered = 64;
+  static constexpr size_t kMaxSeeds = 128;
   virtual Counters counters() const = 0;
   // Where it listens, and what it tells others.
   virtual HostPort bound() const = 0;

@@ -48,7 +48,10 @@ struct Streams::Connection : std::enable_shared_from_this<Connection> {
   HostPort peer;
   bool asking = false;
   bool ended = false;
-  Finish finish;
+  bool late = false;
+  bool probing = false;          // to whom it takes too long is no fault
+  Reach reach = Reach::kSilent;  // how far it got, asking
+  FinishProbe finish;
   std::array<uint8_t, kLengthSize + kSealHeaderSize> start{};
   size_t length = 0;  // of the sealed packet, as claimed
   Bytes in;           // what came of it
@@ -72,7 +75,10 @@ void Streams::Connection::set_deadline(Duration after) {
   const auto owner = shared.lock();
   if (!owner) return;
   timer->wake_at(owner->clock.now() + after, [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->end(DropReason::kTimeout);
+    const auto self = weak.lock();
+    if (!self) return;
+    self->late = true;
+    self->end(self->probing ? DropReason::kNone : DropReason::kTimeout);
   });
 }
 
@@ -96,12 +102,17 @@ void Streams::Connection::end(DropReason reason, std::optional<Bytes> answer) {
   const auto self = shared_from_this();
   (asking ? owner->asking : owner->served).remove(self);
   if (reason != DropReason::kNone) owner->hooks.drop(reason);
-  if (finish) finish(std::move(answer));
+  // Who closes without an answer runs, but does not answer for the member.
+  if (reach == Reach::kStalled && !late) reach = Reach::kRefused;
+  if (answer) reach = Reach::kAnswers;
+  if (finish) finish(reach, std::move(answer));
 }
 
 void Streams::Connection::connect(const tcp::endpoint& to) {
   socket.async_connect(to, [self = shared_from_this()](const ErrorCode& error) {
+    if (error == boost::asio::error::connection_refused) self->reach = Reach::kRefused;
     if (error) return self->end(DropReason::kNone);
+    self->reach = Reach::kStalled;
     self->write(std::exchange(self->out, {}), true);
   });
 }
@@ -123,11 +134,13 @@ void Streams::Connection::read_frame() {
                               return self->end(DropReason::kNone);
                             const ByteView start(self->start);
                             self->length = ByteReader(start).u32();
-                            if (self->length < kSealOverhead)
+                            if (self->length < kSealHeaderSize + crypto::kTagSize)
                               return self->end(DropReason::kTooShort);
                             if (self->length > kMaxFrame) return self->end(DropReason::kTooLong);
                             const ByteView header = start.subspan(kLengthSize);
-                            const DropReason drop = owner->hooks.check_header(header);
+                            const auto kind =
+                                self->asking ? PacketKind::kAnswer : PacketKind::kQuestion;
+                            const DropReason drop = owner->hooks.check_header(kind, header);
                             if (drop != DropReason::kNone) return self->end(drop);
                             self->in.assign(header.begin(), header.end());
                             self->read_more();
@@ -233,15 +246,32 @@ void Streams::admit(const std::shared_ptr<Shared>& shared, tcp::socket socket) {
   connection->read_frame();
 }
 
-void Streams::ask(const HostPort& to, Bytes sealed, Finish finish) {
-  const auto connection = std::make_shared<Connection>(
-      shared_, tcp::socket(shared_->strand.context()), shared_->strand.make_timer());
+std::shared_ptr<Streams::Connection> Streams::open(const std::shared_ptr<Shared>& shared,
+                                                   const HostPort& to, Bytes sealed,
+                                                   FinishProbe finish) {
+  auto connection = std::make_shared<Connection>(shared, tcp::socket(shared->strand.context()),
+                                                 shared->strand.make_timer());
   connection->peer = to;
   connection->asking = true;
   connection->finish = std::move(finish);
   connection->out = frame(sealed);
-  shared_->asking.push_back(connection);
+  shared->asking.push_back(connection);
+  return connection;
+}
+
+void Streams::ask(const HostPort& to, Bytes sealed, Finish finish) {
+  const auto connection = open(shared_, to, std::move(sealed),
+                               [finish = std::move(finish)](Reach, std::optional<Bytes> answer) {
+                                 finish(std::move(answer));
+                               });
   connection->set_deadline(kExchangeTimeout);
+  connection->connect(tcp::endpoint(to_address(to.ip), to.port));
+}
+
+void Streams::probe(const HostPort& to, Bytes sealed, Duration timeout, FinishProbe finish) {
+  const auto connection = open(shared_, to, std::move(sealed), std::move(finish));
+  connection->probing = true;
+  connection->set_deadline(timeout);
   connection->connect(tcp::endpoint(to_address(to.ip), to.port));
 }
 

@@ -2,17 +2,22 @@
 
 #include <algorithm>
 #include <bit>
+#include <set>
 
 namespace shoal::gossip::merkle {
 namespace {
 
-// Bytes on the wire: ids of 17, hashes of 8, numbers as varints of the usual size.
-constexpr size_t kHeadBytes = 17 + 7 + 3;
+// Bytes on the wire (gossip/wire/ranges.h): ids of 17, hashes of 8, numbers as varints of the usual
+// size.
+constexpr size_t kHeadBytes = 17 + 9 + 3;
+constexpr size_t kOwnerBytes = 17 + 9;
 constexpr size_t kListedBytes = 8 + 3;
+constexpr size_t kPartBytes = 2;
 constexpr size_t kPathBytes = 16;
-constexpr size_t kPacketBytes = 1200;     // of payload
-constexpr size_t kPacketOverhead = 67;    // IP, UDP, seal, head of the packet
-constexpr size_t kMessageBytes = 4 + 17;  // number, kind, scope
+constexpr size_t kSettledBytes = 1 + 3 + 8;
+constexpr size_t kListsBytes = 8;  // fields and counts
+constexpr size_t kSplitBytes = 80;
+constexpr size_t kListedOwnerBytes = kHeadBytes + kPartBytes + kListedBytes;  // alone in a list
 
 size_t prefix_bytes(const Prefix& prefix) { return 1 + (prefix.bits + 7U) / 8; }
 size_t split_bytes(const Split& split) {
@@ -20,11 +25,13 @@ size_t split_bytes(const Split& split) {
 }
 size_t listing_bytes(const Listing& listing) {
   size_t bytes = prefix_bytes(listing.prefix) + 2;
-  for (const Listing::Part& part : listing.parts) bytes += 3 + kListedBytes * part.items.size();
+  for (const Listing::Part& part : listing.parts) {
+    bytes += kPartBytes + kListedBytes * part.items.size();
+  }
   return bytes;
 }
 size_t entry_bytes(const Entry& entry) {
-  return entry.owner.size() + 7 + 3 + 1 + 1 + entry.key.size() + 2 + entry.value.size();
+  return 1 + 3 + 1 + 1 + entry.key.size() + 2 + entry.value.size();
 }
 
 bool valid(const Prefix& prefix, unsigned max_bits) {
@@ -44,13 +51,19 @@ bool Message::empty() const {
 }
 
 size_t Message::wire_bytes() const {
-  size_t bytes = kMessageBytes + kHeadBytes * heads.size() + kPathBytes * wants.size() +
-                 (kHeadBytes + 8) * settled.size();
+  std::set<std::string_view> owners;
+  for (const Head& head : heads) owners.insert(head.owner);
+  size_t bytes = kListsBytes + kHeadBytes * heads.size() + kPathBytes * wants.size();
   for (const Split& split : splits) bytes += split_bytes(split);
   for (const Listing& listing : listings) bytes += listing_bytes(listing);
   for (const Prefix& prefix : unanswered) bytes += prefix_bytes(prefix);
-  for (const Entry& entry : entries) bytes += entry_bytes(entry);
-  return bytes + kPacketOverhead * (1 + bytes / kPacketBytes);
+  for (const Entry& entry : entries) {
+    bytes += entry_bytes(entry) + (owners.insert(entry.owner).second ? kOwnerBytes : 0);
+  }
+  for (const Settled& one : settled) {
+    bytes += kSettledBytes + (owners.insert(one.head.owner).second ? kOwnerBytes : 0);
+  }
+  return bytes;
 }
 
 bool well_formed(const Message& message, size_t owner_size) {
@@ -129,6 +142,9 @@ void Composer::add_heads_inside(const Prefix& range) {
 void Composer::push(const Item& item) {
   message_.entries.push_back(map_.entry_of(item));
   used_ += entry_bytes(message_.entries.back());
+  if (last_owner_ == message_.entries.back().owner) return;
+  last_owner_ = message_.entries.back().owner;
+  used_ += kOwnerBytes;
 }
 
 void Composer::want(const Path& path) {
@@ -140,7 +156,8 @@ void Composer::leave(const Range& range) { left_.push_back(range); }
 
 void Composer::ask(const Range& range) {
   const uint32_t count = map_.map().below(range.prefix).count;
-  if (!has_room()) {
+  const size_t most = std::max(kSplitBytes, std::min(count, kListedItems) * kListedOwnerBytes);
+  if (!has_room(most)) {
     leave(range);
   } else if (count <= kListedItems || range.prefix.bits == kPathBits) {
     list(range, false);
@@ -184,7 +201,7 @@ void Composer::pieces(const Prefix& range, bool final,
                       const std::function<bool(const Prefix&)>& holds_something) {
   const uint32_t count = map_.map().below(range).count;
   if (count == 0 && !holds_something(range)) return;
-  if (!has_room()) return leave({range, false});
+  if (!has_room(std::min(count, kPieceItems) * kListedBytes)) return leave({range, false});
   if (count <= kPieceItems || range.bits == kPathBits) return list({range, false}, final);
   for (unsigned digit = 0; digit < 16; ++digit) {
     pieces(range.child(digit), final, holds_something);
@@ -192,8 +209,11 @@ void Composer::pieces(const Prefix& range, bool final,
 }
 
 void Composer::list_finally(const Listing& theirs) {
-  if (map_.map().below(theirs.prefix).count <= kPieceItems) {
-    return has_room() ? list({theirs.prefix, false}, true) : leave({theirs.prefix, false});
+  const uint32_t count = map_.map().below(theirs.prefix).count;
+  if (count <= kPieceItems) {
+    const size_t each = count <= kListedItems ? kListedOwnerBytes : kListedBytes;
+    return has_room(count * each) ? list({theirs.prefix, false}, true)
+                                  : leave({theirs.prefix, false});
   }
   pieces(theirs.prefix, true, [&](const Prefix& range) {
     return std::ranges::any_of(theirs.parts, [&](const Listing::Part& part) {

@@ -20,7 +20,7 @@ class Composer {
   }
 
   // An empty message takes one thing more, whatever its size: so there is always progress.
-  bool has_room() const { return used_ < budget_ || used_ == 0; }
+  bool has_room(size_t more = 1) const { return used_ + more <= budget_ || used_ == 0; }
   void push(const Item& item);
   void want(const Path& path);
   // A list where there is little, in pieces where the other side holds nothing, else a split.
@@ -46,6 +46,7 @@ class Composer {
   size_t budget_;
   size_t used_ = 0;
   Message message_;
+  std::string last_owner_;  // of the entries
   std::vector<Range> left_;
   std::map<std::string, uint32_t, std::less<>> head_places_;
 };

@@ -116,6 +116,34 @@ Ref<Node> insert(Pool& pool, const Node* node, const Item& item) {
   return pool.inner(node->depth(), node->path(), children);
 }
 
+// `items` in order, at least one, each at a place of its own.
+Ref<Node> insert_all(Pool& pool, const Node* node, std::span<const Item> items) {
+  if (items.size() == 1) return insert(pool, node, items.front());
+  const bool apart =
+      node != nullptr && !node->is_leaf() && std::ranges::all_of(items, [node](const Item& item) {
+        return common_bits(node->path(), item.path) >= node->depth();
+      });
+  if (!apart) {
+    Ref<Node> changed(node);
+    for (const Item& item : items) changed = insert(pool, changed.get(), item);
+    return changed;
+  }
+  Children children = children_of(*node);
+  bool any = false;
+  while (!items.empty()) {
+    const unsigned digit = bits_at(items.front().path, node->depth(), kDigitBits);
+    size_t count = 1;
+    while (count < items.size() && bits_at(items[count].path, node->depth(), kDigitBits) == digit) {
+      ++count;
+    }
+    Ref<Node> changed = insert_all(pool, children[digit].get(), items.first(count));
+    any = any || !(changed == children[digit]);
+    children[digit] = std::move(changed);
+    items = items.subspan(count);
+  }
+  return any ? pool.inner(node->depth(), node->path(), children) : Ref<Node>(node);
+}
+
 Ref<Node> remove(Pool& pool, const Node& node, const Path& path, std::string_view id) {
   if (node.is_leaf()) {
     const auto items = node.items();
@@ -221,6 +249,13 @@ bool Map::put(Item item) {
   if (changed == root_) return false;
   root_ = std::move(changed);
   return true;
+}
+
+void Map::put_all(std::span<Item> items) {
+  if (items.empty()) return;
+  std::ranges::sort(
+      items, [](const Item& a, const Item& b) { return compare_place(a, b.path, b.id()) < 0; });
+  root_ = insert_all(*pool_, root_.get(), items);
 }
 
 bool Map::erase(const Path& path, std::string_view id) {

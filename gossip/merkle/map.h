@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "gossip/merkle/pool.h"
@@ -43,6 +44,9 @@ class Map {
   // False when exactly this was there (path, id, epoch, stamp and blob). It replaces what has the
   // same path and id.
   bool put(Item item);
+  // The same of a few at different places, copying what their paths share but once. They are put in
+  // order.
+  void put_all(std::span<Item> items);
   // False when there was none.
   bool erase(const Path& path, std::string_view id);
   // The number of items it removed.

@@ -27,13 +27,13 @@ Doing judge(const std::optional<Version>& mine, const Knowledge& my,
 }
 
 std::optional<Head> OwnedMap::head(const Map& snapshot, std::string_view owner) const {
-  const Item* found = snapshot.find(place(owner, {}), owner);
+  const Item* found = snapshot.find(head_place(owner), owner);
   if (found == nullptr) return {};
   return Head{std::string(owner), found->epoch, found->stamp};
 }
 
 Knowledge OwnedMap::knowledge(std::string_view owner) const {
-  const Item* found = map_.find(place(owner, {}), owner);
+  const Item* found = map_.find(head_place(owner), owner);
   if (found == nullptr) return {};
   return {true, found->epoch, found->stamp};
 }
@@ -48,7 +48,23 @@ Entry OwnedMap::entry_of(const Item& item) const {
   return entry;
 }
 
-OwnedMap::Outcome OwnedMap::apply(const Entry& entry) {
+const Item* OwnedMap::find(std::string_view owner, std::string_view key) const {
+  std::string id(owner);
+  return map_.find(place(owner, key), id += key);
+}
+
+size_t OwnedMap::entries(std::string_view owner) const {
+  const uint32_t count = map_.below(range_of(owner)).count;
+  return count == 0 ? 0 : count - 1;
+}
+
+bool OwnedMap::is_known(std::string_view owner, uint64_t stamp) const {
+  const auto ahead = ahead_.find(owner);
+  return stamp <= knowledge(owner).complete ||
+         (ahead != ahead_.end() && ahead->second.contains(stamp));
+}
+
+OwnedMap::Outcome OwnedMap::apply(const Entry& entry, const Limits& limits) {
   if (entry.owner.size() != owner_size_ || entry.key.empty() || entry.stamp == 0 ||
       (entry.buried && !entry.deleted) || entry.owner.size() + entry.key.size() > kMaxBlobId ||
       entry.value.size() > kMaxBlobValue) {
@@ -59,36 +75,47 @@ OwnedMap::Outcome OwnedMap::apply(const Entry& entry) {
   if (!replaces && (entry.epoch < known.epoch || entry.stamp <= known.complete)) {
     return Outcome::kOld;
   }
+  const bool had_any = known.known;
   if (replaces) known = {true, entry.epoch, 0};
-  const bool next = entry.stamp == known.complete + 1;
-  if (!replaces && !next && !entry.buried) {
+  const bool next = entry.stamp == known.complete + 1 && !entry.buried;
+  bool numbered = !next && !entry.buried;
+  if (!replaces && numbered) {
     const auto ahead = ahead_.find(entry.owner);
     if (ahead != ahead_.end() && ahead->second.contains(entry.stamp)) return Outcome::kOld;
-    if (ahead != ahead_.end() && ahead->second.size() >= bounds_.ahead) return Outcome::kRefused;
+    if (ahead != ahead_.end() && ahead->second.size() >= bounds_.ahead) {
+      if (!limits.without_number || entry.deleted) return Outcome::kRefused;
+      numbered = false;
+    }
   }
-  std::string id = entry.owner + entry.key;
+  const std::string id = entry.owner + entry.key;
   const Path path = place(entry.owner, entry.key);
   const Item* old = replaces ? nullptr : map_.find(path, id);
-  if (old == nullptr && !entry.deleted && map_.size() + (replaces ? 2 : 1) > bounds_.items)
+  const size_t held = replaces ? 0 : entries(entry.owner);
+  if (old == nullptr && !entry.deleted &&
+      (held >= limits.entries || map_.size() + (replaces ? 2 : 1) > bounds_.items)) {
     return Outcome::kRefused;
-  const bool newest = old == nullptr || entry.stamp > old->stamp;
-  if (replaces) {
-    erase_owner(entry.owner);
-    put_head(entry.owner, entry.epoch, 0);
   }
-  if (newest) {
+  const bool newest = old == nullptr || entry.stamp > old->stamp;
+  if (replaces && had_any) erase_owner(entry.owner);
+  const uint64_t complete = next ? pass_ahead(entry.owner, entry.stamp) : known.complete;
+  // Nothing can come any more that this tombstone would be needed against.
+  const bool reaped = newest && entry.deleted && entry.stamp <= complete;
+  if (reaped && old != nullptr) map_.erase(path, id);
+  Item changes[2];
+  size_t count = 0;
+  if (newest && !reaped) {
     const uint8_t flags =
         static_cast<uint8_t>((entry.deleted ? kMarked : 0) | (entry.buried ? kBuried : 0));
-    map_.put({path, entry.epoch, entry.stamp,
-              map_.pool().blob(id, entry.deleted ? ByteView() : ByteView(entry.value), flags)});
+    changes[count++] = {
+        path, entry.epoch, entry.stamp,
+        map_.pool().blob(id, entry.deleted ? ByteView() : ByteView(entry.value), flags)};
   }
-  if (entry.buried) return newest ? Outcome::kApplied : Outcome::kOld;
-  if (next) {
-    raise({entry.owner, entry.epoch, entry.stamp});
-  } else {
-    ahead_[entry.owner].insert(entry.stamp);
-  }
-  return newest ? Outcome::kApplied : Outcome::kOld;
+  if (replaces || next) changes[count++] = head_item(entry.owner, entry.epoch, complete);
+  if (replaces) ++heads_;
+  map_.put_all({changes, count});
+  if (next) reap(entry.owner, complete);
+  if (numbered) ahead_[entry.owner].insert(entry.stamp);
+  return newest ? Outcome::kApplied : entry.buried ? Outcome::kOld : Outcome::kNoted;
 }
 
 uint64_t OwnedMap::contents(std::string_view owner, uint64_t complete) const {
@@ -128,13 +155,12 @@ void OwnedMap::raise(const Head& head) {
   SHOAL_CHECK(head.owner.size() == owner_size_, "owners are of one length");
   const Knowledge known = knowledge(head.owner);
   if (known.known && head.epoch < known.epoch) return;
-  if (!known.known || head.epoch > known.epoch) {
-    erase_owner(head.owner);
-  } else if (head.complete <= known.complete) {
-    return;
-  }
+  const bool replaces = !known.known || head.epoch > known.epoch;
+  if (!replaces && head.complete <= known.complete) return;
+  if (replaces && known.known) erase_owner(head.owner);
   const uint64_t complete = pass_ahead(head.owner, head.complete);
-  put_head(head.owner, head.epoch, complete);
+  map_.put(head_item(head.owner, head.epoch, complete));
+  if (replaces) ++heads_;
   reap(head.owner, complete);
 }
 
@@ -160,14 +186,29 @@ void OwnedMap::reap(std::string_view owner, uint64_t complete) {
   }
 }
 
-void OwnedMap::put_head(std::string_view owner, uint64_t epoch, uint64_t complete) {
-  map_.put({place(owner, {}), epoch, complete, map_.pool().blob(owner, {})});
+Item OwnedMap::head_item(std::string_view owner, uint64_t epoch, uint64_t complete) const {
+  return {head_place(owner), epoch, complete, map_.pool().blob(owner, {})};
 }
 
-void OwnedMap::forget(std::string_view owner) { erase_owner(owner); }
+void OwnedMap::forget(std::string_view owner) {
+  if (knowledge(owner).known) erase_owner(owner);
+}
 
+void OwnedMap::take(OwnedMap& from, std::string_view owner) {
+  forget(owner);
+  if (!from.knowledge(owner).known) return;
+  from.map_.each(range_of(owner), [&](const Item& item) {
+    if (owner_of(item) == owner) map_.put(item);
+  });
+  ++heads_;
+  if (auto numbers = from.ahead_.extract(std::string(owner))) ahead_.insert(std::move(numbers));
+  from.erase_owner(owner);
+}
+
+// It has a head.
 void OwnedMap::erase_owner(std::string_view owner) {
   if (const auto found = ahead_.find(owner); found != ahead_.end()) ahead_.erase(found);
+  --heads_;
   std::vector<Item> others;  // owners whose hash is the same
   map_.each(range_of(owner), [&](const Item& item) {
     if (owner_of(item) != owner) others.push_back(item);

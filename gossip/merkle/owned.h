@@ -1,11 +1,12 @@
 // OwnedMap: the entries of a scope (a network, say) as a Merkle map, each written by one owner.
 //
 // An owner numbers its events 1, 2, 3, ... within an epoch. Its head says in which epoch it is and
-// up to which event all are known here (`complete`). Three rules, as in gossip/table/slot.h:
+// up to which event all are known here (`complete`). Three rules make deletions safe for ever:
 //   - an event up to `complete` is old news, whatever it says;
 //   - among events of one key the highest number wins;
 //   - events of a higher epoch replace all that was held of lower ones.
 // So a tombstone is needed only while its number is beyond `complete`, and is reaped then.
+// There is no timer.
 //
 // In the map, by path (high half, low half):
 //   head       h(owner), 0        id: owner           stamp: complete
@@ -14,7 +15,8 @@
 // so that all of an owner is below one prefix of 64 bits, the head first. Owners are of one length
 // and keys are not empty, so that ids are unambiguous when hashes collide.
 //
-// judge() is what two replicas do about one place at which they differ; reconcile.h applies it.
+// judge() is what two replicas do about one place at which they differ; reconcile.h applies it, by
+// an Editor: what holds more than the map (who may write, what is shown) has one of its own.
 #pragma once
 
 #include <cstdint>
@@ -80,11 +82,19 @@ class OwnedMap {
   struct Bounds {
     size_t items = 1U << 20;  // with heads and tombstones
     size_t ahead = 8192;      // event numbers known beyond a hole, per owner
+    unsigned key_bits = 64;   // of a key's hash; fewer only to make keys collide, and all alike
   };
   enum class Outcome : uint8_t {
     kApplied,
-    kOld,      // known, outdated, or of an event whose number counts only
+    kOld,      // known or outdated
+    kNoted,    // new, but a later event of the key is known: only the number counts
     kRefused,  // beyond a bound
+  };
+  struct Limits {
+    size_t entries = SIZE_MAX;  // of the owner, with tombstones; at it no other key is let in
+    // Takes live entries although so many numbers are known beyond a hole that theirs cannot be
+    // kept: they are as they are, only `complete` does not follow from them.
+    bool without_number = false;
   };
 
   // All owners are of `owner_size` bytes.
@@ -94,10 +104,11 @@ class OwnedMap {
 
   const Map& map() const { return map_; }
   size_t owner_size() const { return owner_size_; }
-  static Path place(std::string_view owner, std::string_view key) {
-    return {hash_of(owner, 1), key.empty() ? 0 : hash_of(key, 2)};
+  Path place(std::string_view owner, std::string_view key) const {
+    return {hash_of(owner, 1), hash_of(key, 2) >> (64 - bounds_.key_bits)};
   }
-  static Prefix range_of(std::string_view owner) { return Prefix::of(place(owner, {}), 64); }
+  static Path head_place(std::string_view owner) { return {hash_of(owner, 1), 0}; }
+  static Prefix range_of(std::string_view owner) { return Prefix::of(head_place(owner), 64); }
 
   std::string_view owner_of(const Item& item) const { return item.id().substr(0, owner_size_); }
   bool is_head(const Item& item) const { return item.id().size() == owner_size_; }
@@ -106,27 +117,70 @@ class OwnedMap {
   std::optional<Head> head(const Map& snapshot, std::string_view owner) const;
   Knowledge knowledge(std::string_view owner) const;
   Entry entry_of(const Item& item) const;
+  // Null when there is none, not even a tombstone.
+  const Item* find(std::string_view owner, std::string_view key) const;
+  // Live entries and tombstones, of all owners and of one.
+  size_t entries() const { return map_.size() - heads_; }
+  size_t heads() const { return heads_; }
+  size_t entries(std::string_view owner) const;
+  // Whether events beyond the first unknown one are known.
+  bool has_gap(std::string_view owner) const { return ahead_.contains(owner); }
+  // Whether the event of that number is known, in the owner's epoch here.
+  bool is_known(std::string_view owner, uint64_t stamp) const;
+  // Every entry of the owner, live or not, by path.
+  template <typename Visit>
+  void each(std::string_view owner, Visit&& visit) const {
+    map_.each(range_of(owner), [&](const Item& item) {
+      if (!is_head(item) && owner_of(item) == owner) visit(item);
+    });
+  }
   // A fingerprint of the owner's entries and of its tombstones beyond `complete`.
   uint64_t contents(std::string_view owner, uint64_t complete) const;
 
-  Outcome apply(const Entry& entry);
+  Outcome apply(const Entry& entry) { return apply(entry, Limits()); }
+  Outcome apply(const Entry& entry, const Limits& limits);
   // The item, whatever it was, is known to be deleted by an event up to `by`.
   void bury(const Item& item, uint64_t by);
   // All events of the owner up to `complete` are known. A higher epoch than known replaces all.
   void raise(const Head& head);
   void forget(std::string_view owner);
+  // All of an owner that another map of the same pool holds, in place of what is held of it here;
+  // the other one forgets it.
+  void take(OwnedMap& from, std::string_view owner);
 
  private:
-  void put_head(std::string_view owner, uint64_t epoch, uint64_t complete);
+  Item head_item(std::string_view owner, uint64_t epoch, uint64_t complete) const;
   void reap(std::string_view owner, uint64_t complete);
   void erase_owner(std::string_view owner);
   uint64_t pass_ahead(std::string_view owner, uint64_t complete);
 
   Map map_;
+  size_t heads_ = 0;
   size_t owner_size_;
   Bounds bounds_;
   // Event numbers known beyond the first hole; sparse, hence beside the map.
   std::map<std::string, std::set<uint64_t>, std::less<>> ahead_;
+};
+
+class Editor {
+ public:
+  explicit Editor(OwnedMap& map) : map_(map) {}
+  virtual ~Editor() = default;
+  Editor(const Editor&) = delete;
+  Editor& operator=(const Editor&) = delete;
+
+  const OwnedMap& map() const { return map_; }
+  // Whether another replica has anything to say of the owner in this epoch here. Where not, what is
+  // below is not called, and nothing is asked for.
+  virtual bool takes(std::string_view, uint64_t) const { return true; }
+  virtual OwnedMap::Outcome apply(const Entry& entry) {
+    return map_.apply(entry, {.without_number = true});
+  }
+  virtual void bury(const Item& item, uint64_t by) { map_.bury(item, by); }
+  virtual void raise(const Head& head) { map_.raise(head); }
+
+ protected:
+  OwnedMap& map_;
 };
 
 }  // namespace shoal::gossip::merkle

@@ -58,7 +58,7 @@ class Owned : public testing::Test {
     return {"o", epoch, stamp, deleted, false, key, Bytes{1}};
   }
   const Item* find(const std::string& key) {
-    return map_.map().find(OwnedMap::place("o", key), "o" + key);
+    return map_.map().find(map_.place("o", key), "o" + key);
   }
   bool live(const std::string& key) {
     const Item* item = find(key);
@@ -84,7 +84,7 @@ TEST_F(Owned, EventsInOrderRaiseTheHead) {
 TEST_F(Owned, ATombstoneStaysWhileThereIsAHole) {
   map_.apply(event(1, "a"));
   EXPECT_EQ(map_.apply(event(4, "a", true)), Outcome::kApplied);
-  EXPECT_EQ(map_.apply(event(3, "a")), Outcome::kOld);
+  EXPECT_EQ(map_.apply(event(3, "a")), Outcome::kNoted);
   EXPECT_FALSE(live("a"));
   EXPECT_NE(find("a"), nullptr);
   EXPECT_EQ(map_.apply(event(4, "a", true)), Outcome::kOld);
@@ -98,7 +98,7 @@ TEST_F(Owned, WhatIsBuriedDoesNotComeBack) {
   map_.apply(event(5, "b"));
   map_.bury(*find("b"), 7);
   EXPECT_FALSE(live("b"));
-  EXPECT_EQ(map_.apply(event(6, "b")), Outcome::kOld);
+  EXPECT_EQ(map_.apply(event(6, "b")), Outcome::kNoted);
   EXPECT_FALSE(live("b"));
   EXPECT_EQ(map_.apply(event(8, "b")), Outcome::kApplied);
   EXPECT_TRUE(live("b"));
@@ -113,8 +113,8 @@ TEST_F(Owned, WhatIsBuriedDoesNotComeBack) {
 TEST_F(Owned, BurialsAreNotEvents) {
   OwnedMap other{pool_, 1};
   other.apply(event(2, "a"));
-  other.bury(*other.map().find(OwnedMap::place("o", "a"), "oa"), 5);
-  const Entry burial = other.entry_of(*other.map().find(OwnedMap::place("o", "a"), "oa"));
+  other.bury(*other.find("o", "a"), 5);
+  const Entry burial = other.entry_of(*other.find("o", "a"));
   map_.apply(event(2, "a"));
   EXPECT_EQ(map_.apply(burial), Outcome::kApplied);
   EXPECT_FALSE(live("a"));

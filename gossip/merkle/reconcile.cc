@@ -20,19 +20,29 @@ Knowledge knowledge_of(const Head* head) {
   return head == nullptr ? Knowledge{} : Knowledge{true, head->epoch, head->complete};
 }
 
-// What one place holds on both sides. Lists name places by hashes only: an item of each side at one
-// place is taken for the same key, else a live entry might be buried for the higher version of it
-// that is still to come. If hashes collided, what is left is seen by the session after.
+// What one place holds on both sides, without what both hold alike. Lists name places by hashes
+// only, so that where hashes collide it is not known which item of theirs is a version of which one
+// here, if any.
 struct Place {
   std::vector<const Item*> mine;
   std::vector<const Listed*> theirs;
 };
+using Places = std::map<std::pair<std::string_view, Path>, Place>;
 
-template <typename Visit>
-void each_difference(const OwnedMap& map, const Message& message, const Listing& listing,
-                     Visit&& visit) {
-  std::map<std::pair<std::string_view, Path>, Place> places;
-  const Map snapshot = map.map();
+// `mine` is null when it is theirs alone.
+struct Difference {
+  Doing doing = Doing::kNothing;
+  std::string_view owner;
+  Path path;
+  uint64_t stamp = 0;
+  const Item* mine = nullptr;
+  Knowledge their;
+  bool deleted_here = false;  // and listed as live: they can only bury it
+};
+
+Places places_of(const OwnedMap& map, const Map& snapshot, const Message& message,
+                 const Listing& listing) {
+  Places places;
   snapshot.each(listing.prefix, [&](const Item& item) {
     if (!map.is_head(item)) places[{map.owner_of(item), item.path}].mine.push_back(&item);
   });
@@ -41,52 +51,78 @@ void each_difference(const OwnedMap& map, const Message& message, const Listing&
       places[{message.heads[part.owner].owner, item.path}].theirs.push_back(&item);
     }
   }
-  for (auto& [key, place] : places) {
-    const Knowledge my = map.knowledge(key.first);
-    const Knowledge their = knowledge_of(head_of(message, key.first));
-    const bool comparable = my.known && their.known && my.epoch == their.epoch;
-    std::erase_if(place.mine, [&place = place, comparable](const Item* mine) {
-      const auto same = std::ranges::find_if(place.theirs, [mine](const Listed* theirs) {
-        return theirs->stamp == mine->stamp && theirs->deleted == mine->marked();
-      });
-      if (!comparable || same == place.theirs.end()) return false;
-      place.theirs.erase(same);
-      return true;
+  return places;
+}
+
+void drop_what_is_alike(Place& place) {
+  std::erase_if(place.mine, [&place](const Item* mine) {
+    const auto same = std::ranges::find_if(place.theirs, [mine](const Listed* theirs) {
+      return theirs->stamp == mine->stamp && theirs->deleted == mine->marked();
     });
-    for (size_t i = 0; i < std::max(place.mine.size(), place.theirs.size()); ++i) {
-      std::optional<Version> mine, theirs;
-      if (i < place.mine.size()) mine = {place.mine[i]->stamp, place.mine[i]->marked()};
-      if (i < place.theirs.size()) theirs = {place.theirs[i]->stamp, place.theirs[i]->deleted};
-      const Doing doing = judge(mine, my, theirs, their);
-      // What is deleted here and listed as live there can only be buried there.
-      const bool news_of_deletion =
-          !mine && !theirs->deleted && comparable && theirs->stamp <= my.complete;
-      visit(doing, mine ? place.mine[i] : nullptr, key.second, their.complete, news_of_deletion);
+    if (same == place.theirs.end()) return false;
+    place.theirs.erase(same);
+    return true;
+  });
+}
+
+template <typename Visit>
+void each_difference(const OwnedMap& map, const Message& message, const Listing& listing,
+                     Visit&& visit) {
+  const Map snapshot = map.map();
+  for (auto& [key, place] : places_of(map, snapshot, message, listing)) {
+    const auto& [owner, path] = key;
+    const Knowledge my = map.knowledge(owner);
+    const Knowledge their = knowledge_of(head_of(message, owner));
+    const bool comparable = my.known && their.known && my.epoch == their.epoch;
+    if (comparable) drop_what_is_alike(place);
+    uint64_t news = 0;  // the highest wanted
+    for (const Listed* listed : place.theirs) {
+      const Doing doing = judge({}, my, Version{listed->stamp, listed->deleted}, their);
+      const bool wanted =
+          doing == Doing::kWant && !(comparable && map.is_known(owner, listed->stamp));
+      if (wanted) news = std::max(news, listed->stamp);
+      const bool is_newer = std::ranges::any_of(
+          place.mine, [listed](const Item* mine) { return mine->stamp > listed->stamp; });
+      const bool deleted_here =
+          comparable && !listed->deleted && listed->stamp <= my.complete && !is_newer;
+      visit(Difference{wanted ? Doing::kWant : Doing::kNothing, owner, path, listed->stamp, nullptr,
+                       their, deleted_here});
+    }
+    for (const Item* mine : place.mine) {
+      // It may be the older version of what is wanted. If it is another key, whose hash is the
+      // same, the session after sees it alone.
+      if (comparable && news > mine->stamp) continue;
+      const Doing doing = judge(Version{mine->stamp, mine->marked()}, my, {}, their);
+      visit(Difference{doing, owner, path, mine->stamp, mine, their, false});
     }
   }
 }
 
-void settle(OwnedMap& mine, const Settled& settled) {
+void settle(Editor& mine, const Settled& settled) {
   const Head& head = settled.head;
-  const Knowledge known = mine.knowledge(head.owner);
+  if (!mine.takes(head.owner, head.epoch)) return;
+  const Knowledge known = mine.map().knowledge(head.owner);
   if (known.known && known.epoch > head.epoch) return;
   const bool same_epoch = known.known && known.epoch == head.epoch;
-  const uint64_t contents = same_epoch ? mine.contents(head.owner, head.complete) : 0;
+  const uint64_t contents = same_epoch ? mine.map().contents(head.owner, head.complete) : 0;
   if (contents == settled.contents) mine.raise(head);
 }
 
 }  // namespace
 
-Message respond(OwnedMap& mine, const Message& question, size_t budget) {
+Message respond(Editor& editor, const Message& question, size_t budget) {
+  const OwnedMap& mine = editor.map();
   if (!well_formed(question, mine.owner_size())) return {};
-  for (const Entry& entry : question.entries) mine.apply(entry);
-  for (const Listing& listing : question.listings) {
-    each_difference(mine, question, listing,
-                    [&](Doing doing, const Item* item, const Path&, uint64_t by, bool) {
-                      if (doing == Doing::kBury) mine.bury(*item, by);
-                    });
+  for (const Entry& entry : question.entries) {
+    if (editor.takes(entry.owner, entry.epoch)) editor.apply(entry);
   }
-  for (const Settled& settled : question.settled) settle(mine, settled);
+  for (const Listing& listing : question.listings) {
+    each_difference(mine, question, listing, [&](const Difference& found) {
+      if (found.doing != Doing::kBury || !editor.takes(found.owner, found.their.epoch)) return;
+      editor.bury(*found.mine, found.their.complete);
+    });
+  }
+  for (const Settled& settled : question.settled) settle(editor, settled);
 
   Composer answer(mine, question.upper, budget);
   for (const Path& path : question.wants) {
@@ -105,8 +141,7 @@ Message respond(OwnedMap& mine, const Message& question, size_t budget) {
   return answer.take_answer();
 }
 
-Session::Session(OwnedMap& mine, bool upper, size_t budget)
-    : mine_(mine), begun_(mine.map()), upper_(upper), budget_(budget) {
+Session::Session(const OwnedMap& mine, bool upper) : begun_(mine.map()), upper_(upper) {
   to_ask_.push_back({});
 }
 
@@ -118,15 +153,15 @@ void Session::ask(const Prefix& range, bool absent) {
   }
 }
 
-std::optional<Message> Session::next() {
+std::optional<Message> Session::next(Editor& mine, size_t budget) {
   if (stage_ == Stage::kOver) return {};
-  if (work() == 0) return finish();
+  if (work() == 0) return finish(mine);
   if (++rounds_ > kMaxSessionRounds) {
     whole_ = false;
     stage_ = Stage::kOver;
     return {};
   }
-  Composer question(mine_, upper_, budget_);
+  Composer question(mine.map(), upper_, budget);
   while (!to_push_.empty() && question.has_room()) {
     question.push(to_push_.front());
     to_push_.pop_front();
@@ -136,9 +171,10 @@ std::optional<Message> Session::next() {
     to_list_.pop_front();
   }
   asked_.clear();
-  for (const Path& path : wanted_) {
+  for (const auto& [path, stamp] : wanted_) {
+    if (!asked_.empty() && asked_.back() == path) continue;
     // As many as the answer has room for, lest the same are asked for again and again.
-    if (!question.has_room() || asked_.size() > budget_ / kUsualEntryBytes) break;
+    if (!question.has_room() || asked_.size() > budget / kUsualEntryBytes) break;
     question.want(path);
     asked_.push_back(path);
   }
@@ -151,77 +187,100 @@ std::optional<Message> Session::next() {
   return std::move(message);
 }
 
-void Session::take_entries(const Message& answer) {
-  size_t came = 0;
-  for (const Entry& entry : answer.entries) {
-    came += wanted_.erase(OwnedMap::place(entry.owner, entry.key));
-    if (mine_.apply(entry) == OwnedMap::Outcome::kRefused) whole_ = false;
-  }
-  if (asked_.empty() || came > 0) return;
-  // They are gone there by now: without them nothing is known to be whole.
-  for (const Path& path : asked_) wanted_.erase(path);
-  whole_ = false;
+// What is not wanted any more. A higher event than was wanted will do, unless it may be of another
+// key whose hash is the same.
+size_t Session::come(const OwnedMap& mine, const Entry& entry) {
+  const Path place = mine.place(entry.owner, entry.key);
+  size_t keys = 0;
+  mine.map().each(Prefix::of(place, kPathBits),
+                  [&](const Item& item) { keys += mine.is_head(item) ? 0 : 1; });
+  if (keys > 1) return wanted_.erase({place, entry.stamp});
+  const auto first = wanted_.lower_bound({place, 0});
+  const auto last = wanted_.upper_bound({place, entry.stamp});
+  const auto count = static_cast<size_t>(std::distance(first, last));
+  wanted_.erase(first, last);
+  return count;
 }
 
-bool Session::receive(const Message& answer) {
-  if (stage_ == Stage::kOver || !well_formed(answer, mine_.owner_size())) return false;
+void Session::take_entries(Editor& mine, const Message& answer) {
+  size_t came = 0;
+  for (const Entry& entry : answer.entries) {
+    if (!mine.takes(entry.owner, entry.epoch) || mine.apply(entry) == OwnedMap::Outcome::kRefused) {
+      leave_unsettled(entry.owner);
+    }
+    came += come(mine.map(), entry);
+  }
+  if (asked_.empty() || came > 0) return;
+  // They are gone there by now: without them their owners are not known whole.
+  for (const Path& path : asked_) {
+    wanted_.erase(wanted_.lower_bound({path, 0}), wanted_.upper_bound({path, UINT64_MAX}));
+    unsettled_.insert(path.high);
+  }
+}
+
+bool Session::receive(Editor& mine, const Message& answer) {
+  if (stage_ == Stage::kOver || !well_formed(answer, mine.map().owner_size())) return false;
   for (const Head& head : answer.heads) {
     const auto [first, is_new] = first_heads_.try_emplace(head.owner, head);
-    if (first->second.epoch != head.epoch) whole_ = false;
+    if (first->second.epoch != head.epoch) leave_unsettled(head.owner);
     owners_.insert(head.owner);
   }
-  take_entries(answer);
+  take_entries(mine, answer);
   for (const Prefix& range : answer.unanswered) ask(range, false);
   for (const Split& split : answer.splits) {
-    for (const Range& range : differing(mine_.map(), split, upper_))
+    for (const Range& range : differing(mine.map().map(), split, upper_))
       ask(range.prefix, range.absent);
   }
-  for (const Listing& listing : answer.listings) resolve(answer, listing);
+  for (const Listing& listing : answer.listings) resolve(mine, answer, listing);
   if (first_heads_.size() > kMaxSessionWork) stage_ = Stage::kOver, whole_ = false;
   return true;
 }
 
-void Session::resolve(const Message& answer, const Listing& listing) {
-  mine_.map().each(listing.prefix,
-                   [&](const Item& item) { owners_.emplace(mine_.owner_of(item)); });
+void Session::resolve(Editor& editor, const Message& answer, const Listing& listing) {
+  const OwnedMap& mine = editor.map();
+  mine.map().each(listing.prefix, [&](const Item& item) { owners_.emplace(mine.owner_of(item)); });
   bool tell = false;
-  each_difference(mine_, answer, listing,
-                  [&](Doing doing, const Item* item, const Path& path, uint64_t by, bool deleted) {
-                    tell = tell || deleted;
-                    if (doing == Doing::kBury) mine_.bury(*item, by);
-                    if (doing != Doing::kPush && doing != Doing::kWant) return;
-                    if (work() >= kMaxSessionWork) {
-                      whole_ = false;
-                    } else if (doing == Doing::kPush) {
-                      to_push_.push_back(*item);
-                    } else {
-                      wanted_.insert(path);
-                    }
-                  });
+  each_difference(mine, answer, listing, [&](const Difference& found) {
+    tell = tell || found.deleted_here;
+    if (found.doing == Doing::kNothing) return;
+    if (found.doing == Doing::kPush) {
+      if (work() < kMaxSessionWork) return to_push_.push_back(*found.mine);
+    } else if (!editor.takes(found.owner, found.their.epoch)) {
+      return leave_unsettled(found.owner);
+    } else if (found.doing == Doing::kBury) {
+      return editor.bury(*found.mine, found.their.complete);
+    } else if (work() < kMaxSessionWork) {
+      return void(wanted_.insert({found.path, found.stamp}));
+    }
+    whole_ = false;
+  });
   if (tell && !listing.final) to_list_.push_back(listing.prefix);
 }
 
 // What was forgotten or began anew meanwhile is not what was compared.
-bool Session::may_raise(const Head& head) const {
-  const std::optional<Head> now = mine_.head(head.owner);
-  const std::optional<Head> before = mine_.head(begun_, head.owner);
+bool Session::may_raise(const OwnedMap& mine, const Head& head) const {
+  if (unsettled_.contains(OwnedMap::head_place(head.owner).high)) return false;
+  const std::optional<Head> now = mine.head(head.owner);
+  const std::optional<Head> before = mine.head(begun_, head.owner);
   if (!now) return !before;
   if (now->epoch > head.epoch) return false;
   return !before || before->epoch < now->epoch || before->complete <= now->complete;
 }
 
-std::optional<Message> Session::finish() {
+std::optional<Message> Session::finish(Editor& editor) {
   stage_ = Stage::kOver;
   if (!whole_) return {};
+  const OwnedMap& mine = editor.map();
   for (const auto& [owner, head] : first_heads_) {
-    if (may_raise(head)) mine_.raise(head);
+    if (editor.takes(owner, head.epoch) && may_raise(mine, head)) editor.raise(head);
   }
   Message last;
   for (const std::string& owner : owners_) {
-    const std::optional<Head> now = mine_.head(owner);
+    if (unsettled_.contains(OwnedMap::head_place(owner).high)) continue;
+    const std::optional<Head> now = mine.head(owner);
     const auto theirs = first_heads_.find(owner);
     if (!now || (theirs != first_heads_.end() && *now == theirs->second)) continue;
-    last.settled.push_back({*now, mine_.contents(owner, now->complete)});
+    last.settled.push_back({*now, mine.contents(owner, now->complete)});
   }
   if (last.settled.empty()) return {};
   return last;

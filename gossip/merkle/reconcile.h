@@ -87,7 +87,7 @@ struct Message {
   std::vector<Settled> settled;
 
   bool empty() const;
-  // Of the packets that carry it, headers included: what a compact encoding takes.
+  // About what its encoding takes.
   size_t wire_bytes() const;
 };
 
@@ -100,48 +100,56 @@ struct Range {
 bool well_formed(const Message& message, size_t owner_size);
 
 // At most about `budget` bytes, but one step at least; of a malformed question nothing is taken.
-Message respond(OwnedMap& mine, const Message& question, size_t budget);
+Message respond(Editor& mine, const Message& question, size_t budget);
 
 class Session {
  public:
   // `upper`: alternate it from session to session, so that an accident of 32 bits does not last.
-  Session(OwnedMap& mine, bool upper, size_t budget);
+  Session(const OwnedMap& mine, bool upper);
 
-  // What to send next, its answer is to be given to receive() (or it is to be sent again). Nothing
-  // when the session is over; the message before needs no answer if expects_answer() is false.
-  std::optional<Message> next();
+  // `mine` is the same map all the time, as the session itself and others change it.
+  //
+  // What to send next, of about `budget` bytes; its answer is to be given to receive() (or it is to
+  // be sent again). Nothing when the session is over; the message before needs no answer if
+  // expects_answer() is false.
+  std::optional<Message> next(Editor& mine, size_t budget);
   bool expects_answer() const { return stage_ == Stage::kAsking; }
   // False when it is malformed; the session should be dropped then.
-  bool receive(const Message& answer);
+  bool receive(Editor& mine, const Message& answer);
   // All is settled: both sides are as equal as the bounds of both allow.
-  bool complete() const { return stage_ == Stage::kOver && whole_; }
+  bool complete() const { return stage_ == Stage::kOver && whole_ && unsettled_.empty(); }
 
  private:
   enum class Stage : uint8_t { kAsking, kOver };
 
-  void take_entries(const Message& answer);
-  void resolve(const Message& answer, const Listing& listing);
-  std::optional<Message> finish();
-  bool may_raise(const Head& head) const;
+  void take_entries(Editor& mine, const Message& answer);
+  size_t come(const OwnedMap& mine, const Entry& entry);
+  void resolve(Editor& mine, const Message& answer, const Listing& listing);
+  std::optional<Message> finish(Editor& mine);
+  bool may_raise(const OwnedMap& mine, const Head& head) const;
+  void leave_unsettled(std::string_view owner) {
+    unsettled_.insert(OwnedMap::head_place(owner).high);
+  }
   size_t work() const {
     return to_ask_.size() + to_list_.size() + to_push_.size() + wanted_.size();
   }
   void ask(const Prefix& range, bool absent);
 
-  OwnedMap& mine_;
   const Map begun_;  // as it was
   const bool upper_;
-  const size_t budget_;
   Stage stage_ = Stage::kAsking;
   bool whole_ = true;
   size_t rounds_ = 0;
   std::deque<Range> to_ask_;
   std::deque<Prefix> to_list_;  // finally
   std::deque<Item> to_push_;
-  std::set<Path> wanted_;
-  std::vector<Path> asked_;  // of those, in the last message
+  std::set<std::pair<Path, uint64_t>> wanted_;  // events
+  std::vector<Path> asked_;                     // of those, in the last message
   std::map<std::string, Head> first_heads_;
   std::set<std::string> owners_;  // of which anything was compared
+  // By the high half of their paths: owners of which not all that differs could be had. They are
+  // not raised; the others are.
+  std::set<uint64_t> unsettled_;
 };
 
 }  // namespace shoal::gossip::merkle

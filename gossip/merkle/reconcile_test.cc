@@ -39,13 +39,14 @@ Cost reconcile(OwnedMap& asking, OwnedMap& answering, size_t budget = kBudget) {
     cost.largest = std::max(cost.largest, message.wire_bytes());
     ++cost.messages;
   };
-  Session session(asking, cost.messages % 2 == 1, budget);
-  while (const std::optional<Message> question = session.next()) {
+  Editor mine(asking), theirs(answering);
+  Session session(asking, cost.messages % 2 == 1);
+  while (const std::optional<Message> question = session.next(mine, budget)) {
     count(*question);
-    const Message answer = respond(answering, *question, budget);
+    const Message answer = respond(theirs, *question, budget);
     if (!session.expects_answer()) break;
     count(answer);
-    EXPECT_TRUE(session.receive(answer));
+    EXPECT_TRUE(session.receive(mine, answer));
   }
   cost.complete = session.complete();
   return cost;
@@ -143,7 +144,8 @@ TEST(Reconcile, AnAnswerHoldsTheHeadsOfWhatItComparedInsideOwners) {
   for (uint64_t owner = 0; owner < 3; ++owner) {
     question.splits.push_back({OwnedMap::range_of(owner_name(owner)), 64, 0, {}});
   }
-  const Message answer = respond(map, question, 1);
+  Editor editor(map);
+  const Message answer = respond(editor, question, 1);
   EXPECT_EQ(answer.listings.size() + answer.splits.size(), 1);
   EXPECT_GE(answer.unanswered.size(), 3);
   ASSERT_EQ(answer.heads.size(), 3);
@@ -163,19 +165,66 @@ TEST(Reconcile, ACutSessionWithdrawsNothing) {
         if (stamp <= 3) behind.apply(entry);
       }
       const Entry key = event(0, 1, 3);
-      Session session(behind, false, budget);
+      Editor mine(behind), theirs(ahead);
+      Session session(behind, false);
       for (size_t i = 0; i < cut; ++i) {
-        const std::optional<Message> question = session.next();
+        const std::optional<Message> question = session.next(mine, budget);
         if (!question) break;
-        const Message answer = respond(ahead, *question, budget);
-        if (session.expects_answer()) session.receive(answer);
-        const Item* held =
-            behind.map().find(OwnedMap::place(key.owner, key.key), key.owner + key.key);
+        const Message answer = respond(theirs, *question, budget);
+        if (session.expects_answer()) session.receive(mine, answer);
+        const Item* held = behind.find(key.owner, key.key);
         ASSERT_TRUE(held != nullptr && !held->marked());
       }
       if (session.complete()) {
         ASSERT_EQ(behind.map(), ahead.map());
       }
+    }
+  }
+}
+
+// A replica that hears events in any order, with losses and repeats, and then reconciles, ends as
+// the model: the newest event of each key, and never shows what was deleted before.
+TEST(Reconcile, AnyOrderEndsAsTheModel) {
+  for (uint64_t seed = 1; seed <= 500; ++seed) {
+    SeededRng rng(seed);
+    Pool pool;
+    std::vector<Entry> history;
+    std::map<std::string, uint64_t> model;
+    OwnedMap owner(pool, kOwnerSize), replicas[2] = {{pool, kOwnerSize}, {pool, kOwnerSize}};
+    for (uint64_t stamp = 1; stamp <= 40; ++stamp) {
+      const uint64_t key = rng.below(5);
+      const std::string name = event(0, stamp, key).key;
+      const bool deleted = model.contains(name) && rng.below(2) == 0;
+      history.push_back(event(0, stamp, key, deleted));
+      deleted ? void(model.erase(name)) : void(model[name] = stamp);
+      owner.apply(history.back());
+    }
+    for (OwnedMap& replica : replicas) {
+      std::vector<Entry> heard;
+      for (const Entry& one : history) {
+        for (uint64_t copies = rng.below(3); copies > 0; --copies) heard.push_back(one);
+      }
+      for (size_t i = heard.size(); i > 1; --i) std::swap(heard[i - 1], heard[rng.below(i)]);
+      std::map<std::string, uint64_t> newest;
+      for (const Entry& one : heard) {
+        replica.apply(one);
+        newest[one.key] = std::max(newest[one.key], one.stamp);
+        const Item* item = replica.find(one.owner, one.key);
+        if (item != nullptr && !item->marked()) {
+          ASSERT_EQ(item->stamp, newest[one.key]) << "seed " << seed;
+        }
+      }
+    }
+    ASSERT_TRUE(reconcile(replicas[0], owner).complete);
+    ASSERT_TRUE(reconcile(replicas[0], replicas[1]).complete);
+    for (const OwnedMap& replica : replicas) {
+      std::map<std::string, uint64_t> live;
+      replica.each(owner_name(0), [&](const Item& item) {
+        ASSERT_FALSE(item.marked());
+        live[std::string(item.id().substr(kOwnerSize))] = item.stamp;
+      });
+      ASSERT_EQ(live, model) << "seed " << seed;
+      ASSERT_EQ(replica.map(), owner.map());
     }
   }
 }
@@ -235,10 +284,11 @@ TEST(Reconcile, TheMalformedIsRefused) {
   const Map before = map.map();
   for (const Message& message : malformed) {
     EXPECT_FALSE(well_formed(message, kOwnerSize));
-    EXPECT_TRUE(respond(map, message, kBudget).empty());
-    Session session(map, false, kBudget);
-    session.next();
-    EXPECT_FALSE(session.receive(message));
+    Editor editor(map);
+    EXPECT_TRUE(respond(editor, message, kBudget).empty());
+    Session session(map, false);
+    session.next(editor, kBudget);
+    EXPECT_FALSE(session.receive(editor, message));
   }
   EXPECT_EQ(map.map(), before);
 }

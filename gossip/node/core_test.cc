@@ -1,180 +1,10 @@
-// A few cores on a wire without delay, in virtual time, and packets made by hand: what membership,
-// tables and exchanges do together. tests/sim/gossip does the rest by chance.
-#include "gossip/node/core.h"
-
-#include <gmock/gmock.h>
-
-#include <algorithm>
-#include <memory>
-
-#include "gossip/wire/codec.h"
+// What membership, tables and exchanges do together. tests/sim/gossip does the rest by chance.
+#include "gossip/node/core_fixture.h"
 
 namespace shoal::gossip {
 namespace {
 
-using std::chrono::milliseconds;
-using std::chrono::seconds;
 using testing::UnorderedElementsAre;
-
-template <typename Id>
-Id named(const std::string& name) {
-  return Id(name + std::string(kIdLength - name.size(), '0'));
-}
-const NetworkId kNet = named<NetworkId>("net");
-
-KeyRing ring(const std::vector<uint64_t>& ids, size_t primary = 0) {
-  KeyRing keys;
-  for (const uint64_t id : ids) {
-    crypto::Key key{};
-    key.fill(static_cast<uint8_t>(id));
-    keys.keys.push_back({id, key});
-  }
-  keys.primary = primary;
-  return keys;
-}
-
-// One node as the daemon has it: a core behind a sealer, and what its observer was told.
-struct Node {
-  Node(const std::string& name, uint32_t number, uint64_t epoch, Rng& rng, Instant now)
-      : id(named<NodeId>(name)),
-        address{Ip::v4(0xc0000200U + number), 7946},
-        sealer(named<ClusterId>("c"), ring({1})),
-        core(CoreConfig{.self = id, .address = address, .epoch = epoch}, rng, now) {}
-
-  // "owner/key" of kNet.
-  std::vector<std::string> shown() const {
-    std::vector<std::string> names;
-    for (const auto& [name, value] : entries) names.push_back(name);
-    return names;
-  }
-
-  NodeId id;
-  HostPort address;
-  Sealer sealer;
-  Core core;
-  bool cut = false;      // hears nobody and is not heard
-  bool stalled = false;  // does not run; what is sent to it waits
-  std::vector<std::pair<HostPort, Bytes>> inbox;
-  std::map<std::string, Bytes> entries;
-  std::map<NodeId, MemberState> members;
-};
-
-class CoreTest : public testing::Test {
- protected:
-  // Starts (again) with a seed, and with one entry in kNet under its own name.
-  Node& start(const std::string& name, uint32_t number, const std::string& seed = "") {
-    auto& slot = nodes_[name];
-    slot = std::make_unique<Node>(name, number, ++epoch_, rng_, now_);
-    if (!seed.empty()) slot->core.set_seeds({nodes_.at(seed)->address}, now_);
-    slot->core.join_network(kNet, now_);
-    EXPECT_TRUE(slot->core.upsert(kNet, name, {1}).ok());
-    return *slot;
-  }
-  Node& at(const std::string& name) { return *nodes_.at(name); }
-  // Three nodes that know each other.
-  void form() {
-    start("a", 1);
-    start("b", 2, "a");
-    start("c", 3, "a");
-    run(seconds(3));
-    for (const char* name : {"a", "b", "c"}) {
-      ASSERT_EQ(at(name).entries.size(), 3U) << name;
-      ASSERT_EQ(at(name).core.swim().live_count(), 2U) << name;
-    }
-  }
-
-  void run(Duration duration) {
-    const Instant end = now_ + duration;
-    while (true) {
-      Instant next = end;
-      for (auto& [name, node] : nodes_) {
-        if (!node->stalled) next = std::min(next, node->core.next_deadline());
-      }
-      now_ = std::max(now_ + milliseconds(1), next);
-      for (auto& [name, node] : nodes_) settle(*node);
-      if (now_ >= end) return;
-    }
-  }
-  void settle(Node& node) {
-    if (node.stalled) return;
-    node.core.tick(now_);
-    Effects effects = node.core.take_effects(now_);
-    for (const MemberInfo& member : effects.members) node.members[member.id] = member.state;
-    for (const Tables::Event& event : effects.entries) {
-      const std::string name = event.owner.str().substr(0, 1) + "/" + event.key;
-      if (event.removed) {
-        node.entries.erase(name);
-      } else {
-        node.entries[name] = event.value;
-      }
-    }
-    for (const auto& datagram : effects.datagrams) deliver(node, datagram);
-    for (const auto& exchange : effects.exchanges) ask(node, exchange);
-  }
-  Node* listener(const Node& from, const HostPort& address) {
-    for (auto& [name, node] : nodes_) {
-      if (node->address == address && !node->cut && !from.cut) return node.get();
-    }
-    return nullptr;
-  }
-  void deliver(Node& from, const Effects::Datagram& datagram) {
-    Node* to = listener(from, datagram.to);
-    if (to == nullptr) return;
-    Bytes sealed = from.sealer.seal(PacketKind::kDatagram, datagram.plain, rng_);
-    const Sealer::Opened opened = to->sealer.open(PacketKind::kDatagram, sealed);
-    if (opened.drop != DropReason::kNone) return to->core.count_drop(opened.drop);
-    if (to->stalled) {
-      to->inbox.emplace_back(from.address, Bytes(opened.plain.begin(), opened.plain.end()));
-      return;
-    }
-    to->core.receive_packet(from.address, opened.plain, now_);
-    settle(*to);
-  }
-  // Runs on: the timer that went off long ago first, then what waited.
-  void wake(Node& node) {
-    node.stalled = false;
-    settle(node);
-    for (const auto& [from, plain] : std::exchange(node.inbox, {})) {
-      node.core.receive_packet(from, plain, now_);
-    }
-    settle(node);
-  }
-  void ask(Node& from, const Effects::Exchange& exchange) {
-    std::optional<Bytes> answer;
-    Node* to = listener(from, exchange.to);
-    if (to != nullptr && !to->stalled) {
-      Bytes question = from.sealer.seal(PacketKind::kStream, exchange.plain, rng_);
-      const Sealer::Opened opened = to->sealer.open(PacketKind::kStream, question);
-      if (opened.drop == DropReason::kNone) answer = to->core.answer_exchange(opened.plain, now_);
-      settle(*to);
-    }
-    from.core.finish_exchange(exchange.id, answer, now_);
-    settle(from);
-  }
-  // As if `sender` had sent it; what goes out at once.
-  std::vector<Claim> say(Node& to, const Head& sender, const std::vector<Message>& messages) {
-    Packer packer(sender, 1400);
-    for (const Message& message : messages) packer.add(encode_message(message));
-    to.core.receive_packet(sender.address, packer.take(true).front(), now_);
-    std::vector<Claim> claims;
-    for (const auto& datagram : to.core.take_effects(now_).datagrams) {
-      const auto packet = decode_packet(datagram.plain);
-      EXPECT_TRUE(packet.ok()) << "others cannot read it: " << packet.error().message;
-      if (!packet || datagram.to != sender.address) continue;
-      for (const Message& message : packet->messages) {
-        if (const auto* claim = std::get_if<Claim>(&message)) claims.push_back(*claim);
-      }
-    }
-    return claims;
-  }
-  Head head(const std::string& name) { return at(name).core.swim().head(); }
-
-  SeededRng rng_{7};
-  Instant now_{1'000'000'000};
-  uint64_t epoch_ = 1000;
-  uint8_t value_ = 10;
-  std::map<std::string, std::unique_ptr<Node>> nodes_;
-};
 
 TEST_F(CoreTest, AJoinerLearnsEverythingFromOneSeed) {
   form();
@@ -185,6 +15,67 @@ TEST_F(CoreTest, AJoinerLearnsEverythingFromOneSeed) {
   EXPECT_THAT(d.shown(), UnorderedElementsAre("a/a", "b/b", "c/c", "c/before", "d/d"));
   EXPECT_EQ(d.core.swim().live_count(), 3U);
   for (const char* name : {"a", "b", "c"}) EXPECT_TRUE(at(name).entries.contains("d/d")) << name;
+}
+
+TEST_F(CoreTest, WhatIsRestoredIsKnownAndNoNews) {
+  std::vector<Claim> members;
+  std::vector<EntryEvent> entries;
+  for (const char* name : {"a", "b", "c"}) {
+    const Core& core = start(name, static_cast<uint32_t>(name[0] - 'a' + 1)).core;
+    const Head own = core.swim().head();
+    members.push_back({ClaimKind::kAlive, own.sender, own.incarnation, own.address, {}});
+    const auto& said = core.tables().own_events();
+    entries.insert(entries.end(), said.begin(), said.end());
+  }
+  for (const char* name : {"a", "b", "c"}) {
+    Core& core = at(name).core;
+    core.restore(members, entries, now_);
+    EXPECT_EQ(core.swim().live_count(), 2U);
+    EXPECT_EQ(core.tables().peers(kNet).size(), 2U);
+    const Effects effects = core.take_effects(now_);
+    EXPECT_EQ(effects.members.size(), 2U);
+    EXPECT_EQ(effects.entries.size(), 3U);
+    EXPECT_TRUE(effects.datagrams.empty());
+  }
+  EXPECT_EQ(at("a").core.swim().digest(), at("c").core.swim().digest());
+  EXPECT_EQ(at("a").core.tables().digest(kNet), at("c").core.tables().digest(kNet));
+  run(seconds(20));
+  for (const char* name : {"a", "b", "c"}) {
+    EXPECT_EQ(at(name).core.counters().exchanges_started, 0U) << name;
+  }
+  ASSERT_TRUE(at("b").core.upsert(kNet, "late", {1}).ok());
+  run(seconds(1));
+  EXPECT_TRUE(at("a").entries.contains("b/late"));
+}
+
+TEST_F(CoreTest, MembersLearntInBulkAreNotSpread) {
+  const Head b{named<NodeId>("b"), 5, {Ip::v4(0xc0000202U), 7946}};
+  for (const uint32_t members : {10U, 100U}) {
+    Core& a = start("a", 1).core;
+    say(at("a"), b, {Ping{1, at("a").id}});
+    // Its first contact is asked for everything, and answers with many members.
+    a.tick(now_);
+    const std::vector<Effects::Exchange> asked = a.take_effects(now_).exchanges;
+    ASSERT_EQ(asked.size(), 1U);
+    Packer answer(b, kMaxFrame - kSealOverhead);
+    for (uint32_t i = 0; i < members; ++i) {
+      const NodeId id = named<NodeId>("m" + std::to_string(i) + "x");
+      answer.add(
+          encode_message(Claim{ClaimKind::kAlive, id, 1, {Ip::v4(0x0a000000U + i), 7946}, {}}));
+    }
+    a.finish_exchange(asked[0].id, answer.take(true).front(), now_);
+    EXPECT_EQ(a.swim().live_count(), members + 1);
+    std::set<NodeId> spread;
+    for (const auto& datagram : a.take_effects(now_).datagrams) {
+      const auto packet = decode_packet(datagram.plain);
+      ASSERT_TRUE(packet.ok());
+      for (const Message& message : packet->messages) {
+        const auto* claim = std::get_if<Claim>(&message);
+        if (claim != nullptr && claim->id != b.sender) spread.insert(claim->id);
+      }
+    }
+    EXPECT_EQ(spread.size(), members == 10 ? 10U : 0U);
+  }
 }
 
 TEST_F(CoreTest, ASilentNodeIsSuspectedThenHiddenAndComesBackWithItsEntries) {
@@ -214,7 +105,7 @@ TEST_F(CoreTest, AnAccusedNodeRefutesAtOnce) {
   form();
   Node& a = at("a");
   const uint64_t before = a.core.swim().head().incarnation;
-  const Claim suspect{ClaimKind::kSuspect, a.id, before, a.address, at("b").id};
+  const Claim suspect{ClaimKind::kSuspect, a.id, before, a.address, {at("b").id}};
   const auto claims = say(a, head("b"), {suspect});
   ASSERT_FALSE(claims.empty());
   EXPECT_THAT(claims, testing::Each(Claim{ClaimKind::kAlive, a.id, before + 1, a.address, {}}));
@@ -224,6 +115,68 @@ TEST_F(CoreTest, AnAccusedNodeRefutesAtOnce) {
   run(seconds(3));
   EXPECT_EQ(at("c").members[a.id], MemberState::kAlive);
   EXPECT_EQ(at("c").core.counters().failures, 0U);
+}
+
+// By stream it is told what is said of it, and what it answers says otherwise.
+TEST_F(CoreTest, AProbeByStreamIsAnsweredByWhomItIsFor) {
+  form();
+  Node& a = at("a");
+  const Head accused = a.core.swim().head();
+  const auto question = [&](const NodeId& target) {
+    Packer packer(head("b"), 1400);
+    packer.add(encode_message(Ping{77, target}));
+    packer.add(encode_message(
+        Claim{ClaimKind::kSuspect, a.id, accused.incarnation, accused.address, {at("b").id}}));
+    return packer.take().front();
+  };
+  EXPECT_TRUE(a.core.answer_exchange(question(at("c").id), now_).empty());
+  EXPECT_EQ(a.core.counters().drops(DropReason::kMisdirected), 1U);
+  const Packet answer = decode_packet(a.core.answer_exchange(question(a.id), now_)).value();
+  EXPECT_EQ(answer.head.sender, a.id);
+  EXPECT_EQ(answer.head.incarnation, accused.incarnation + 1);
+  ASSERT_EQ(answer.messages.size(), 1U);
+  EXPECT_EQ(std::get<Ack>(answer.messages[0]).number, 77U);
+}
+
+// Whoever else sits at the member's address now, or answers something else: the member is not
+// there.
+TEST_F(CoreTest, OnlyTheMembersOwnAckIsAnAnswer) {
+  form();
+  Node& a = at("a");
+  const NodeId c = at("c").id;
+  at("c").cut = true;
+  std::optional<Effects::TcpProbe> asked;
+  while (!asked) {
+    now_ = now_ + milliseconds(10);
+    ASSERT_LT(now_, Instant{30'000'000'000});
+    a.core.tick(now_);
+    Effects effects = a.core.take_effects(now_);
+    for (auto& probe : effects.tcp_probes) {
+      if (probe.to == at("c").address) {
+        asked = probe;
+      } else {
+        // The others are heard, as far as this goes.
+        const Bytes answer = at("b").core.answer_exchange(probe.plain, now_);
+        a.core.finish_tcp_probe(probe.id, Reach::kAnswers, answer, now_);
+      }
+    }
+  }
+  const Packet question = decode_packet(asked->plain).value();
+  const uint32_t number = std::get<Ping>(question.messages.at(0)).number;
+  const auto answer_of = [&](const Head& head, uint32_t acked) {
+    Packer packer(head, 1400);
+    packer.add(encode_message(Ack{acked}));
+    return packer.take().front();
+  };
+  const Swim& swim = a.core.swim();
+  EXPECT_FALSE(swim.acks_tcp(asked->id, at("b").id, {number}));
+  EXPECT_FALSE(swim.acks_tcp(asked->id, c, {number + 1}));
+  EXPECT_FALSE(swim.acks_tcp(asked->id + 1, c, {number}));
+  EXPECT_TRUE(swim.acks_tcp(asked->id, c, {number}));
+  const Bytes other = answer_of(head("b"), number);
+  a.core.finish_tcp_probe(asked->id, Reach::kAnswers, other, now_);
+  run(seconds(6));
+  EXPECT_EQ(a.members[c], MemberState::kFailed);
 }
 
 // Who did not run knows nothing of the time it slept through: the refutation of the suspect and the
@@ -238,7 +191,7 @@ TEST_F(CoreTest, WhoStalledAccusesNobody) {
     b.stalled = c.stalled = true;
     const Head suspect = head("c");
     say(a, head("b"),
-        {Claim{ClaimKind::kSuspect, c.id, suspect.incarnation, suspect.address, b.id}});
+        {Claim{ClaimKind::kSuspect, c.id, suspect.incarnation, suspect.address, {b.id}}});
     run(milliseconds(20 * i));
     a.stalled = true;
     wake(b);
@@ -331,7 +284,7 @@ TEST_F(CoreTest, NobodyIsDrivenBeyondTheLastNumber) {
   Node& a = at("a");
   for (const ClaimKind kind : {ClaimKind::kSuspect, ClaimKind::kAlive, ClaimKind::kLeft}) {
     const HostPort elsewhere = HostPort::parse("192.0.2.77:1").value();
-    say(a, head("b"), {Claim{kind, a.id, kMaxNumber, elsewhere, at("b").id}});
+    say(a, head("b"), {Claim{kind, a.id, kMaxNumber, elsewhere, {at("b").id}}});
   }
   say(a, head("b"), {EntryEvent{kNet, a.id, kMaxNumber, 1, false, "a", {9}}});
   EXPECT_LE(a.core.swim().head().incarnation, kMaxNumber);
@@ -361,13 +314,13 @@ TEST_F(CoreTest, AForgottenNodeIsGoneAndDoesNotComeBackByAntiEntropy) {
   EXPECT_THAT(a.shown(), UnorderedElementsAre("a/a", "b/b"));
   EXPECT_FALSE(a.core.swim().is_known(c));
   EXPECT_EQ(a.core.swim().live_count(), 1U);
-
   // Nor by news of it, in any form.
-  const Head from_b = head("b");
-  say(a, from_b,
+  const merkle::Message ranges{.entries = {{c.str(), kMaxNumber, 1, false, false, "c", {1}}}};
+  say(a, head("b"),
       {Claim{ClaimKind::kAlive, c, kMaxNumber, c_address, {}},
-       Claim{ClaimKind::kSuspect, c, kMaxNumber, c_address, b.id},
-       EntryEvent{kNet, c, kMaxNumber, 1, false, "c", {1}}, Summary{kNet, c, kMaxNumber, 1, {}}});
+       Claim{ClaimKind::kSuspect, c, kMaxNumber, c_address, {b.id}},
+       EntryEvent{kNet, c, kMaxNumber, 1, false, "c", {1}},
+       Sync{SyncKind::kQuestion, 1, {{kNet, true, ranges}}}});
   EXPECT_FALSE(a.core.swim().is_known(c));
   EXPECT_FALSE(a.entries.contains("c/c"));
 
@@ -405,7 +358,7 @@ TEST_F(CoreTest, KeysAreRotatedNodeByNodeWithoutALoss) {
   form();
   const auto rotate = [&](const KeyRing& keys) {
     for (const char* name : {"a", "b", "c"}) {
-      at(name).sealer.set_keys(keys);
+      at(name).guard.set_keys(keys);
       ASSERT_TRUE(at(name).core.upsert(kNet, name, Bytes{++value_}).ok());
       run(seconds(1));
       for (const char* other : {"a", "b", "c"}) {
@@ -424,13 +377,13 @@ TEST_F(CoreTest, KeysAreRotatedNodeByNodeWithoutALoss) {
 
 TEST_F(CoreTest, WhoMissedARotationIsCutOffAndComesBackWithTheKey) {
   form();
-  at("a").sealer.set_keys(ring({2}));
-  at("b").sealer.set_keys(ring({2}));
+  at("a").guard.set_keys(ring({2}));
+  at("b").guard.set_keys(ring({2}));
   run(seconds(10));
   EXPECT_EQ(at("a").members[at("c").id], MemberState::kFailed);
   EXPECT_FALSE(at("a").entries.contains("c/c"));
   EXPECT_GT(at("c").core.counters().drops(DropReason::kUnknownKey), 0U);
-  at("c").sealer.set_keys(ring({1, 2}, 1));
+  at("c").guard.set_keys(ring({1, 2}, 1));
   run(seconds(3));
   for (const char* name : {"a", "b", "c"}) EXPECT_EQ(at(name).entries.size(), 3U) << name;
 }

@@ -20,8 +20,12 @@ struct Counters {
   uint64_t failures = 0;           // members this node declared failed
   uint64_t refutations = 0;        // accusations of this node that it refuted
   uint64_t stalls = 0;             // times this process woke too late to judge others
+  uint64_t suspicions_lapsed = 0;  // that found no quorum
+  uint64_t isolations = 0;         // times this node heard nobody and took itself for cut off
   uint64_t entries_refused = 0;    // received entries beyond a bound
-  uint64_t events_overflowed = 0;  // events that lost their repeats to a full queue
+  uint64_t events_overflowed = 0;  // events not sent as the queue was full
+  uint64_t events_known = 0;       // events received again
+  uint64_t events_pulled = 0;      // events asked for by their tags
   uint64_t exchanges_started = 0;
   uint64_t exchanges_failed = 0;
   uint64_t exchanges_answered = 0;

@@ -1,9 +1,10 @@
 // Anti-entropy between two nodes, digests first:
 //
-//   A -> B  datagram  Digest: one hash for the members, one per shared network
-//   B -> A  exchange  asks for what differs: member buckets, owner digests per network
-//   A -> B  answer    claims of differing buckets; events and summaries B lacks; what A wants
-//   B -> A  exchange  what A wanted (answered empty)
+//   A -> B  datagram  SharedDigest: one hash for the members, one for all networks they share
+//   B -> A  datagram  Digest: the hashes of those (of many: SharedDigest in parts, and back)
+//   A -> B  exchange  MemberDigests, if members differ; the answer has claims of what differs, and
+//                     A's of that follow
+//   A -> B            Sync: what differs in networks (sync.cc)
 #include <algorithm>
 
 #include "gossip/node/core.h"
@@ -11,11 +12,6 @@
 namespace shoal::gossip {
 namespace {
 
-// Bytes of events in one answer or push; the frame's bound leaves room for lists and claims.
-constexpr size_t kAnswerBudget = 1U << 20;
-// Bytes of owner digests in one question.
-constexpr size_t kQuestionBudget = 2U << 20;
-constexpr size_t kOwnerDigestSize = kIdLength + 24;
 // Peers waiting for an exchange; beyond it they are passed over, and digests come again.
 constexpr size_t kMaxPending = 64;
 // Differences are often events in flight: most are gone after this.
@@ -23,18 +19,20 @@ constexpr Duration kSyncGrace = std::chrono::milliseconds(100);
 // A network just joined is asked for again at this pace until it was answered.
 constexpr Duration kUnsyncedRetry = std::chrono::milliseconds(500);
 constexpr size_t kNetworksPerDigest = 32;
-// What an exchange brought is news to others too; a large table is not, and is not relayed.
-constexpr size_t kMaxRelayedEvents = 64;
+// Peers that one round compares with, so that it ends soon; what they leave out is the next one's,
+// which comes sooner by so many times.
+constexpr size_t kPeersPerRound = 32;
+constexpr uint64_t kHurry = 8;
+// Shared networks that are named at once rather than narrowed down.
+constexpr size_t kNamedNetworks = 8;
+// More claims than this are not news to the others.
+constexpr size_t kMaxNews = 64;
 
-bool worth_relaying(const std::vector<Message>& messages) {
+// A node that is new hears of all members at once; the others know them.
+bool many_claims(const std::vector<Message>& messages) {
   return std::count_if(messages.begin(), messages.end(), [](const Message& message) {
-           return std::holds_alternative<EntryEvent>(message);
-         }) <= static_cast<std::ptrdiff_t>(kMaxRelayedEvents);
-}
-
-bool is_cut(const std::vector<Message>& messages) {
-  return std::any_of(messages.begin(), messages.end(),
-                     [](const Message& message) { return std::holds_alternative<More>(message); });
+           return std::holds_alternative<Claim>(message);
+         }) > static_cast<std::ptrdiff_t>(kMaxNews);
 }
 
 }  // namespace
@@ -46,23 +44,81 @@ void Core::greet_peers() {
   for (const Tables::Peer& peer : tables_.take_new_peers()) {
     if (unsynced_.contains(peer.network)) unsynced_.set(peer.network, now_);
     const size_t size = network_size(peer.network);
-    const bool small = size <= config_.table.direct_peers;
-    if (!small && rng_.below(size) >= config_.table.fanout) continue;
+    const bool small = size <= config_.spread.direct_peers;
+    if (!small && rng_.below(size) >= config_.table.greeters) continue;
     greetings[peer.node].insert(peer.network);
   }
   for (const auto& [node, networks] : greetings) send_digest(node, networks);
 }
 
+// Every joined network is compared with somebody. Whoever is asked is asked for all networks shared
+// with it at once.
 void Core::digest_round(Instant now) {
+  std::vector<NetworkId> networks = tables_.networks();
+  if (digests_from_) {
+    const auto first = std::ranges::upper_bound(networks, *digests_from_);
+    std::ranges::rotate(networks, first);
+  }
+  digests_from_.reset();
+  std::set<NetworkId> compared;
+  size_t peers = 0;
+  for (const NetworkId& network : networks) {
+    if (compared.contains(network)) continue;
+    if (peers == kPeersPerRound) break;
+    for (const NodeId& peer : targets(network, 1)) {
+      ++peers;
+      const std::vector<NetworkId> shared = tables_.shared_with(peer);
+      compared.insert(shared.begin(), shared.end());
+      send_shared_digest(peer, shared, 1);
+    }
+    digests_from_ = network;
+  }
+  auto interval = static_cast<uint64_t>(config_.table.anti_entropy_interval.count());
+  if (peers < kPeersPerRound) {
+    digests_from_.reset();
+  } else {
+    interval /= kHurry;
+  }
   // Off the beat by a tenth, so that rounds do not align over the cluster.
-  const auto interval = static_cast<uint64_t>(config_.table.anti_entropy_interval.count());
   next_digests_ =
       now + Duration(static_cast<int64_t>(interval * 9 / 10 + rng_.below(interval / 5 + 1)));
-  std::map<NodeId, std::set<NetworkId>> digests;
-  for (const NetworkId& network : tables_.networks()) {
-    for (const NodeId& peer : targets(network, 1)) digests[peer].insert(network);
+}
+
+std::vector<uint64_t> Core::shared_parts(const std::vector<NetworkId>& shared, size_t parts) const {
+  std::vector<uint64_t> hashes(parts);
+  for (const NetworkId& network : shared) {
+    const uint64_t hash = merkle::hash_of(network.view());
+    hashes[hash % parts] ^= merkle::mix(hash ^ tables_.digest(network));
   }
-  for (const auto& [peer, networks] : digests) send_digest(peer, networks);
+  return hashes;
+}
+
+void Core::send_shared_digest(const NodeId& to, const std::vector<NetworkId>& shared,
+                              size_t parts) {
+  const auto address = swim_.address_of(to);
+  if (address) send(*address, {SharedDigest{swim_.digest(), shared_parts(shared, parts)}});
+}
+
+void Core::receive_shared_digest(const NodeId& from, const SharedDigest& digest, Instant now) {
+  if (digest.members != swim_.digest()) want_sync(from, {}, true, now + kSyncGrace);
+  const std::vector<NetworkId> shared = tables_.shared_with(from);
+  const size_t parts = digest.parts.size();
+  const std::vector<uint64_t> ours = shared_parts(shared, parts);
+  std::set<NetworkId> differing;
+  for (const NetworkId& network : shared) {
+    const size_t part = merkle::hash_of(network.view()) % parts;
+    if (ours[part] == digest.parts[part]) {
+      unsynced_.erase(network);
+    } else {
+      differing.insert(network);
+    }
+  }
+  if (differing.empty()) return;
+  if (parts == 1 && differing.size() > kNamedNetworks) {
+    send_shared_digest(from, shared, kSharedParts);
+  } else {
+    send_digest(from, differing);
+  }
 }
 
 void Core::send_digest(const NodeId& to, const std::set<NetworkId>& networks) {
@@ -134,41 +190,41 @@ void Core::repair_gaps(Instant now) {
 }
 
 void Core::start_exchanges(Instant now) {
-  for (auto it = pending_.begin(); it != pending_.end() && in_flight_.size() < kMaxInFlight;) {
+  for (auto it = pending_.begin(); it != pending_.end() && may_start();) {
     if (it->second.due > now) {
       ++it;
       continue;
     }
+    const NodeId peer = it->first;
+    Pending pending = std::move(it->second);
+    it = pending_.erase(it);
     // What the peer was said to have may be here by now.
-    std::erase_if(it->second.networks, [this](const auto& wanted) {
+    std::erase_if(pending.networks, [this](const auto& wanted) {
       return !tables_.joined(wanted.first) ||
              (wanted.second != 0 && wanted.second == tables_.digest(wanted.first));
     });
-    if (it->second.members || !it->second.networks.empty()) {
-      start_exchange(it->first, it->second);
+    if (pending.members) {
+      ask_for_members(peer, pending);
+    } else {
+      std::set<NetworkId> networks;
+      for (const auto& [network, digest] : pending.networks) networks.insert(network);
+      begin_sync(peer, networks, now);
     }
-    it = pending_.erase(it);
   }
 }
 
-void Core::start_exchange(const NodeId& peer, const Pending& pending) {
+// Members first: entries of unknown owners would be parked.
+void Core::ask_for_members(const NodeId& peer, const Pending& pending) {
   const auto address = swim_.address_of(peer);
   if (!address) return;
   Packer question(swim_.head(), kMaxFrame - kSealOverhead);
-  InFlight asked{peer, {}, false};
-  if (pending.members) question.add(encode_message(swim_.digests()));
-  size_t size = 0;
-  for (const auto& [network, digest] : pending.networks) {
-    const NetworkState state = tables_.state(network);
-    size += state.owners.size() * kOwnerDigestSize;
-    if (size > kQuestionBudget && !asked.networks.empty()) break;
-    question.add(encode_message(state));
-    asked.networks.insert(network);
-  }
+  question.add(encode_message(swim_.digests()));
+  InFlight asked{InFlight::What::kMembers, peer, {}};
+  for (const auto& [network, digest] : pending.networks) asked.networks.insert(network);
   const uint64_t id = next_exchange_++;
   ++counters_.exchanges_started;
   in_flight_[id] = std::move(asked);
-  effects_.exchanges.push_back({id, *address, question.take(true).front()});
+  effects_.exchanges.push_back({id, *address, swim_.peer(peer), question.take(true).front()});
 }
 
 Bytes Core::answer_exchange(ByteView plain, Instant now) {
@@ -185,12 +241,14 @@ Bytes Core::answer_exchange(ByteView plain, Instant now) {
     return {};
   }
   settle(now);
+  if (!packet->messages.empty()) {
+    if (const auto* ping = std::get_if<Ping>(&packet->messages.front())) {
+      return answer_probe(*packet, *ping, now);
+    }
+  }
   ++counters_.exchanges_answered;
   Packer answer(swim_.head(), kMaxFrame - kSealOverhead);
-  size_t budget = kAnswerBudget;
-  bool cut = false;
-  const bool relay = worth_relaying(packet->messages);
-  const bool cut_push = is_cut(packet->messages);
+  bool synced = false;
   for (const Message& message : packet->messages) {
     if (const auto* theirs = std::get_if<MemberDigests>(&message)) {
       const MemberDigests& ours = swim_.digests();
@@ -200,25 +258,16 @@ Bytes Core::answer_exchange(ByteView plain, Instant now) {
       }
       answer.add(encode_message(difference));
       for (const Claim& claim : swim_.claims_in(difference)) answer.add(encode_message(claim));
-    } else if (const auto* state = std::get_if<NetworkState>(&message)) {
-      Tables::Difference difference = tables_.compare(*state, budget);
-      for (const Message& lacking : difference.messages) answer.add(encode_message(lacking));
-      if (!difference.wanted.empty()) {
-        answer.add(
-            encode_message(NetworkState{state->network, true, std::move(difference.wanted)}));
-      }
-      cut = cut || difference.cut;
     } else if (const auto* claim = std::get_if<Claim>(&message)) {
-      swim_.receive_claim(*claim, from, now);
-    } else if (const auto* event = std::get_if<EntryEvent>(&message)) {
+      swim_.receive_claim(*claim, from, false, now);
+    } else if (const auto* sync = std::get_if<Sync>(&message); sync != nullptr && !synced) {
+      // One of them: what an exchange costs is bounded.
+      synced = true;
       settle(now);
-      receive_entry(*event, relay, now);
-    } else if (const auto* summary = std::get_if<Summary>(&message)) {
-      if (!swim_.is_forgotten(summary->owner)) tables_.receive(*summary, cut_push, now);
+      answer.add(encode_message(answer_sync(*sync, kSliceBudget, now)));
     }
   }
   settle(now);
-  if (cut) answer.add(encode_message(More{}));
   return answer.take(true).front();
 }
 
@@ -232,63 +281,52 @@ void Core::finish_exchange(uint64_t id, const std::optional<ByteView>& answer, I
       answer ? decode_packet(*answer) : Result<Packet>(unavailable("no answer"));
   if (!packet || swim_.hear(packet->head, packet->head.address, now) != DropReason::kNone) {
     ++counters_.exchanges_failed;
+    if (asked.what == InFlight::What::kSync) end_sync(asked.peer);
     return;
   }
   settle(now);
-  const bool more = is_cut(packet->messages);
-  const bool relay = worth_relaying(packet->messages);
+  bool synced = false;
+  const bool many = many_claims(packet->messages);
   for (const Message& message : packet->messages) {
     if (const auto* claim = std::get_if<Claim>(&message)) {
-      swim_.receive_claim(*claim, packet->head.address, now);
-    } else if (const auto* event = std::get_if<EntryEvent>(&message)) {
-      settle(now);
-      receive_entry(*event, relay, now);
-    } else if (const auto* summary = std::get_if<Summary>(&message)) {
-      if (!swim_.is_forgotten(summary->owner)) tables_.receive(*summary, more, now);
+      many ? swim_.learn(*claim, packet->head.address, now)
+           : swim_.receive_claim(*claim, packet->head.address, false, now);
+    } else if (const auto* sync = std::get_if<Sync>(&message); sync != nullptr && !synced) {
+      synced = true;
+      if (asked.what == InFlight::What::kSync) receive_sync_answer(asked.peer, *sync, now);
     }
   }
   settle(now);
-  if (asked.push) return;
-  push_wanted(asked, packet->messages);
-  if (more) {
-    want_sync(asked.peer, asked.networks, false, now);
-  } else {
-    for (const NetworkId& network : asked.networks) unsynced_.erase(network);
-  }
+  if (asked.what == InFlight::What::kSync && !synced) end_sync(asked.peer);
+  if (asked.what != InFlight::What::kMembers) return;
+  push_members(asked.peer, packet->messages);
+  begin_sync(asked.peer, asked.networks, now);
 }
 
-// The second half: what the answerer wanted, and claims it did not have.
-void Core::push_wanted(const InFlight& asked, const std::vector<Message>& messages) {
-  const auto address = swim_.address_of(asked.peer);
+// The second half: claims that the answerer did not have.
+void Core::push_members(const NodeId& peer, const std::vector<Message>& messages) {
+  const auto address = swim_.address_of(peer);
   if (!address) return;
   Packer push(swim_.head(), kMaxFrame - kSealOverhead);
   std::map<NodeId, Claim> theirs;
   for (const Message& message : messages) {
     if (const auto* claim = std::get_if<Claim>(&message)) theirs[claim->id] = *claim;
   }
-  size_t budget = kAnswerBudget;
-  bool cut = false;
   for (const Message& message : messages) {
-    if (const auto* difference = std::get_if<MemberDifference>(&message)) {
-      for (const Claim& claim : swim_.claims_in(*difference)) {
-        const auto known = theirs.find(claim.id);
-        const bool same = known != theirs.end() && known->second.kind == claim.kind &&
-                          known->second.incarnation == claim.incarnation;
-        if (!same) push.add(encode_message(claim));
-      }
-    } else if (const auto* wanted = std::get_if<NetworkState>(&message); wanted != nullptr) {
-      if (!wanted->wanted) continue;
-      const Tables::Difference difference = tables_.serve(*wanted, budget);
-      for (const Message& lacking : difference.messages) push.add(encode_message(lacking));
-      cut = cut || difference.cut;
+    const auto* difference = std::get_if<MemberDifference>(&message);
+    if (difference == nullptr) continue;
+    for (const Claim& claim : swim_.claims_in(*difference)) {
+      const auto known = theirs.find(claim.id);
+      const bool same = known != theirs.end() && known->second.kind == claim.kind &&
+                        known->second.incarnation == claim.incarnation;
+      if (!same) push.add(encode_message(claim));
     }
   }
-  if (cut) push.add(encode_message(More{}));
   std::vector<Bytes> frames = push.take();
   if (frames.empty()) return;
   const uint64_t id = next_exchange_++;
-  in_flight_[id] = {asked.peer, asked.networks, true};
-  effects_.exchanges.push_back({id, *address, std::move(frames.front())});
+  in_flight_[id] = {InFlight::What::kPush, peer, {}};
+  effects_.exchanges.push_back({id, *address, swim_.peer(peer), std::move(frames.front())});
 }
 
 }  // namespace shoal::gossip

@@ -1,43 +1,45 @@
-// Swim's timed side: probes, rumour rounds, reconnection and seeds.
+// Swim's probes: by datagram, then by stream and by helpers, who say what they found.
 #include <algorithm>
 
-#include "base/ports/sample.h"
 #include "gossip/swim/swim.h"
 
 namespace shoal::gossip {
 namespace {
 
-// Pings on behalf of others in flight; beyond it requests are not served (the asker hears nothing,
+// Probes on behalf of others in flight; beyond it requests are not served (the asker hears nothing,
 // which counts as nothing).
 constexpr size_t kMaxRelays = 256;
-// Failed members pinged per round: a half of a large cluster that went away is asked for in slices.
-constexpr size_t kMaxReconnects = 64;
-// Seeds contacted per round.
-constexpr size_t kSeedsPerRound = 3;
+// A helper waits for its connection, whose deadline is the shell's.
+constexpr Duration kRelaySlack = std::chrono::milliseconds(20);
 
 }  // namespace
 
 void Swim::tick(Instant now) {
+  check_isolation(now);
   expire_suspicions(now);
-  expire_relays(now);
-  if (probe_ && now >= probe_->end) finish_probe(now);
-  if (probe_ && !probe_->indirect_sent && now >= probe_->indirect_at) send_indirect();
+  finish_relays(now);
+  if (probe_ && (now >= probe_->end || (probe_->indirect_sent && !is_waiting()))) {
+    finish_probe(now);
+  }
+  if (probe_ && !probe_->indirect_sent && now >= probe_->indirect_at) send_indirect(now);
   if (!probe_ && now >= next_probe_) start_probe(now);
   if (now >= next_reconnect_) reconnect_round(now);
   if (now >= next_seed_ || (live_.empty() && now + config_.reconnect_interval < next_seed_)) {
     seed_round(now);
   }
-  if (!rumors_.empty() && now >= next_gossip_) gossip_round(now);
+  if (!rumors_.empty() && !isolated_ && now >= next_gossip_) gossip_round(now);
 }
 
 void Swim::resume(Duration lateness, Instant now) {
   if (lateness <= config_.stall) return;
   ++counts_.stalls;
   quiet_until_ = now + config_.probe_interval;
+  last_heard_ = std::min(now, last_heard_ + lateness);
+  if (isolation_end_) *isolation_end_ = *isolation_end_ + lateness;
   for (const NodeId& id : suspects_) {
     Suspicion& suspicion = *find(id)->suspicion;
-    suspicion.postpone(lateness);
-    suspicions_.set(id, suspicion.deadline());
+    suspicion.postpone(lateness, now);
+    if (suspicions_.contains(id)) suspicions_.set(id, quiet_until_);
   }
   if (!probe_) return;
   probe_->indirect_at = probe_->indirect_at + lateness;
@@ -50,14 +52,16 @@ Instant Swim::next_deadline() const {
   if (probe_) next = probe_deadline();
   if (!failed_.empty() || !suspects_.empty()) next = std::min(next, next_reconnect_);
   if (!seeds_.empty()) next = std::min(next, next_seed_);
-  if (!rumors_.empty() && !live_.empty()) next = std::min(next, next_gossip_);
+  if (!rumors_.empty() && !live_.empty() && !isolated_) next = std::min(next, next_gossip_);
   if (leave_done_) next = std::min(next, *leave_done_);
-  next = std::min(next, std::max(suspicions_.next(), quiet_until_));
-  return std::min(next, relays_end_.next());
+  if (!isolated_) next = std::min(next, std::max(suspicions_.next(), quiet_until_));
+  return std::min({next, isolation_deadline(), relays_end_.next()});
 }
 
 Instant Swim::probe_deadline() const {
-  return probe_->indirect_sent ? probe_->end : std::min(probe_->end, probe_->indirect_at);
+  // Once all have spoken it is over.
+  return probe_->indirect_sent && is_waiting() ? probe_->end
+                                               : std::min(probe_->end, probe_->indirect_at);
 }
 
 DropReason Swim::receive_ping(const Ping& ping, const HostPort& from) {
@@ -69,10 +73,10 @@ DropReason Swim::receive_ping(const Ping& ping, const HostPort& from) {
 void Swim::receive_ping_request(const PingRequest& request, const HostPort& from, Instant now) {
   if (relays_.size() >= kMaxRelays || request.target == self_) return;
   const uint32_t number = next_number_++;
-  // The asker waits for the rest of its interval; a nack must still reach it.
-  relays_[number] = {from, request.number};
-  relays_end_.set(number, now + config_.probe_timeout * 4 / 5);
+  relays_[number] = {from, request.number, request.target, std::nullopt};
+  relays_end_.set(number, now + config_.tcp_timeout + kRelaySlack);
   outgoing_.push_back({request.address, {Ping{number, request.target}}});
+  start_tcp(request.target, request.address, number, true);
 }
 
 void Swim::receive_ack(const Ack& ack) {
@@ -81,23 +85,89 @@ void Swim::receive_ack(const Ack& ack) {
     adjust_awareness(-1);
     return;
   }
-  const auto it = relays_.find(ack.number);
-  if (it == relays_.end()) return;
-  outgoing_.push_back({it->second.asker, {Ack{it->second.asker_number}}});
-  relays_.erase(it);
-  relays_end_.erase(ack.number);
+  if (relays_.contains(ack.number)) finish_relay(ack.number, Reach::kAnswers);
 }
 
-void Swim::receive_nack(const Nack& nack) {
-  if (probe_ && probe_->number == nack.number) ++probe_->nacks;
-}
-
-void Swim::expire_relays(Instant now) {
-  for (const uint32_t number : relays_end_.take_due(now)) {
-    const auto it = relays_.find(number);
-    outgoing_.push_back({it->second.asker, {Nack{it->second.asker_number}}});
-    relays_.erase(it);
+void Swim::receive_testimony(const NodeId& from, const Testimony& testimony) {
+  if (!probe_ || probe_->number != testimony.number) return;
+  if (std::erase(probe_->asked, from) == 0) return;
+  if (testimony.reach == Reach::kRefused || testimony.reach == Reach::kSilent) {
+    probe_->accusers.push_back(from);
+  } else if (testimony.reach == Reach::kStalled) {
+    probe_->stalled = true;
   }
+}
+
+// 0 when there are too many under way, or it is to a stranger, whom nothing can be sealed for.
+uint64_t Swim::start_tcp(const NodeId& target, const HostPort& to, uint32_t number, bool relayed) {
+  const Member* member = find(target);
+  if (member == nullptr || tcp_.size() >= config_.max_tcp_probes) return 0;
+  const uint64_t id = next_tcp_++;
+  tcp_[id] = {target, number, relayed};
+  TcpProbe probe{id, to, Ping{number, target}, {}};
+  if (member->suspicion && !isolated_) probe.claims.push_back(claim_of(*member));
+  tcp_outgoing_.push_back(std::move(probe));
+  return id;
+}
+
+bool Swim::acks_tcp(uint64_t id, const NodeId& sender, const Ack& ack) const {
+  const auto it = tcp_.find(id);
+  return it != tcp_.end() && it->second.target == sender && it->second.number == ack.number;
+}
+
+// What follows is decided by the tick, which knows whether this node was there to listen.
+void Swim::finish_tcp_probe(uint64_t id, Reach reach, Instant now) {
+  const auto it = tcp_.find(id);
+  if (it == tcp_.end()) return;
+  const Connection connection = it->second;
+  tcp_.erase(it);
+  // A kernel that speaks is not heard of as a member, but this node is not cut off.
+  if (reach != Reach::kSilent && reach != Reach::kUnknown) {
+    last_heard_ = now;
+    if (isolated_) end_isolation(now);
+  }
+  if (connection.relayed) {
+    const auto asked = relays_.find(connection.number);
+    if (asked == relays_.end()) return;
+    if (reach == Reach::kAnswers) return finish_relay(connection.number, reach);
+    asked->second.reach = reach;
+    relays_end_.set(connection.number, now);
+  } else if (probe_ && probe_->tcp == id) {
+    probe_->reach = reach;
+    if (reach != Reach::kAnswers) return;
+    probe_.reset();
+    adjust_awareness(-1);
+  }
+}
+
+void Swim::finish_relay(uint32_t number, Reach reach) {
+  const auto it = relays_.find(number);
+  const uint32_t asked = it->second.asker_number;
+  outgoing_.push_back({it->second.asker, {}});
+  if (reach == Reach::kAnswers) {
+    outgoing_.back().messages.emplace_back(Ack{asked});
+  } else {
+    outgoing_.back().messages.emplace_back(Testimony{asked, reach});
+  }
+  relays_.erase(it);
+  relays_end_.erase(number);
+}
+
+void Swim::finish_relays(Instant now) {
+  for (const uint32_t number : relays_end_.take_due(now)) {
+    const Relay& relay = relays_.at(number);
+    Reach reach = relay.reach.value_or(Reach::kUnknown);
+    if (Member* target = find(relay.target); target != nullptr && reach == Reach::kStalled) {
+      if (!note_stalled(*target, now)) reach = Reach::kSilent;
+    }
+    if (reach != Reach::kStalled && !may_judge(now)) reach = Reach::kUnknown;
+    finish_relay(number, reach);
+  }
+}
+
+void Swim::probe_next(const NodeId& id) {
+  if (probe_next_ < probe_order_.size() && probe_order_[probe_next_] == id) return;
+  probe_order_.insert(probe_order_.begin() + static_cast<std::ptrdiff_t>(probe_next_), id);
 }
 
 void Swim::start_probe(Instant now) {
@@ -117,109 +187,67 @@ void Swim::start_probe(Instant now) {
     const NodeId id = probe_order_[probe_next_++];
     if (!is_live(id)) continue;
     Member& target = *find(id);
-    probe_ = Probe{id, next_number_++, now + config_.probe_timeout * factor, next_probe_};
+    probe_ = Probe{};
+    probe_->target = id;
+    probe_->number = next_number_++;
+    probe_->indirect_at = now + config_.probe_timeout * factor;
+    probe_->end = next_probe_;
     Outgoing out{target.info.address, {Ping{probe_->number, id}}};
-    if (target.suspicion) out.messages.push_back(claim_of(target));
+    if (target.suspicion && !isolated_) out.messages.push_back(claim_of(target));
     outgoing_.push_back(std::move(out));
     return;
   }
 }
 
-void Swim::send_indirect() {
+// Helpers, and a connection of its own, at once.
+void Swim::send_indirect(Instant now) {
   probe_->indirect_sent = true;
   const HostPort address = find(probe_->target)->info.address;
-  size_t asked = 0;
-  for (const NodeId& id : random_live(config_.indirect_probes + 1)) {
-    if (id == probe_->target || asked == config_.indirect_probes) continue;
-    ++asked;
+  // Some more, as those who are not in a state to help are passed over.
+  for (const NodeId& id : random_live(2 * config_.helpers + 1)) {
+    const Member& helper = *find(id);
+    if (id == probe_->target || helper.suspicion || is_stalled(helper, now)) continue;
+    if (probe_->asked.size() == config_.helpers) break;
+    probe_->asked.push_back(id);
     outgoing_.push_back(
-        {find(id)->info.address, {PingRequest{probe_->number, probe_->target, address}}});
+        {helper.info.address, {PingRequest{probe_->number, probe_->target, address}}});
   }
-  probe_->nacks_expected = asked;
+  probe_->helpers = probe_->asked.size();
+  probe_->tcp = start_tcp(probe_->target, address, probe_->number, false);
+}
+
+// For a helper or its own connection.
+bool Swim::is_waiting() const {
+  return !probe_->asked.empty() || (probe_->tcp != 0 && !probe_->reach);
 }
 
 void Swim::finish_probe(Instant now) {
-  const Probe probe = *probe_;
+  const Probe probe = std::move(*probe_);
   probe_.reset();
-  if (now < quiet_until_) return;
-  // Nobody to ask, or those asked did not even say no: perhaps it is this node that is sick.
-  if (probe.nacks_expected == 0) {
-    adjust_awareness(1);
-  } else if (probe.nacks < probe.nacks_expected) {
-    adjust_awareness(static_cast<int>(probe.nacks_expected - probe.nacks));
-  }
+  if (now < quiet_until_ || isolated_) return;
+  // Those asked did not even say no: perhaps it is this node that is sick, or cut off.
+  const size_t spoke = probe.helpers - probe.asked.size();
+  if (2 * spoke < probe.helpers) adjust_awareness(1);
+  if (probe.helpers > 0 && spoke == probe.helpers) adjust_awareness(-1);
+  const Reach reach = probe.reach.value_or(Reach::kUnknown);
+  if (probe.helpers > 0 && spoke == 0 && reach != Reach::kRefused) return;
   Member* target = find(probe.target);
   if (target == nullptr || !is_live(probe.target)) return;
+  if (probe.stalled || reach == Reach::kStalled) {
+    if (note_stalled(*target, now)) return;
+  } else if (reach == Reach::kUnknown) {
+    return;
+  }
+  if (!may_judge(now)) return;
   Claim claim = claim_of(*target);
   claim.kind = ClaimKind::kSuspect;
-  claim.from = self_;
-  on_accusation(*target, claim, now);
+  claim.accusers = probe.accusers;
+  claim.accusers.insert(claim.accusers.begin(), self_);
+  on_accusation(*target, claim, address_, false, now);
 }
 
 void Swim::adjust_awareness(int by) {
   awareness_ = std::clamp(awareness_ + by, 0, config_.awareness_max - 1);
-}
-
-void Swim::gossip_round(Instant now) {
-  last_gossip_ = now;
-  next_gossip_ = now + config_.gossip_interval;
-  for (const NodeId& id : random_live(config_.fanout)) {
-    outgoing_.push_back({find(id)->info.address, {}});
-  }
-}
-
-void Swim::reconnect_round(Instant now) {
-  next_reconnect_ = now + config_.reconnect_interval;
-  // Each failed member gets about reconnect_probers pings per interval, whatever the cluster's
-  // size; where the last round was cut, this one goes on.
-  const uint64_t askers = live_.size() + 1;
-  auto it = failed_.lower_bound(reconnect_next_);
-  size_t sent = 0;
-  for (size_t i = 0; i < failed_.size() && sent < kMaxReconnects; ++i, ++it) {
-    if (it == failed_.end()) it = failed_.begin();
-    const bool mine = rng_.below(askers) < config_.reconnect_probers;
-    if (!mine && now >= ask_all_until_) continue;
-    ++sent;
-    const Member& member = *find(*it);
-    outgoing_.push_back({member.info.address, {Ping{next_number_++, *it}, claim_of(member)}});
-  }
-  reconnect_next_ = it == failed_.end() ? NodeId() : *it;
-  // Suspects are told again, in case the first accusation was lost.
-  for (const NodeId& id : suspects_) {
-    if (rng_.below(askers) >= config_.reconnect_probers && now >= ask_all_until_) continue;
-    if (++sent > kMaxReconnects) break;
-    const Member& member = *find(id);
-    outgoing_.push_back({member.info.address, {Ping{next_number_++, id}, claim_of(member)}});
-  }
-}
-
-void Swim::seed_round(Instant now) {
-  next_seed_ = now + (live_.empty() ? config_.reconnect_interval : config_.seed_interval);
-  std::vector<HostPort> candidates;
-  for (const HostPort& seed : seeds_) {
-    const auto known = live_at_.lower_bound({seed, NodeId()});
-    const bool is_live = known != live_at_.end() && known->first == seed;
-    if (!is_live && seed != address_) candidates.push_back(seed);
-  }
-  for (size_t sent = 0; sent < kSeedsPerRound && !candidates.empty(); ++sent) {
-    const size_t pick = rng_.below(candidates.size());
-    outgoing_.push_back({candidates[pick], {Ping{next_number_++, NodeId()}}});
-    candidates.erase(candidates.begin() + static_cast<std::ptrdiff_t>(pick));
-  }
-}
-
-void Swim::set_seeds(std::vector<HostPort> seeds, Instant now) {
-  if (seeds.size() > kMaxSeeds) seeds.resize(kMaxSeeds);
-  seeds_ = std::move(seeds);
-  next_seed_ = now;
-}
-
-std::vector<NodeId> Swim::random_live(size_t count) {
-  std::vector<NodeId> picked;
-  for (const size_t i : sample_indices(rng_, live_.size(), count)) {
-    picked.push_back(live_[i]->info.id);
-  }
-  return picked;
 }
 
 }  // namespace shoal::gossip

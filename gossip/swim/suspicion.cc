@@ -4,21 +4,16 @@
 
 namespace shoal::gossip {
 
-Suspicion::Suspicion(const NodeId& accuser, Instant start, Duration min, Duration max,
-                     size_t expected)
-    : start_(start), min_(min), max_(max), expected_(expected), accusers_{accuser} {}
-
-bool Suspicion::confirm(const NodeId& accuser) {
-  if (accusers_.size() > expected_) return false;
-  return accusers_.insert(accuser).second;
+size_t quorum(const SwimConfig& config, size_t others) {
+  return std::min(config.quorum, 1 + others);
 }
 
-Instant Suspicion::deadline() const {
-  if (expected_ == 0) return start_ + min_;
-  const double confirmations = static_cast<double>(accusers_.size() - 1);
-  const double share = std::log(confirmations + 1) / std::log(static_cast<double>(expected_) + 1);
-  const auto span = static_cast<double>((max_ - min_).count());
-  return start_ + max_ - Duration(static_cast<int64_t>(span * share));
+Duration suspicion_time(const SwimConfig& config, size_t nodes, size_t quorum) {
+  const double decades = std::log10(static_cast<double>(std::max<size_t>(1, nodes)));
+  const double time = static_cast<double>(config.suspicion_base.count()) +
+                      static_cast<double>(config.suspicion_per_decade.count()) * decades;
+  const double patience = quorum >= 3 ? 1 : quorum == 2 ? 1.5 : 2;
+  return Duration(static_cast<int64_t>(time * patience));
 }
 
 }  // namespace shoal::gossip

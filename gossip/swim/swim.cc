@@ -10,8 +10,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// An accused that talks on is told again, but not for each packet of a burst.
-constexpr Duration kAccuseSpacing = milliseconds(50);
 constexpr Duration kAskAllWindow = std::chrono::seconds(5);
 // News wait at most this long for company before a round of their own.
 constexpr Duration kGossipSpacing = milliseconds(20);
@@ -48,6 +46,7 @@ Swim::Swim(const SwimConfig& config, const NodeId& self, const HostPort& address
       // A random phase, so that a cluster started at once does not probe in step.
       next_probe_(now + Duration(static_cast<int64_t>(
                             rng.below(static_cast<uint64_t>(config.probe_interval.count()))))),
+      last_heard_(now),
       next_number_(static_cast<uint32_t>(rng.next())),
       next_seed_(now),
       next_gossip_(now),
@@ -59,20 +58,23 @@ Swim::Swim(const SwimConfig& config, const NodeId& self, const HostPort& address
 DropReason Swim::hear(const Head& head, const HostPort& from, Instant now) {
   if (head.sender == self_) return DropReason::kSelf;
   if (forgotten_.contains(head.sender)) return DropReason::kForgotten;
+  last_heard_ = now;
+  if (isolated_) end_isolation(now);
   const Claim claim{ClaimKind::kAlive, head.sender, head.incarnation, head.address, {}};
   Member* member = find(head.sender);
   if (member == nullptr) {
     if (members_.size() >= kMaxMembers) return DropReason::kMembersFull;
     spread(claim);
-    add_member(claim, MemberState::kAlive);
+    add_member(claim, MemberState::kAlive).heard = now;
     return DropReason::kNone;
   }
   on_alive(*member, claim, now);
+  if (head.incarnation == member->incarnation) note_heard(*member, now);
   if (member->info.state != MemberState::kAlive) accuse(*member, from, now);
   return DropReason::kNone;
 }
 
-void Swim::receive_claim(const Claim& claim, const HostPort& reply_to, Instant now) {
+void Swim::receive_claim(const Claim& claim, const HostPort& reply_to, bool news, Instant now) {
   if (claim.id == self_) {
     refute(claim, reply_to);
     return;
@@ -85,7 +87,7 @@ void Swim::receive_claim(const Claim& claim, const HostPort& reply_to, Instant n
     const bool suspect = claim.kind == ClaimKind::kSuspect;
     Member& added =
         add_member(claim, suspect ? MemberState::kAlive : static_cast<MemberState>(claim.kind));
-    if (suspect) on_accusation(added, claim, now);
+    if (suspect) on_accusation(added, claim, reply_to, news, now);
     return;
   }
   switch (claim.kind) {
@@ -94,12 +96,18 @@ void Swim::receive_claim(const Claim& claim, const HostPort& reply_to, Instant n
       break;
     case ClaimKind::kSuspect:
     case ClaimKind::kFailed:
-      on_accusation(*member, claim, now);
+      on_accusation(*member, claim, reply_to, news, now);
       break;
     case ClaimKind::kLeft:
       on_left(*member, claim);
       break;
   }
+}
+
+void Swim::learn(const Claim& claim, const HostPort& reply_to, Instant now) {
+  const bool known = is_known(claim.id);
+  receive_claim(claim, reply_to, false, now);
+  if (!known) rumors_.drop(claim.id);
 }
 
 void Swim::on_alive(Member& member, const Claim& claim, Instant now) {
@@ -108,7 +116,7 @@ void Swim::on_alive(Member& member, const Claim& claim, Instant now) {
   const bool moved = member.info.address != claim.address;
   member.incarnation = claim.incarnation;
   move(member, claim.address);
-  member.suspicion.reset();
+  end_suspicion(member);
   spread(claim);
   if (member.info.state != MemberState::kAlive || moved) {
     set_state(member, MemberState::kAlive, !was_live);
@@ -129,67 +137,13 @@ void Swim::on_return(Instant now) {
   next_reconnect_ = now;
 }
 
-void Swim::on_accusation(Member& member, const Claim& claim, Instant now) {
-  if (claim.incarnation < member.incarnation || !live(member.info.state)) return;
-  if (claim.incarnation > member.incarnation) {
-    member.incarnation = claim.incarnation;
-    move(member, claim.address);
-    rehash(member);
-  }
-  if (member.suspicion) {
-    if (claim.from == self_) member.accuser = self_;
-    if (member.suspicion->confirm(claim.from)) {
-      suspicions_.set(member.info.id, member.suspicion->deadline());
-      Claim confirmation = claim_of(member);
-      confirmation.from = claim.from;  // which may not be the first accuser
-      spread(confirmation);
-    }
-    return;
-  }
-  if (claim.kind == ClaimKind::kFailed) return recheck(member, claim, now);
-  const double nodes = static_cast<double>(live_.size() + 1);
-  const double scale = std::max(1.0, std::log10(nodes));
-  const Duration min(
-      static_cast<int64_t>(static_cast<double>(config_.suspicion_min.count()) * scale));
-  const size_t others = live_.size() >= 1 ? live_.size() - 1 : 0;
-  const size_t expected = std::min(config_.suspicion_confirmations, others);
-  member.accuser = claim.from;
-  member.suspicion.emplace(claim.from, now, min, min * config_.suspicion_max_factor, expected);
-  suspicions_.set(member.info.id, member.suspicion->deadline());
-  ++counts_.suspicions;
-  set_state(member, MemberState::kSuspect, false);
-  spread(claim_of(member));
-  // The suspect first (buddy). Who heard it from others leaves that to them.
-  if (claim.from == self_) accuse(member, member.info.address, now);
-}
-
-// Somebody holds a member for failed that is alive here: one of the two was cut off. The accused is
-// told, so that it can refute, and is probed next.
-void Swim::recheck(Member& member, const Claim& claim, Instant now) {
-  if (now - member.accused < kAccuseSpacing) return;
-  member.accused = now;
-  outgoing_.push_back({member.info.address, {claim}});
-  probe_order_.insert(probe_order_.begin() + static_cast<std::ptrdiff_t>(probe_next_),
-                      member.info.id);
-}
-
 void Swim::on_left(Member& member, const Claim& claim) {
   if (claim.incarnation < member.incarnation || member.info.state == MemberState::kLeft) return;
   member.incarnation = claim.incarnation;
-  member.suspicion.reset();
+  end_suspicion(member);
   spread(claim);
   set_state(member, MemberState::kLeft, false);
   rehash(member);
-}
-
-void Swim::declare_failed(Member& member) {
-  member.suspicion.reset();
-  ++counts_.failures;
-  set_state(member, MemberState::kFailed, false);
-  rehash(member);
-  // Not spread: everybody who heard the suspicion has its own timer, and a node that was cut off
-  // must not come back with a pile of accusations.
-  rumors_.drop(member.info.id);
 }
 
 void Swim::refute(const Claim& claim, const HostPort& reply_to) {
@@ -214,12 +168,6 @@ void Swim::refute(const Claim& claim, const HostPort& reply_to) {
   outgoing_.push_back({reply_to, {own_claim()}});
 }
 
-void Swim::accuse(Member& member, const HostPort& to, Instant now) {
-  if (now - member.accused < kAccuseSpacing) return;
-  member.accused = now;
-  outgoing_.push_back({to, {claim_of(member)}});
-}
-
 void Swim::forget(const NodeId& id) {
   if (id == self_ || !forgotten_.insert(id).second) return;
   forgotten_order_.push_back(id);
@@ -231,6 +179,8 @@ void Swim::forget(const NodeId& id) {
   const auto it = members_.find(id);
   if (it == members_.end()) return;
   Member& member = it->second;
+  end_suspicion(member);
+  stalled_.erase(id);
   if (member.info.state != MemberState::kLeft) set_state(member, MemberState::kLeft, false);
   digests_.buckets[bucket_of(id)] ^= member.hash;
   if (probe_ && probe_->target == id) probe_.reset();
@@ -253,9 +203,8 @@ Claim Swim::own_claim() const {
 Claim Swim::claim_of(const Member& member) const {
   Claim claim{
       kind_of(member.info.state), member.info.id, member.incarnation, member.info.address, {}};
-  if (claim.kind == ClaimKind::kSuspect || claim.kind == ClaimKind::kFailed) {
-    claim.from = member.accuser;
-  }
+  if (member.suspicion) claim.accusers = member.suspicion->accusers();
+  if (claim.kind == ClaimKind::kFailed) claim.accusers = member.verdict;
   return claim;
 }
 
@@ -273,7 +222,7 @@ Swim::Member& Swim::add_member(const Claim& claim, MemberState state) {
   Member& member = members_[claim.id];
   member.info = {claim.id, claim.address, MemberState::kLeft};
   member.incarnation = claim.incarnation;
-  member.accuser = claim.from;
+  if (state == MemberState::kFailed) member.verdict = claim.accusers;
   // A random place in this round: the new one is probed soon, and not by all at once.
   const size_t rest = probe_order_.size() - probe_next_;
   const auto at = static_cast<std::ptrdiff_t>(probe_next_ + rng_.below(rest + 1));
@@ -298,11 +247,8 @@ void Swim::set_state(Member& member, MemberState state, bool returned) {
     live_at_.erase({member.info.address, id});
   }
   state == MemberState::kFailed ? void(failed_.insert(id)) : void(failed_.erase(id));
-  if (state == MemberState::kSuspect) {
-    suspects_.insert(id);
-  } else if (suspects_.erase(id) > 0) {
-    suspicions_.erase(id);
-  }
+  state == MemberState::kSuspect ? void(suspects_.insert(id)) : void(suspects_.erase(id));
+  if (state != MemberState::kFailed) member.verdict.clear();
   changes_.push_back({member.info, returned});
 }
 
@@ -314,7 +260,8 @@ void Swim::move(Member& member, const HostPort& address) {
   member.info.address = address;
 }
 
-void Swim::piggyback(Packer& packer, const HostPort& to) {
+bool Swim::piggyback(Packer& packer, const HostPort& to) {
+  if (isolated_) return false;
   bool alive = false;
   bool suspect = false;
   for (auto it = live_at_.lower_bound({to, NodeId()}); it != live_at_.end() && it->first == to;
@@ -323,6 +270,7 @@ void Swim::piggyback(Packer& packer, const HostPort& to) {
   }
   // A suspect is told too, but that may be in vain.
   if (alive || suspect) rumors_.fill(packer, retransmit_limit(), alive);
+  return alive || suspect;
 }
 
 void Swim::rehash(Member& member) {
@@ -369,6 +317,28 @@ std::optional<HostPort> Swim::address_of(const NodeId& id) const {
   return it->second.info.address;
 }
 
+Peer Swim::peer(const NodeId& id) const {
+  const auto it = members_.find(id);
+  if (it == members_.end()) return {};
+  return {id, epoch_of(it->second.incarnation)};
+}
+
+Peer Swim::live_at(const HostPort& address) const {
+  Peer latest;
+  for (auto it = live_at_.lower_bound({address, NodeId()});
+       it != live_at_.end() && it->first == address; ++it) {
+    const Peer there = peer(it->second);
+    if (latest.id.empty() || there.epoch > latest.epoch) latest = there;
+  }
+  return latest;
+}
+
+std::optional<Claim> Swim::correction(const Head& said) const {
+  const auto it = members_.find(said.sender);
+  if (it == members_.end() || it->second.incarnation <= said.incarnation) return std::nullopt;
+  return claim_of(it->second);
+}
+
 std::vector<MemberInfo> Swim::members() const {
   std::vector<MemberInfo> all;
   all.reserve(members_.size());
@@ -379,11 +349,6 @@ std::vector<MemberInfo> Swim::members() const {
 size_t Swim::retransmit_limit() const {
   const double nodes = static_cast<double>(live_.size() + 2);
   return config_.retransmit_factor * static_cast<size_t>(std::ceil(std::log10(nodes)));
-}
-
-void Swim::expire_suspicions(Instant now) {
-  if (now < quiet_until_) return;
-  for (const NodeId& id : suspicions_.take_due(now)) declare_failed(*find(id));
 }
 
 }  // namespace shoal::gossip

@@ -6,11 +6,14 @@
 //     claim by the sender.
 //   - Whoever holds a sender for suspect, failed or left tells it so at once, and it refutes at
 //     once: a healed partition is mended in round trips, not in rounds.
-//   - Failure is not spread, suspicion is: each node declares a suspect failed by its own timer.
-//     A failed claim learnt in an exchange about a member that is alive here only makes this node
-//     look again: who was cut off and believes all others failed cannot make others believe it.
-//   - A suspicion or failure that was merely heard is passed on in its accuser's name, so that
-//     confirmations are independent observations, however often they are told.
+//   - Nobody is declared failed on one node's word: a prober asks helpers, all ask by datagram and
+//     by stream, and each who finds the member dead is an accuser by name. Whoever hears of a
+//     quorum of accusers that are live here declares the member failed when its time is up, and
+//     spreads that as a verdict, which others take over on the same condition (accusation.cc).
+//   - A daemon that gets no CPU is not dead: its kernel takes connections, and that is no
+//     accusation. Who is starved itself, in bad health, or hears nobody, accuses nobody.
+//   - Who heard nobody for a while is cut off: it takes all others for failed and keeps that to
+//     itself, and asks them until it hears one again.
 //   - Failed members are never dropped: they are pinged for ever, until forget().
 //   - Who did not run for a while (a stall) did not listen either: its clocks stood still with it.
 //   - Incarnations start at the node's epoch, so a restarted node outranks all old claims.
@@ -19,6 +22,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 
 #include "base/ports/ports.h"
 #include "base/types/deadlines.h"
@@ -36,6 +40,14 @@ class Swim {
     HostPort to;
     std::vector<Message> messages;  // none: only what is piggybacked
   };
+  // A question over a connection to a member's stream port. Each is answered by
+  // finish_tcp_probe().
+  struct TcpProbe {
+    uint64_t id = 0;
+    HostPort to;
+    Ping ping;
+    std::vector<Claim> claims;  // what the member should know is said of it
+  };
   struct Change {
     MemberInfo info;
     bool returned = false;  // new or back: it may lack what we have
@@ -45,6 +57,8 @@ class Swim {
     uint64_t failures = 0;
     uint64_t refutations = 0;
     uint64_t stalls = 0;
+    uint64_t lapses = 0;      // suspicions that found no quorum
+    uint64_t isolations = 0;  // times this node found itself cut off
   };
 
   Swim(const SwimConfig& config, const NodeId& self, const HostPort& address, uint64_t incarnation,
@@ -55,9 +69,16 @@ class Swim {
   DropReason receive_ping(const Ping& ping, const HostPort& from);
   void receive_ping_request(const PingRequest& request, const HostPort& from, Instant now);
   void receive_ack(const Ack& ack);
-  void receive_nack(const Nack& nack);
-  // A rumour, or a claim learnt in an exchange. A refutation goes to `reply_to` at once.
-  void receive_claim(const Claim& claim, const HostPort& reply_to, Instant now);
+  void receive_testimony(const NodeId& from, const Testimony& testimony);
+  // A refutation goes to `reply_to` at once. News are what came in a datagram; what an exchange
+  // brings may be old, and is no reason to declare anybody failed that is live here.
+  void receive_claim(const Claim& claim, const HostPort& reply_to, bool news, Instant now);
+  // kAnswers only for a packet that was heard and acks the ping as the member that was asked.
+  bool acks_tcp(uint64_t id, const NodeId& sender, const Ack& ack) const;
+  void finish_tcp_probe(uint64_t id, Reach reach, Instant now);
+
+  // A claim out of many: a member heard of for the first time is no news to the others.
+  void learn(const Claim& claim, const HostPort& reply_to, Instant now);
 
   // At most kMaxSeeds are kept.
   void set_seeds(std::vector<HostPort> seeds, Instant now);
@@ -71,11 +92,14 @@ class Swim {
   void resume(Duration lateness, Instant now);
   Instant next_deadline() const;
   std::vector<Outgoing> take_outgoing() { return std::exchange(outgoing_, {}); }
+  std::vector<TcpProbe> take_tcp_probes() { return std::exchange(tcp_outgoing_, {}); }
   std::vector<Change> take_changes() { return std::exchange(changes_, {}); }
   // Adds rumours to a packet that goes to `to` anyway, if a live member is known there: what is
-  // told to the dead, to seeds or to a forged source would be lost, and yet count as told.
-  void piggyback(Packer& packer, const HostPort& to);
+  // told to the dead, to seeds or to a forged source would be lost, and yet count as told. Whether
+  // one is.
+  bool piggyback(Packer& packer, const HostPort& to);
 
+  uint64_t incarnation() const { return incarnation_; }
   Head head() const { return {self_, incarnation_, address_}; }
   const NodeId& self() const { return self_; }
   // Alive or suspect.
@@ -84,10 +108,18 @@ class Swim {
   bool is_forgotten(const NodeId& id) const { return forgotten_.contains(id); }
   size_t live_count() const { return live_.size(); }
   std::optional<HostPort> address_of(const NodeId& id) const;
+  // The life a member is known in; nobody when it is not known.
+  Peer peer(const NodeId& id) const;
+  // Of the live members that say to be at an address, the one that started last.
+  Peer live_at(const HostPort& address) const;
+  // What is held of a member, if it is newer than what is said to be.
+  std::optional<Claim> correction(const Head& said) const;
   std::vector<MemberInfo> members() const;
   const Counts& counts() const { return counts_; }
   // Up to `count` live members, distinct, at random.
   std::vector<NodeId> random_live(size_t count);
+  // Addresses of up to `count` live members, the same ones as long as they are live.
+  std::vector<HostPort> remembered(size_t count) const;
 
   // Digests of all members, this node included. A suspect counts as alive.
   uint64_t digest() const;
@@ -96,7 +128,7 @@ class Swim {
   // What this node holds of the members of the marked buckets.
   std::vector<Claim> claims_in(const MemberDifference& difference) const;
 
-  static constexpr size_t kMaxSeeds = 64;
+  static constexpr size_t kMaxSeeds = 128;
   // Ids that stay refused after forget(); older ones make room, as their keys are long rotated out.
   static constexpr size_t kMaxForgotten = 4096;
 
@@ -105,10 +137,13 @@ class Swim {
     MemberInfo info;
     uint64_t incarnation = 0;
     std::optional<Suspicion> suspicion;
-    NodeId accuser;                  // whose word it is that it is suspect or failed
-    Instant accused{INT64_MIN / 2};  // when it was last told
-    uint64_t hash = 0;               // its share of the digest
-    size_t live_index = 0;           // in live_, when alive or suspect
+    std::vector<NodeId> verdict;           // by whose word it failed
+    Instant heard{INT64_MIN / 2};          // the last packet of this incarnation
+    Instant accused{INT64_MIN / 2};        // when it was last told
+    Instant stalled_since{INT64_MIN / 2};  // the first time in a row
+    Instant stalled_until{INT64_MIN / 2};
+    uint64_t hash = 0;      // its share of the digest
+    size_t live_index = 0;  // in live_, when alive or suspect
   };
   struct Probe {
     NodeId target;
@@ -116,13 +151,25 @@ class Swim {
     Instant indirect_at;
     Instant end;
     bool indirect_sent = false;
-    size_t nacks_expected = 0;
-    size_t nacks = 0;
+    std::vector<NodeId> asked;     // that have not spoken yet
+    size_t helpers = 0;            // that were asked
+    uint64_t tcp = 0;              // its connection; 0: none
+    std::optional<Reach> reach;    // what became of it
+    std::vector<NodeId> accusers;  // helpers that found it dead
+    bool stalled = false;          // a helper found it so
   };
-  // A ping on somebody's behalf.
+  // A probe on somebody's behalf.
   struct Relay {
     HostPort asker;
     uint32_t asker_number = 0;
+    NodeId target;
+    std::optional<Reach> reach;
+  };
+  // To a member's stream port, for this node's probe or for a relay.
+  struct Connection {
+    NodeId target;
+    uint32_t number = 0;  // of the ping
+    bool relayed = false;
   };
 
   // Claims (swim.cc).
@@ -133,28 +180,55 @@ class Swim {
   void rehash(Member& member);
   void on_alive(Member& member, const Claim& claim, Instant now);
   void on_return(Instant now);
-  void on_accusation(Member& member, const Claim& claim, Instant now);
-  void recheck(Member& member, const Claim& claim, Instant now);
   void on_left(Member& member, const Claim& claim);
-  void declare_failed(Member& member);
   void refute(const Claim& claim, const HostPort& reply_to);
   Claim claim_of(const Member& member) const;
   Claim own_claim() const;
   void spread(const Claim& claim);
-  void accuse(Member& member, const HostPort& to, Instant now);
   size_t retransmit_limit() const;
+
+  // Who is dead (accusation.cc).
+  void accuse(Member& member, const HostPort& to, Instant now);
+  void on_accusation(Member& member, const Claim& claim, const HostPort& reply_to, bool news,
+                     Instant now);
+  void correct(Member& member, const HostPort& reply_to, Instant now);
+  void recheck(Member& member, const Claim& claim, Instant now);
+  void start_suspicion(Member& member, Instant now);
+  void end_suspicion(Member& member);
+  void lapse(Member& member);
+  void judge(Member& member, Instant now);
+  void declare_failed(Member& member, std::vector<NodeId> accusers, bool spread_it);
   void expire_suspicions(Instant now);
+  bool solid(const Member& member) const;
+  bool is_witness(const NodeId& id) const;
+  size_t witnesses(std::span<const NodeId> accusers) const;
+  size_t needed(const Member& member, Instant now);
+  bool may_judge(Instant now) const;
+  bool note_stalled(Member& member, Instant now);
+  bool is_stalled(const Member& member, Instant now) const {
+    return member.stalled_until > now && now - member.stalled_since <= config_.stalled_max;
+  }
+  void note_heard(Member& member, Instant now);
+  Instant isolation_deadline() const;
+  void check_isolation(Instant now);
+  void end_isolation(Instant now);
 
   // Probing (probe.cc).
   void start_probe(Instant now);
-  void send_indirect();
+  void send_indirect(Instant now);
+  bool is_waiting() const;
   void finish_probe(Instant now);
+  void probe_next(const NodeId& id);
+  uint64_t start_tcp(const NodeId& target, const HostPort& to, uint32_t number, bool relayed);
   void adjust_awareness(int by);
   Instant probe_deadline() const;
+  void finish_relay(uint32_t number, Reach reach);
+  void finish_relays(Instant now);
+  // Rounds (rounds.cc).
   void gossip_round(Instant now);
   void reconnect_round(Instant now);
+  void remind(const Member& member);
   void seed_round(Instant now);
-  void expire_relays(Instant now);
 
   SwimConfig config_;
   NodeId self_;
@@ -167,7 +241,9 @@ class Swim {
   std::set<std::pair<HostPort, NodeId>> live_at_;
   std::set<NodeId> failed_;
   std::set<NodeId> suspects_;
-  Deadlines<NodeId> suspicions_;  // of all suspects
+  size_t solid_ = 0;              // suspects on more than one other's word
+  Deadlines<NodeId> suspicions_;  // when a suspect is judged next
+  std::set<NodeId> stalled_;      // some no longer
   std::set<NodeId> forgotten_;
   std::vector<NodeId> forgotten_order_;
   MemberDigests digests_;
@@ -178,10 +254,15 @@ class Swim {
   std::optional<Probe> probe_;
   Instant next_probe_;
   Instant quiet_until_{INT64_MIN / 2};  // after a stall: accuses nobody
+  Instant last_heard_;                  // of anybody, and while there is nobody
+  bool isolated_ = false;
+  std::optional<Instant> isolation_end_;  // when all are taken for failed
   int awareness_ = 0;
   uint32_t next_number_;
   std::map<uint32_t, Relay> relays_;
   Deadlines<uint32_t> relays_end_;
+  uint64_t next_tcp_ = 1;
+  std::map<uint64_t, Connection> tcp_;  // under way
 
   std::vector<HostPort> seeds_;
   Instant next_seed_;
@@ -194,6 +275,7 @@ class Swim {
   std::optional<Instant> leave_done_;
 
   std::vector<Outgoing> outgoing_;
+  std::vector<TcpProbe> tcp_outgoing_;
   std::vector<Change> changes_;
   Counts counts_;
 };

@@ -6,15 +6,15 @@
 #include "base/types/time.h"
 
 namespace shoal::gossip {
+namespace merkle {
+class Pool;
+}
 
 struct TableConfig {
-  // Networks up to this size get own events sent straight to every peer: one hop, no relay. Larger
-  // ones are reached by everybody relaying news to ln(n) + 2 peers.
-  size_t direct_peers = 32;
-  size_t fanout = 4;
-  // Repeats of an event against loss: per round of gossip_interval to `fanout` peers.
-  Duration gossip_interval = std::chrono::milliseconds(200);
-  size_t retransmit_factor = 3;
+  // Where the maps are kept; null for a pool of their own. It outlives the tables.
+  merkle::Pool* pool = nullptr;
+  // Of a large network, so many tell a new peer what they have there.
+  size_t greeters = 4;
   // Digests go to one random peer per network at this interval.
   Duration anti_entropy_interval = std::chrono::seconds(5);
   // A hole in an owner's sequence may be reordering; older than this it is loss, and a peer is
@@ -30,11 +30,6 @@ struct TableConfig {
   Duration parked_for = std::chrono::seconds(30);
   // Sequence numbers known beyond a hole, per owner.
   size_t max_ahead = 8192;
-  // Bytes of own, and of relayed, events waiting for repeats in one network: some seconds of what a
-  // round can send. Beyond it the oldest go, and anti-entropy repairs.
-  size_t max_queue = 256U << 10;
-  // The same for all networks together; beyond it nothing more is queued.
-  size_t max_queues = 16U << 20;
 };
 
 }  // namespace shoal::gossip

@@ -1,111 +1,121 @@
 // What of the tables is shown: presence of owners, the directory, events.
+#include <algorithm>
+
+#include "base/ports/sample.h"
 #include "base/types/check.h"
 #include "gossip/table/tables.h"
 
 namespace shoal::gossip {
+namespace {
+
+using merkle::Item;
+using merkle::Path;
+using merkle::Prefix;
+
+Prefix range_of(const NetworkId& network) {
+  return Prefix::of({merkle::hash_of(network.view(), 3), 0}, 64);
+}
+Path joiner_place(const NetworkId& network, const NodeId& node) {
+  return {range_of(network).path.high, merkle::hash_of(node.view(), 1)};
+}
+std::string joiner_id(const NetworkId& network, const NodeId& node) {
+  return network.str() + node.str();
+}
+NodeId joiner_of(const Item& item) { return NodeId(item.id().substr(kIdLength)); }
+
+// The other parts of an item follow from its id and flags.
+Item marked_item(merkle::Pool& pool, const Path& path, std::string_view id, uint64_t epoch,
+                 bool marked) {
+  return {path, epoch, 1, pool.blob(id, {}, marked ? merkle::kMarked : 0)};
+}
+
+}  // namespace
 
 Tables::Presence Tables::presence(const NodeId& owner) const {
   if (owner == self_) return Presence::kPresent;
-  const auto it = present_.find(owner);
-  if (it == present_.end()) return Presence::kUnknown;
-  return it->second ? Presence::kPresent : Presence::kAbsent;
+  const Item* member = members_.find(merkle::OwnedMap::head_place(owner.view()), owner.view());
+  if (member == nullptr) return Presence::kUnknown;
+  return member->marked() ? Presence::kPresent : Presence::kAbsent;
 }
 
+// Zero when it has not joined.
 uint64_t Tables::joining_epoch(const NetworkId& network, const NodeId& owner) const {
-  const auto it = joined_by_.find(network);
-  if (it == joined_by_.end()) return 0;
-  const auto joining = it->second.epochs.find(owner);
-  return joining == it->second.epochs.end() ? 0 : joining->second;
+  if (network == directory()) return 0;
+  const Item* joining = joiners_.find(joiner_place(network, owner), joiner_id(network, owner));
+  return joining == nullptr ? 0 : joining->epoch;
 }
 
 bool Tables::should_show(const NetworkId& network, const NodeId& owner) const {
-  if (presence(owner) != Presence::kPresent) return false;
-  if (network == directory() || owner == self_) return true;
-  const auto it = joined_by_.find(network);
-  return it != joined_by_.end() && it->second.epochs.contains(owner);
+  if (network == directory()) return false;  // it is nobody's but ours
+  if (owner == self_) return true;
+  return presence(owner) == Presence::kPresent &&
+         joiners_.find(joiner_place(network, owner), joiner_id(network, owner)) != nullptr;
 }
 
-void Tables::refresh_shown(const NetworkId& network, const NodeId& owner) {
+void Tables::show_all(const NetworkId& network, const NodeId& owner, bool show) {
   const auto it = networks_.find(network);
   if (it == networks_.end()) return;
-  const auto held = it->second.owners.find(owner);
-  if (held == it->second.owners.end()) return;
-  const bool show = should_show(network, owner);
-  if (held->second.shown == show) return;
-  held->second.shown = show;
-  if (network == directory()) return;  // its index does not depend on presence
-  held->second.slot.for_each_live([&](const std::string& key, const Slot::Entry& entry) {
-    events_.push_back({!show, network, key, owner, show ? entry.value : Bytes()});
+  it->second.map.each(owner.view(), [&](const Item& item) {
+    if (item.marked()) return;
+    const ByteView value = item.blob->value();
+    events_.push_back({!show, network, std::string(item.id().substr(kIdLength)), owner,
+                       show ? Bytes(value.begin(), value.end()) : Bytes()});
   });
 }
 
-void Tables::entry_appeared(const NetworkId& id, const NodeId& owner, const Held& held,
-                            const std::string& key, const Bytes& value) {
+void Tables::entry_appeared(const NetworkId& id, const NodeId& owner, const std::string& key,
+                            const Bytes& value) {
   if (id == directory()) {
     directory_changed(owner, key, ByteReader(value).u64());
-  } else if (held.shown) {
+  } else if (should_show(id, owner)) {
     events_.push_back({false, id, key, owner, value});
   }
 }
 
-void Tables::entry_gone(const NetworkId& id, const NodeId& owner, const Held& held,
-                        const std::string& key) {
+void Tables::entry_gone(const NetworkId& id, const NodeId& owner, std::string_view key) {
   if (id == directory()) {
     directory_changed(owner, key, std::nullopt);
-  } else if (held.shown) {
-    events_.push_back({true, id, key, owner, {}});
+  } else if (should_show(id, owner)) {
+    events_.push_back({true, id, std::string(key), owner, {}});
   }
 }
 
-void Tables::directory_changed(const NodeId& owner, const std::string& key,
+void Tables::directory_changed(const NodeId& owner, std::string_view key,
                                std::optional<uint64_t> epoch) {
   if (!is_id(key)) return;  // "node", or what a newer version says
   const NetworkId network(key);
   if (network == directory()) return;  // everybody is in it
-  if (epoch) {
-    joined_by_[network].epochs[owner] = *epoch;
-  } else {
-    const auto it = joined_by_.find(network);
-    if (it != joined_by_.end()) {
-      it->second.epochs.erase(owner);
-      it->second.present.erase(owner);
-      if (it->second.epochs.empty()) joined_by_.erase(it);
-    }
+  const bool present = owner != self_ && presence(owner) == Presence::kPresent;
+  const Path place = joiner_place(network, owner);
+  const std::string id = joiner_id(network, owner);
+  if (!epoch) {
+    if (should_show(network, owner) && owner != self_) show_all(network, owner, false);
+    joiners_.erase(place, id);
+    return;
   }
-  if (owner == self_) return;
-  refresh_peer(network, owner);
-  const auto joined_network = networks_.find(network);
-  if (joined_network == networks_.end()) return;
-  const auto held = joined_network->second.owners.find(owner);
-  if (epoch && held != joined_network->second.owners.end() && held->second.slot.epoch() < *epoch) {
-    restart(network, owner, held->second, *epoch);
+  const bool was_shown = should_show(network, owner);
+  const auto it = networks_.find(network);
+  if (owner != self_ && it != networks_.end()) {
+    const merkle::Knowledge held = it->second.map.knowledge(owner.view());
+    if (held.known && held.epoch < *epoch) drop(network, owner);
   }
-  refresh_shown(network, owner);
-  if (epoch && presence(owner) == Presence::kPresent) new_peers_.push_back({network, owner});
+  joiners_.put(marked_item(*pool_, place, id, *epoch, present));
+  if (owner == self_ || !present) return;
+  if (!was_shown) show_all(network, owner, true);
+  new_peers_.push_back({network, owner});
 }
 
 void Tables::set_present(const NodeId& owner, bool present) {
   if (owner == self_) return;
   const bool was_present = presence(owner) == Presence::kPresent;
-  const auto parked = parked_in_.extract(owner);
-  parked_until_.erase(owner);
-  present_[owner] = present;
-  if (!parked.empty()) {
-    for (const NetworkId& id : parked.mapped()) {
-      const auto network = networks_.find(id);
-      if (network == networks_.end()) continue;  // left meanwhile
-      const auto held = network->second.owners.find(owner);
-      if (held == network->second.owners.end()) continue;  // and joined again
-      const size_t entries = held->second.slot.entries().size();
-      parked_ -= entries;
-      settle(id, owner, held->second, entries);  // now it counts in digests
-    }
-  }
+  const Path place = merkle::OwnedMap::head_place(owner.view());
+  unpark(owner);
+  forgotten_.erase(owner);
+  members_.put(marked_item(*pool_, place, owner.view(), 0, present));
   if (was_present == present) return;
-  refresh_shown(directory(), owner);
   for (const NetworkId& network : networks_of(owner)) {
-    refresh_peer(network, owner);
-    refresh_shown(network, owner);
+    mark_peer(network, owner, present);
+    show_all(network, owner, present);
     if (present && joined(network)) new_peers_.push_back({network, owner});
   }
 }
@@ -113,31 +123,25 @@ void Tables::set_present(const NodeId& owner, bool present) {
 // As its directory entries say; the directory itself is not among them.
 std::vector<NetworkId> Tables::networks_of(const NodeId& owner) const {
   std::vector<NetworkId> networks;
-  const auto& owners = networks_.at(directory()).owners;
-  const auto held = owners.find(owner);
-  if (held == owners.end()) return networks;
-  held->second.slot.for_each_live([&](const std::string& key, const Slot::Entry&) {
-    if (is_id(key) && key != directory().str()) networks.emplace_back(key);
+  networks_.at(directory()).map.each(owner.view(), [&](const Item& item) {
+    const std::string_view key = item.id().substr(kIdLength);
+    if (!item.marked() && is_id(key) && key != directory().view()) networks.emplace_back(key);
   });
+  std::ranges::sort(networks);
   return networks;
 }
 
-void Tables::refresh_peer(const NetworkId& network, const NodeId& owner) {
-  const auto it = joined_by_.find(network);
-  if (it == joined_by_.end()) return;
-  if (presence(owner) == Presence::kPresent && it->second.epochs.contains(owner)) {
-    it->second.present.add(owner);
-  } else {
-    it->second.present.erase(owner);
-  }
+std::vector<NetworkId> Tables::shared_with(const NodeId& node) const {
+  std::vector<NetworkId> shared = networks_of(node);
+  std::erase_if(shared, [this](const NetworkId& network) { return !joined(network); });
+  shared.insert(shared.begin(), directory());
+  return shared;
 }
 
-void Tables::forget(const NodeId& owner) {
-  if (owner == self_) return;
-  for (const auto& [id, network] : networks_) drop(id, owner);
-  parked_in_.erase(owner);
-  parked_until_.erase(owner);
-  present_.erase(owner);
+void Tables::mark_peer(const NetworkId& network, const NodeId& owner, bool present) {
+  const uint64_t epoch = joining_epoch(network, owner);
+  joiners_.put(
+      marked_item(*pool_, joiner_place(network, owner), joiner_id(network, owner), epoch, present));
 }
 
 std::vector<Tables::Event> Tables::take_events() {
@@ -165,15 +169,25 @@ std::vector<NetworkId> Tables::networks() const {
   return all;
 }
 
-const std::vector<NodeId>& Tables::peers(const NetworkId& network) const {
-  static const std::vector<NodeId> nobody;
-  const auto it = joined_by_.find(network);
-  return it == joined_by_.end() ? nobody : it->second.present.all();
+std::vector<NodeId> Tables::peers(const NetworkId& network) const {
+  std::vector<NodeId> present;
+  joiners_.each(range_of(network), [&](const Item& item) {
+    if (item.marked()) present.push_back(joiner_of(item));
+  });
+  return present;
+}
+
+size_t Tables::peer_count(const NetworkId& network) const {
+  return joiners_.below(range_of(network)).marked;
 }
 
 std::vector<NodeId> Tables::sample_peers(const NetworkId& network, size_t count, Rng& rng) const {
-  const auto it = joined_by_.find(network);
-  return it == joined_by_.end() ? std::vector<NodeId>() : it->second.present.sample(count, rng);
+  const Prefix range = range_of(network);
+  std::vector<NodeId> picked;
+  for (const size_t i : sample_indices(rng, peer_count(network), count)) {
+    picked.push_back(joiner_of(joiners_.nth_marked(range, static_cast<uint32_t>(i))));
+  }
+  return picked;
 }
 
 }  // namespace shoal::gossip

@@ -1,112 +1,106 @@
-// Anti-entropy: digests, and what follows from comparing them.
-#include <algorithm>
-
-#include "base/types/check.h"
+// Anti-entropy: what the reconciliation of a network changes, by the rules of the tables.
 #include "gossip/table/tables.h"
 
 namespace shoal::gossip {
-namespace {
 
-// Bytes of an event or summary on the wire beside key, value and list: ids and numbers, at most.
-constexpr size_t kEventOverhead = 90;
+using merkle::Item;
+using merkle::OwnedMap;
 
-}  // namespace
+// Another replica's hand in a network of these tables.
+class Tables::Writer final : public merkle::Editor {
+ public:
+  Writer(Tables& tables, const NetworkId& network, Instant now)
+      : Editor(tables.networks_.at(network).map), tables_(tables), network_(network), now_(now) {}
+
+  bool takes(std::string_view owner, uint64_t epoch) const override {
+    return is_id(owner) && epoch <= kMaxNumber && tables_.takes(network_, NodeId(owner), epoch);
+  }
+
+  // What is parked is refused, as far as the other replica is concerned: this one has no part in
+  // what is said of its owner.
+  OwnedMap::Outcome apply(const merkle::Entry& entry) override {
+    const NodeId owner(entry.owner);
+    const OwnedMap::Outcome outcome = tables_.take(network_, owner, entry, true, now_);
+    if (outcome == OwnedMap::Outcome::kApplied && !entry.buried) {
+      tables_.news_.push_back(
+          {network_, owner, entry.epoch, entry.stamp, entry.deleted, entry.key, entry.value});
+    }
+    const bool parked = tables_.presence(owner) == Presence::kUnknown;
+    return parked ? OwnedMap::Outcome::kRefused : outcome;
+  }
+
+  void bury(const Item& item, uint64_t by) override {
+    const NodeId owner(map_.owner_of(item));
+    const std::string key(item.id().substr(kIdLength));
+    {
+      const Counting counting(tables_, map_, false);
+      map_.bury(item, by);
+    }
+    tables_.entry_gone(network_, owner, key);
+  }
+
+  void raise(const merkle::Head& head) override {
+    const NodeId owner(head.owner);
+    if (tables_.presence(owner) == Presence::kUnknown) return;
+    const merkle::Knowledge known = map_.knowledge(head.owner);
+    if (!known.known && map_.heads() >= kMaxMembers) return;
+    if (known.known && head.epoch > known.epoch) {
+      tables_.restart(network_, owner, head);
+    } else {
+      const Counting counting(tables_, map_, false);
+      map_.raise(head);
+    }
+    tables_.watch_gap(network_, owner, map_, now_);
+  }
+
+ private:
+  Tables& tables_;
+  const NetworkId& network_;
+  const Instant now_;
+};
 
 uint64_t Tables::digest(const NetworkId& network) const {
   const auto it = networks_.find(network);
-  return it == networks_.end() ? 0 : it->second.hash;
+  return it == networks_.end() ? 0 : it->second.map.map().summary().hash;
 }
 
-NetworkState Tables::state(const NetworkId& network) const {
-  NetworkState state;
-  state.network = network;
-  const auto it = networks_.find(network);
-  if (it == networks_.end()) return state;
-  for (const auto& [owner, held] : it->second.owners) {
-    if (held.share == 0) continue;
-    state.owners.push_back({owner, held.slot.epoch(), held.slot.complete(), held.slot.live_hash()});
+void Tables::refound(const NetworkId& network, const merkle::Message& message) {
+  for (const merkle::Head& head : message.heads) {
+    if (head.owner == self_.view()) refound(network, head.epoch, head.complete);
   }
-  return state;
-}
-
-Tables::Difference Tables::compare(const NetworkState& theirs, size_t& budget) {
-  Difference out;
-  const auto it = networks_.find(theirs.network);
-  if (it == networks_.end()) return out;
-  std::map<NodeId, const OwnerDigest*> by_owner;
-  for (const OwnerDigest& digest : theirs.owners) {
-    if (digest.owner == self_) refound(theirs.network, digest.epoch, digest.complete);
-    by_owner[digest.owner] = &digest;
-  }
-  for (const auto& [owner, held] : it->second.owners) {
-    if (held.share == 0) continue;
-    const auto found = by_owner.find(owner);
-    const OwnerDigest none{owner, 0, 0, 0};
-    const OwnerDigest& their = found == by_owner.end() ? none : *found->second;
-    const OwnerDigest our{owner, held.slot.epoch(), held.slot.complete(), held.slot.live_hash()};
-    if (found != by_owner.end()) by_owner.erase(found);
-    if (our == their) continue;
-    if (our.epoch >= their.epoch) {
-      const uint64_t since = our.epoch == their.epoch ? their.complete : 0;
-      collect(theirs.network, owner, held.slot, since, budget, out);
-    }
-    if (owner != self_ &&
-        (their.epoch > our.epoch || (their.epoch == our.epoch && their.complete >= our.complete))) {
-      out.wanted.push_back(our);
+  for (const merkle::Listing& listing : message.listings) {
+    for (const merkle::Listing::Part& part : listing.parts) {
+      const merkle::Head& head = message.heads[part.owner];
+      if (head.owner != self_.view()) continue;
+      for (const merkle::Listed& item : part.items) refound(network, head.epoch, item.stamp);
     }
   }
-  for (const auto& [owner, digest] : by_owner) {
-    if (owner != self_) out.wanted.push_back({owner, 0, 0, 0});
-  }
-  return out;
 }
 
-Tables::Difference Tables::serve(const NetworkState& wanted, size_t& budget) {
-  Difference out;
-  const auto it = networks_.find(wanted.network);
-  if (it == networks_.end()) return out;
-  for (const OwnerDigest& their : wanted.owners) {
-    const auto held = it->second.owners.find(their.owner);
-    if (held == it->second.owners.end() || held->second.slot.epoch() < their.epoch) continue;
-    const uint64_t since = held->second.slot.epoch() == their.epoch ? their.complete : 0;
-    collect(wanted.network, their.owner, held->second.slot, since, budget, out);
-  }
-  return out;
+merkle::Session Tables::begin_session(const NetworkId& network, bool upper) const {
+  return merkle::Session(networks_.at(network).map, upper);
 }
 
-// Events after `since` in rising order, then the summary up to where they are whole.
-void Tables::collect(const NetworkId& network, const NodeId& owner, const Slot& slot,
-                     uint64_t since, size_t& budget, Difference& out) const {
-  std::vector<std::pair<uint64_t, const std::string*>> newer;
-  Summary summary{network, owner, slot.epoch(), slot.complete(), {}};
-  for (const auto& [key, entry] : slot.entries()) {
-    if (entry.sequence > since) newer.emplace_back(entry.sequence, &key);
-    if (!entry.deleted) summary.live.push_back(entry.sequence);
-  }
-  std::sort(newer.begin(), newer.end());
-  for (size_t i = 0; i < newer.size(); ++i) {
-    const std::string& key = *newer[i].second;
-    const Slot::Entry& entry = slot.entries().at(key);
-    const size_t cost = kEventOverhead + key.size() + entry.value.size();
-    if (cost > budget) {
-      budget = 0;
-      out.cut = true;
-      if (i == 0) return;
-      summary.through = std::min(summary.through, newer[i - 1].first);
-      break;
-    }
-    budget -= cost;
-    out.messages.push_back(
-        EntryEvent{network, owner, slot.epoch(), entry.sequence, entry.deleted, key, entry.value});
-  }
-  if (summary.through == 0) return;
-  std::sort(summary.live.begin(), summary.live.end());
-  summary.live.erase(std::upper_bound(summary.live.begin(), summary.live.end(), summary.through),
-                     summary.live.end());
-  // A list is never cut; what it takes beyond the budget is small against a frame's bound.
-  const size_t cost = kEventOverhead + summary.live.size() * 2;
-  budget -= std::min(budget, cost);
-  out.messages.push_back(std::move(summary));
+std::optional<merkle::Message> Tables::ask(const NetworkId& network, merkle::Session& session,
+                                           size_t budget, Instant now) {
+  Writer writer(*this, network, now);
+  return session.next(writer, budget);
+}
+
+bool Tables::receive(const NetworkId& network, merkle::Session& session,
+                     const merkle::Message& answer, Instant now) {
+  if (!merkle::well_formed(answer, kIdLength)) return false;
+  refound(network, answer);
+  Writer writer(*this, network, now);
+  return session.receive(writer, answer);
+}
+
+merkle::Message Tables::answer(const NetworkId& network, const merkle::Message& question,
+                               size_t budget, Instant now) {
+  if (!merkle::well_formed(question, kIdLength)) return {};
+  refound(network, question);
+  Writer writer(*this, network, now);
+  return merkle::respond(writer, question, budget);
 }
 
 }  // namespace shoal::gossip

@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "base/ports/ports.h"
-#include "gossip/table/queue.h"
 #include "gossip/table/tables.h"
 
 namespace shoal::gossip {
@@ -18,113 +18,32 @@ const NodeId kSelf(padded("self"));
 const NodeId kPeer(padded("peer"));
 const NetworkId kNet(padded("net"));
 const Instant kNow{1'000'000'000};
-constexpr Slot::Bounds kRoom{100, 100};
 
 EntryEvent event(uint64_t sequence, const std::string& key, bool deleted = false,
                  uint64_t epoch = 1) {
   return {kNet, kPeer, epoch, sequence, deleted, key, deleted ? Bytes() : Bytes{uint8_t(sequence)}};
 }
 
-TEST(Slot, OldNewsChangesNothing) {
-  Slot slot(1);
-  EXPECT_EQ(slot.apply(event(1, "a"), kRoom), Slot::Outcome::kApplied);
-  EXPECT_EQ(slot.apply(event(1, "a"), kRoom), Slot::Outcome::kOld);
-  EXPECT_EQ(slot.apply(event(3, "a", true), kRoom), Slot::Outcome::kApplied);
-  EXPECT_TRUE(slot.has_gap());
-  // Late, and below the deletion: noted, not shown.
-  EXPECT_EQ(slot.apply(event(2, "a"), kRoom), Slot::Outcome::kNoted);
-  EXPECT_EQ(slot.live(), 0U);
-  EXPECT_FALSE(slot.has_gap());
-  EXPECT_EQ(slot.complete(), 3U);
-  EXPECT_TRUE(slot.entries().empty());  // the tombstone is reaped with the hole
+// One life ends, the next begins.
+void restart(Tables& tables, const TableConfig& config, const NodeId& id, uint64_t epoch) {
+  std::destroy_at(&tables);
+  std::construct_at(&tables, config, id, epoch);
 }
 
-TEST(Slot, SummaryClosesHoles) {
-  Slot slot(1);
-  slot.apply(event(1, "a"), kRoom);
-  slot.apply(event(2, "b"), kRoom);
-  slot.apply(event(6, "c"), kRoom);
-  // 3 deleted a, 4 put d, 5 deleted d: only 2 is left of what is up to 5.
-  const Summary summary{kNet, kPeer, 1, 5, {2}};
-  EXPECT_EQ(slot.apply(summary, false), std::vector<std::string>{"a"});
-  EXPECT_EQ(slot.complete(), 6U);
-  EXPECT_EQ(slot.live(), 2U);
-  EXPECT_EQ(slot.apply(event(4, "d"), kRoom), Slot::Outcome::kOld);
-}
-
-TEST(Slot, SummaryOfWhatIsNotHereDoesNotClose) {
-  Slot slot(1);
-  slot.apply(Summary{kNet, kPeer, 1, 5, {2}}, false);
-  EXPECT_EQ(slot.complete(), 0U);
-  slot.apply(event(2, "b"), kRoom);
-  slot.apply(Summary{kNet, kPeer, 1, 5, {2}}, false);
-  EXPECT_EQ(slot.complete(), 5U);
-}
-
-TEST(Slot, BoundsHold) {
-  Slot slot(1);
-  EXPECT_EQ(slot.apply(event(1, "a"), {1, 1}), Slot::Outcome::kApplied);
-  EXPECT_EQ(slot.apply(event(2, "b"), {1, 1}), Slot::Outcome::kTooMany);
-  EXPECT_EQ(slot.complete(), 1U);  // refused is not known
-  EXPECT_EQ(slot.apply(event(3, "a"), {1, 1}), Slot::Outcome::kApplied);
-  EXPECT_EQ(slot.apply(event(5, "a"), {1, 1}), Slot::Outcome::kTooFar);
-}
-
-// A replica that hears events in any order, with losses, repeats and summaries of another replica,
-// ends as the model: the newest event of each key, and never shows what was deleted before.
-TEST(Slot, AnyOrderEndsAsTheModel) {
-  for (uint64_t seed = 1; seed <= 500; ++seed) {
-    SeededRng rng(seed);
-    std::vector<EntryEvent> history;
-    std::map<std::string, uint64_t> model;
-    for (uint64_t sequence = 1; sequence <= 40; ++sequence) {
-      const std::string key(1, static_cast<char>('a' + rng.below(5)));
-      const bool deleted = model.contains(key) && rng.below(2) == 0;
-      history.push_back(event(sequence, key, deleted));
-      deleted ? void(model.erase(key)) : void(model[key] = sequence);
-    }
-    // Two replicas, each with its part of the history, in its order.
-    Slot replicas[2] = {Slot(1), Slot(1)};
-    for (Slot& replica : replicas) {
-      std::vector<EntryEvent> heard;
-      for (const EntryEvent& one : history) {
-        for (uint64_t copies = rng.below(3); copies > 0; --copies) heard.push_back(one);
-      }
-      for (size_t i = heard.size(); i > 1; --i) std::swap(heard[i - 1], heard[rng.below(i)]);
-      std::map<std::string, uint64_t> newest;
-      for (const EntryEvent& one : heard) {
-        replica.apply(one, kRoom);
-        newest[one.key] = std::max(newest[one.key], one.sequence);
-        const auto entry = replica.entries().find(one.key);
-        if (entry != replica.entries().end() && !entry->second.deleted) {
-          ASSERT_EQ(entry->second.sequence, newest[one.key]) << "seed " << seed;
-        }
-      }
-    }
-    // The owner's summary and its live entries mend the first; the first mends the second.
-    Slot owner(1);
-    for (const EntryEvent& one : history) owner.apply(one, kRoom);
-    const auto mend = [](const Slot& from, Slot& to) {
-      Summary summary{kNet, kPeer, 1, from.complete(), {}};
-      from.for_each_live([&](const std::string& key, const Slot::Entry& entry) {
-        summary.live.push_back(entry.sequence);
-        to.apply(event(entry.sequence, key), kRoom);
-      });
-      std::sort(summary.live.begin(), summary.live.end());
-      to.apply(summary, false);
-    };
-    mend(owner, replicas[0]);
-    mend(replicas[0], replicas[1]);
-    for (const Slot& replica : replicas) {
-      std::map<std::string, uint64_t> live;
-      replica.for_each_live(
-          [&](const std::string& key, const Slot::Entry& entry) { live[key] = entry.sequence; });
-      ASSERT_EQ(live, model) << "seed " << seed;
-      ASSERT_EQ(replica.complete(), 40U);
-      ASSERT_EQ(replica.live_hash(), owner.live_hash());
-      ASSERT_EQ(replica.entries().size(), model.size());
+// A session of `asking` with `answering`, of so many questions at most; what was said.
+size_t reconcile(Tables& asking, Tables& answering, const NetworkId& network, size_t budget,
+                 size_t questions = SIZE_MAX) {
+  merkle::Session session = asking.begin_session(network, false);
+  size_t asked = 0;
+  for (; asked < questions; ++asked) {
+    const auto question = asking.ask(network, session, budget, kNow);
+    if (!question) break;
+    const merkle::Message answer = answering.answer(network, *question, budget, kNow);
+    if (session.expects_answer()) {
+      EXPECT_TRUE(asking.receive(network, session, answer, kNow));
     }
   }
+  return asked;
 }
 
 struct Pair {
@@ -191,7 +110,7 @@ TEST(Tables, TheJoiningThatIsCarriedAlongIsTheJoining) {
   ASSERT_TRUE(pair.peer.upsert(kNet, "web", {1}).ok());
   pair.carry();
   EXPECT_EQ(pair.self.take_events().size(), 1U);
-  pair.peer = Tables(pair.config, kPeer, 7);
+  restart(pair.peer, pair.config, kPeer, 7);
   pair.carry();  // "node": the new life has joined nothing yet
   EXPECT_EQ(pair.self.take_events().size(), 1U);
   pair.peer.join(kNet);
@@ -211,7 +130,7 @@ TEST(Tables, ARestartReplacesAll) {
   ASSERT_TRUE(pair.peer.upsert(kNet, "both", {1}).ok());
   pair.carry();
   EXPECT_EQ(pair.self.take_events().size(), 2U);
-  pair.peer = Tables(pair.config, kPeer, 7);
+  restart(pair.peer, pair.config, kPeer, 7);
   pair.peer.join(kNet);
   ASSERT_TRUE(pair.peer.upsert(kNet, "both", {2}).ok());
   pair.carry();
@@ -238,7 +157,7 @@ TEST(Tables, ALostEpochIsFoundedAgain) {
 TEST(Tables, ParkedEntriesAreBounded) {
   Pair pair;
   pair.config.max_parked_entries = 10;
-  pair.self = Tables(pair.config, kSelf, 5);
+  restart(pair.self, pair.config, kSelf, 5);
   pair.self.join(kNet);
   for (uint64_t i = 1; i <= 20; ++i) pair.self.receive(event(i, "k" + std::to_string(i)), kNow);
   EXPECT_EQ(pair.self.counts().refused, 10U);
@@ -276,9 +195,9 @@ TEST(Tables, HolesAreNamedAfterTheirGrace) {
   EXPECT_EQ(pair.self.next_gap(), Instant::max());
 }
 
-// Two replicas that exchange differences until nothing differs hold the same, in small bites too.
-TEST(Tables, ComparingConverges) {
-  for (const size_t bite : {300, 100'000}) {
+// Two replicas that reconcile hold the same, in small bites too.
+TEST(Tables, ReconcilingConverges) {
+  for (const size_t bite : {1, 300, 100'000}) {
     Pair pair;
     pair.self.join(kNet);
     pair.peer.join(kNet);
@@ -292,36 +211,23 @@ TEST(Tables, ComparingConverges) {
     for (int i = 0; i < 50; i += 3) pair.self.remove(kNet, "s" + std::to_string(i));
     pair.self.take_own_events();
     pair.peer.take_own_events();
-    int rounds = 0;
-    const auto same = [&](const NetworkId& network) {
-      return pair.self.digest(network) == pair.peer.digest(network);
-    };
-    while ((!same(kNet) || !same(Tables::directory())) && ++rounds < 200) {
-      for (const NetworkId& network : {kNet, Tables::directory()}) {
-        size_t budget = bite;
-        const auto apply = [](Tables& to, const Tables::Difference& difference) {
-          for (const Message& message : difference.messages) {
-            if (const auto* one = std::get_if<EntryEvent>(&message)) to.receive(*one, kNow);
-            if (const auto* all = std::get_if<Summary>(&message)) {
-              to.receive(*all, difference.cut, kNow);
-            }
-          }
-        };
-        const Tables::Difference answer = pair.peer.compare(pair.self.state(network), budget);
-        apply(pair.self, answer);
-        budget = bite;
-        apply(pair.peer, pair.self.serve({network, true, answer.wanted}, budget));
-      }
+    pair.self.take_events();
+    EXPECT_EQ(reconcile(pair.self, pair.peer, Tables::directory(), bite) > 5, bite == 1);
+    reconcile(pair.self, pair.peer, kNet, bite);
+    for (const NetworkId& network : {kNet, Tables::directory()}) {
+      EXPECT_EQ(pair.self.digest(network), pair.peer.digest(network)) << bite;
     }
-    EXPECT_TRUE(same(kNet));
-    EXPECT_EQ(rounds > 2, bite == 300) << rounds;
     EXPECT_EQ(pair.self.entries(), pair.peer.entries());
+    EXPECT_EQ(pair.self.entries(), 2U * 2 + 33 + 10);
+    EXPECT_EQ(pair.self.take_news().size(), 2U + 10);
+    EXPECT_EQ(pair.self.take_events().size(), 10U) << "shown as if it had been told";
+    EXPECT_EQ(pair.self.next_gap(), Instant::max());
   }
 }
 
-// An answer that was cut must not say of what is put again beyond the cut that it is gone.
-TEST(Tables, ACutAnswerWithdrawsNothingLive) {
-  for (size_t bite = 150; bite < 2000; bite += 50) {
+// A session that ends anywhere must not say of what is put again that it is gone.
+TEST(Tables, ACutSessionWithdrawsNothingLive) {
+  for (size_t cut = 0; cut < 12; ++cut) {
     Pair pair;
     pair.self.join(kNet);
     pair.self.set_present(kPeer, true);
@@ -336,57 +242,151 @@ TEST(Tables, ACutAnswerWithdrawsNothingLive) {
     }
     ASSERT_TRUE(pair.peer.upsert(kNet, "k", {2}).ok());
     pair.peer.take_own_events();
-    size_t removed = 0;
-    int rounds = 0;
-    for (; pair.self.digest(kNet) != pair.peer.digest(kNet) && rounds < 20; ++rounds) {
-      size_t budget = bite;
-      const Tables::Difference answer = pair.peer.compare(pair.self.state(kNet), budget);
-      for (const Message& message : answer.messages) {
-        if (const auto* one = std::get_if<EntryEvent>(&message)) pair.self.receive(*one, kNow);
-        if (const auto* all = std::get_if<Summary>(&message))
-          pair.self.receive(*all, answer.cut, kNow);
-      }
+    std::vector<std::string> removed;
+    int sessions = 0;
+    for (; pair.self.digest(kNet) != pair.peer.digest(kNet) && sessions < 20; ++sessions) {
+      // The first ones are cut, at one place or another.
+      reconcile(pair.self, pair.peer, kNet, 150, sessions < 3 ? cut : SIZE_MAX);
       for (const Tables::Event& seen : pair.self.take_events()) {
-        if (!seen.removed) continue;
-        EXPECT_EQ(seen.key, "gone") << bite;
-        ++removed;
+        if (seen.removed) removed.push_back(seen.key);
       }
     }
-    EXPECT_LT(rounds, 20) << bite;
-    EXPECT_EQ(removed, 1U) << bite;
+    EXPECT_LT(sessions, 20) << cut;
+    EXPECT_EQ(removed, std::vector<std::string>{"gone"}) << cut;
   }
 }
 
-TEST(EventQueue, NeitherKindStarvesTheOther) {
-  EventQueue queue(100'000);
-  for (uint8_t i = 0; i < 100; ++i) {
-    queue.push(Bytes(100, 1), true, 50);
-    queue.push(Bytes(100, 2), false, 50);
+// What others say of a node itself, of unknown owners and of those removed, changes nothing that is
+// held, and stands in nobody's way.
+TEST(Tables, ASessionBringsNothingOfWhoIsUnknownRemovedOrOneself) {
+  Pair pair;
+  TableConfig config;
+  const NodeId third_id(padded("third")), fourth_id(padded("fourth"));
+  Tables third(config, third_id, 6), fourth(config, fourth_id, 6);
+  for (Tables* tables : {&pair.self, &pair.peer, &third, &fourth}) tables->join(kNet);
+  for (const NodeId& id : {kSelf, third_id, fourth_id}) pair.peer.set_present(id, true);
+  pair.self.set_present(kPeer, true);
+  for (Tables* tables : {&pair.peer, &third, &fourth}) {
+    ASSERT_TRUE(tables->upsert(kNet, "web", {1}).ok());
+    ASSERT_TRUE(tables->upsert(kNet, "gone", {1}).ok());
+    tables->remove(kNet, "gone");
   }
-  for (int round = 0; round < 10; ++round) {
-    const std::vector<Bytes> taken = queue.take_round(2000);
-    const auto own = std::count_if(taken.begin(), taken.end(),
-                                   [](const Bytes& event) { return event.front() == 1; });
-    EXPECT_EQ(taken.size(), 20U);
-    EXPECT_EQ(own, 15) << "three to one";
-    queue.push(Bytes(100, 1), true, 50);
+  for (Tables* tables : {&third, &fourth}) {
+    for (const EntryEvent& one : tables->take_own_events()) pair.peer.receive(one, kNow);
   }
+  EntryEvent ghost = event(5, "ghost", false, 1);
+  ghost.owner = kSelf;
+  pair.peer.receive(ghost, kNow);
+  pair.self.forget(fourth_id);
+  for (int i = 0; i < 3; ++i) {
+    reconcile(pair.self, pair.peer, Tables::directory(), 20'000);
+    reconcile(pair.self, pair.peer, kNet, 20'000);
+  }
+  const Tables::Event shown{false, kNet, "web", kPeer, {1}};
+  EXPECT_EQ(pair.self.take_events(), std::vector{shown});
+  EXPECT_EQ(pair.self.counts().refused, 0U);
+  // The third's are parked: "node", its joining and "web".
+  EXPECT_EQ(pair.self.entries(), 2U + 3 + 3);
+  pair.self.set_present(third_id, true);
+  EXPECT_EQ(pair.self.take_events().size(), 1U);
+  pair.self.forget(third_id);
+  pair.self.take_events();
+  // Of its own epoch and beyond what it said: it says all again.
+  EXPECT_TRUE(pair.self.upsert(kNet, "mine", {1}).ok());
+  const uint64_t before = pair.self.take_own_events().back().epoch;
+  ghost.epoch = before;
+  pair.peer.receive(ghost, kNow);
+  reconcile(pair.self, pair.peer, kNet, 20'000);
+  const auto said = pair.self.take_own_events();
+  ASSERT_EQ(said.size(), 1U);
+  EXPECT_GT(said[0].epoch, before);
 }
 
-TEST(EventQueue, OwnBeforeRelayedInOrderAndBounded) {
-  EventQueue queue(2);  // bytes
-  EXPECT_TRUE(queue.push({1}, false, 1));
-  EXPECT_TRUE(queue.push({2}, true, 2));
-  EXPECT_TRUE(queue.push({3}, true, 1));
-  EXPECT_EQ(queue.bytes(), 3U);
-  EXPECT_EQ(queue.take_round(100), (std::vector<Bytes>{{2}, {3}, {1}}));
-  EXPECT_EQ(queue.take_round(100), (std::vector<Bytes>{{2}}));
-  EXPECT_TRUE(queue.empty());
-  for (uint8_t i = 0; i < 3; ++i) EXPECT_EQ(queue.push({i}, true, 1), i < 2);
-  EXPECT_EQ(queue.take_round(1), (std::vector<Bytes>{{1}}));
-  EXPECT_EQ(queue.take_round(1), (std::vector<Bytes>{{2}}));
-  EXPECT_FALSE(queue.push(Bytes(50), true, 1) && queue.push(Bytes(50), true, 1));
-  EXPECT_EQ(queue.bytes(), 50U) << "one may be larger than the bound";
+TEST(Tables, OneNetworkOfAHundredThousandEntries) {
+  Pair pair;
+  pair.self.join(kNet);
+  pair.peer.join(kNet);
+  for (uint64_t owner = 0; owner < 100; ++owner) {
+    const NodeId id(padded("o" + std::to_string(owner) + "x"));
+    pair.self.set_present(id, true);
+    pair.peer.set_present(id, true);
+    for (uint64_t i = 1; i <= 1000; ++i) {
+      const EntryEvent one{kNet, id, 1, i, false, "key" + std::to_string(i), Bytes(60)};
+      ASSERT_TRUE(pair.peer.receive(one, kNow));
+    }
+  }
+  EXPECT_EQ(pair.peer.entries(), 100'002U);
+  const size_t questions = reconcile(pair.self, pair.peer, kNet, 128U << 10);
+  EXPECT_EQ(pair.self.digest(kNet), pair.peer.digest(kNet));
+  EXPECT_EQ(pair.self.entries(), 100'002U);
+  EXPECT_LT(questions, 400U);
+  EXPECT_EQ(pair.self.counts().refused, 0U);
+}
+
+// Everybody in every network: what one costs does not depend on how many there are.
+TEST(Tables, AThousandNetworksOfAHundredEntries) {
+  Pair pair;
+  pair.self.set_present(kPeer, true);
+  const auto network = [](uint64_t i) { return NetworkId(padded("w" + std::to_string(i) + "x")); };
+  for (uint64_t i = 0; i < 1000; ++i) {
+    pair.self.join(network(i));
+    pair.peer.join(network(i));
+    for (uint64_t key = 0; key < 100; ++key) {
+      ASSERT_TRUE(pair.peer.upsert(network(i), "key" + std::to_string(key), Bytes(60)).ok());
+    }
+    pair.carry();
+  }
+  EXPECT_EQ(pair.self.entries(), 1001U * 2 + 100'000);
+  EXPECT_EQ(pair.self.take_events().size(), 100'000U);
+  EXPECT_EQ(pair.self.shared_with(kPeer).size(), 1001U);
+  EXPECT_EQ(pair.self.peer_count(network(7)), 1U);
+  pair.self.leave(network(7));
+  EXPECT_EQ(pair.self.take_events().size(), 100U);
+  EXPECT_EQ(pair.self.shared_with(kPeer).size(), 1000U);
+}
+
+// Ten replicas of one pool take the memory of one, and a change that is everywhere that of one
+// change.
+TEST(Tables, EqualReplicasOfAPoolAreTheSameTrees) {
+  merkle::Pool pool(true);
+  TableConfig config;
+  config.pool = &pool;
+  const auto id = [](size_t i) { return NodeId(padded("n" + std::to_string(i) + "x")); };
+  std::vector<std::unique_ptr<Tables>> nodes;
+  std::vector<EntryEvent> said;
+  const auto say = [&](Tables& node) {
+    for (EntryEvent& one : node.take_own_events()) said.push_back(std::move(one));
+  };
+  for (size_t i = 0; i < 10; ++i) {
+    nodes.push_back(std::make_unique<Tables>(config, id(i), 5));
+    nodes[i]->join(kNet);
+    for (int key = 0; key < 100; ++key) {
+      ASSERT_TRUE(nodes[i]->upsert(kNet, "k" + std::to_string(key), Bytes(60)).ok());
+    }
+    say(*nodes[i]);
+  }
+  const auto hear = [&](size_t first, size_t last) {
+    for (size_t i = first; i < last; ++i) {
+      for (size_t other = 0; other < 10; ++other) nodes[i]->set_present(id(other), true);
+      for (const EntryEvent& one : said) nodes[i]->receive(one, kNow);
+    }
+  };
+  hear(0, 1);
+  const size_t alone = pool.node_bytes();
+  hear(1, 10);
+  for (const auto& node : nodes) {
+    EXPECT_EQ(node->digest(kNet), nodes[0]->digest(kNet));
+    EXPECT_EQ(node->entries(), 10U * 102);
+  }
+  // Who is present differs: nobody is its own peer.
+  EXPECT_LT(pool.node_bytes(), alone + alone / 4);
+  ASSERT_TRUE(nodes[3]->upsert(kNet, "k3", {1}).ok());
+  said.clear();
+  say(*nodes[3]);
+  hear(0, 10);
+  EXPECT_LT(pool.node_bytes(), alone + alone / 4);
+  nodes.clear();
+  EXPECT_EQ(pool.node_bytes(), 0U);
 }
 
 }  // namespace

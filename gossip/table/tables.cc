@@ -2,16 +2,21 @@
 
 #include <algorithm>
 
-#include "gossip/wire/hash.h"
+#include "base/types/check.h"
 
 namespace shoal::gossip {
 namespace {
+
+using merkle::Item;
+using merkle::OwnedMap;
 
 // Milliseconds of wall clock leave the low bits for joins within one life: a million of them
 // before the next millisecond's are touched.
 constexpr int kEpochShift = 20;
 // A hole that a peer was asked about is named again after this.
 constexpr Duration kGapRetry = std::chrono::seconds(1);
+// Nodes removed from the cluster whose entries are refused; there are as many members at most.
+constexpr size_t kMaxForgotten = kMaxMembers;
 // The directory entry that every node begins with.
 constexpr const char* kNodeKey = "node";
 
@@ -19,6 +24,11 @@ Bytes encode_epoch(uint64_t epoch) {
   ByteWriter out;
   out.u64(epoch);
   return out.take();
+}
+
+Bytes value_of(const Item& item) {
+  const ByteView value = item.blob->value();
+  return Bytes(value.begin(), value.end());
 }
 
 }  // namespace
@@ -29,15 +39,26 @@ const NetworkId& Tables::directory() {
 }
 
 Tables::Tables(const TableConfig& config, const NodeId& self, uint64_t epoch)
-    : config_(config), self_(self), next_epoch_(epoch << kEpochShift) {
-  networks_[directory()].owners.emplace(self_, Held{Slot(next_epoch_++), true, 0});
+    : config_(config),
+      self_(self),
+      next_epoch_(epoch << kEpochShift),
+      own_pool_(config.pool == nullptr ? std::make_unique<merkle::Pool>() : nullptr),
+      pool_(config.pool == nullptr ? own_pool_.get() : config.pool),
+      members_(*pool_),
+      joiners_(*pool_) {
+  networks_.emplace(directory(), Network{new_map(), next_epoch_++});
   own_event(directory(), kNodeKey, false, {});
+}
+
+// The bound of all entries is over all maps, so it is not the map's.
+OwnedMap Tables::new_map() const {
+  return OwnedMap(*pool_, kIdLength, {.items = SIZE_MAX, .ahead = config_.max_ahead});
 }
 
 void Tables::join(const NetworkId& network) {
   if (joined(network)) return;
   const uint64_t epoch = next_epoch_++;
-  networks_[network].owners.emplace(self_, Held{Slot(epoch), true, 0});
+  networks_.emplace(network, Network{new_map(), epoch});
   own_event(directory(), network.str(), false, encode_epoch(epoch));
   for (const NodeId& peer : peers(network)) new_peers_.push_back({network, peer});
 }
@@ -46,13 +67,16 @@ void Tables::leave(const NetworkId& network) {
   const auto it = networks_.find(network);
   if (it == networks_.end() || network == directory()) return;
   std::vector<std::string> keys;
-  it->second.owners.at(self_).slot.for_each_live(
-      [&](const std::string& key, const Slot::Entry&) { keys.push_back(key); });
+  it->second.map.each(self_.view(),
+                      [&](const Item& item) { keys.emplace_back(item.id().substr(kIdLength)); });
   for (const std::string& key : keys) own_event(network, key, true, {});
-  for (auto& [owner, held] : it->second.owners) {
-    clear(network, owner, held);
-    gaps_.erase({network, owner});
+  for (OwnedMap* map : {&it->second.map, map_of(network, NodeId())}) {
+    if (map == nullptr) continue;
+    std::set<NodeId> owners;
+    map->map().each({}, [&](const Item& item) { owners.emplace(map->owner_of(item)); });
+    for (const NodeId& owner : owners) drop(network, owner);
   }
+  parked_.erase(network);
   networks_.erase(it);
   own_event(directory(), network.str(), true, {});
 }
@@ -71,13 +95,14 @@ Status Tables::upsert(const NetworkId& network, const std::string& key, Bytes va
     return conflict("network " + network.str() + " is not joined: join it before announcing \"" +
                     key + "\"");
   }
-  const Slot& slot = it->second.owners.at(self_).slot;
-  const auto entry = slot.entries().find(key);
-  if (entry == slot.entries().end() && slot.live() >= config_.max_entries_per_owner) {
-    return resource_exhausted("this node already announces " + std::to_string(slot.live()) +
+  const OwnedMap& map = it->second.map;
+  const Item* entry = map.find(self_.view(), key);
+  const size_t held = map.entries(self_.view());
+  if (entry == nullptr && held >= config_.max_entries_per_owner) {
+    return resource_exhausted("this node already announces " + std::to_string(held) +
                               " entries in network " + network.str() + ", which is the most");
   }
-  if (entry != slot.entries().end() && entry->second.value == value) return ok_status();
+  if (entry != nullptr && value_of(*entry) == value) return ok_status();
   own_event(network, key, false, std::move(value));
   return ok_status();
 }
@@ -85,82 +110,68 @@ Status Tables::upsert(const NetworkId& network, const std::string& key, Bytes va
 void Tables::remove(const NetworkId& network, const std::string& key) {
   const auto it = networks_.find(network);
   if (it == networks_.end() || network == directory()) return;
-  if (!it->second.owners.at(self_).slot.entries().contains(key)) return;
+  if (it->second.map.find(self_.view(), key) == nullptr) return;
   own_event(network, key, true, {});
 }
 
+// All events of this node are known to itself, so it has no tombstones.
 void Tables::own_event(const NetworkId& network, const std::string& key, bool deleted,
                        Bytes value) {
-  Held& held = networks_.at(network).owners.at(self_);
-  EntryEvent event{network, self_, held.slot.epoch(), held.slot.complete() + 1,
-                   deleted, key,   std::move(value)};
-  const size_t before = held.slot.entries().size();
-  held.slot.apply(event, {config_.max_entries_per_owner + 1, config_.max_ahead});
-  settle(network, self_, held, before);
+  Network& held = networks_.at(network);
+  const uint64_t last = held.map.knowledge(self_.view()).complete;
+  EntryEvent event{network, self_, held.own_epoch, last + 1, deleted, key, std::move(value)};
+  {
+    const Counting counting(*this, held.map, false);
+    held.map.apply({self_.str(), event.epoch, event.sequence, deleted, false, key, event.value});
+  }
   if (deleted) {
-    entry_gone(network, self_, held, key);
+    entry_gone(network, self_, key);
   } else {
-    entry_appeared(network, self_, held, key, event.value);
+    entry_appeared(network, self_, key, event.value);
   }
   own_events_.push_back(std::move(event));
 }
 
 std::optional<EntryEvent> Tables::join_event(const NetworkId& network) const {
-  const Slot& slot = networks_.at(directory()).owners.at(self_).slot;
-  const auto it = slot.entries().find(network.str());
-  if (it == slot.entries().end() || it->second.deleted) return std::nullopt;
-  return EntryEvent{directory(), self_,         slot.epoch(),    it->second.sequence,
-                    false,       network.str(), it->second.value};
+  const OwnedMap& map = networks_.at(directory()).map;
+  const Item* joining = map.find(self_.view(), network.view());
+  if (joining == nullptr) return std::nullopt;
+  return EntryEvent{directory(), self_,         joining->epoch,    joining->stamp,
+                    false,       network.str(), value_of(*joining)};
 }
 
 // Others hold something of this node that it never said: it lost its epoch (a restored disk, a
 // clock set back). It takes a higher one and says everything again.
 void Tables::refound(const NetworkId& network, uint64_t epoch, uint64_t sequence) {
-  Held& held = networks_.at(network).owners.at(self_);
+  Network& held = networks_.at(network);
   if (epoch >= kMaxNumber) return;  // no higher one can be written
-  if (epoch < held.slot.epoch() ||
-      (epoch == held.slot.epoch() && sequence <= held.slot.complete())) {
-    return;
-  }
-  const auto entries = held.slot.entries();
-  const size_t before = entries.size();
+  const uint64_t last = held.map.knowledge(self_.view()).complete;
+  if (epoch < held.own_epoch || (epoch == held.own_epoch && sequence <= last)) return;
+  std::map<std::string, Bytes> entries;
+  held.map.each(self_.view(), [&](const Item& item) {
+    entries.emplace(item.id().substr(kIdLength), value_of(item));
+  });
   next_epoch_ = std::max(next_epoch_, epoch + 1);
-  held.slot = Slot(next_epoch_++);
-  settle(network, self_, held, before);
-  for (const auto& [key, entry] : entries) {
-    if (!entry.deleted) own_event(network, key, false, entry.value);
+  held.own_epoch = next_epoch_++;
+  {
+    const Counting counting(*this, held.map, false);
+    held.map.forget(self_.view());
   }
+  for (auto& [key, value] : entries) own_event(network, key, false, std::move(value));
 }
 
-Slot::Bounds Tables::bounds(const NodeId& owner) const {
-  const bool full = total_ >= config_.max_entries || (presence(owner) == Presence::kUnknown &&
-                                                      parked_ >= config_.max_parked_entries);
-  return {full ? 0 : config_.max_entries_per_owner, config_.max_ahead};
+// Whether what others say of an owner in this epoch is of use. Of this node they say nothing new.
+bool Tables::takes(const NetworkId& network, const NodeId& owner, uint64_t epoch) const {
+  return owner != self_ && epoch >= joining_epoch(network, owner) && !forgotten_.contains(owner);
 }
 
-// Where an event or summary of `epoch` belongs: the owner's slot, brought to that epoch. Null when
-// it is outdated or there is no room.
-Tables::Held* Tables::held_for(const NetworkId& id, const NodeId& owner, uint64_t epoch,
-                               Instant now) {
-  const auto it = networks_.find(id);
-  if (it == networks_.end() || epoch < joining_epoch(id, owner)) return nullptr;
-  auto& owners = it->second.owners;
-  auto held = owners.find(owner);
-  if (held == owners.end()) {
-    if (owners.size() >= kMaxMembers) {
-      ++counts_.refused;
-      return nullptr;
-    }
-    held = owners.emplace(owner, Held{Slot(epoch), false, 0}).first;
-    held->second.shown = should_show(id, owner);
-    if (presence(owner) == Presence::kUnknown) {
-      parked_in_[owner].insert(id);
-      parked_until_.add(owner, now + config_.parked_for);
-    }
+OwnedMap* Tables::map_of(const NetworkId& network, const NodeId& owner) {
+  if (presence(owner) == Presence::kUnknown) {
+    const auto it = parked_.find(network);
+    return it == parked_.end() ? nullptr : &it->second;
   }
-  if (epoch < held->second.slot.epoch()) return nullptr;
-  if (epoch > held->second.slot.epoch()) restart(id, owner, held->second, epoch);
-  return &held->second;
+  const auto it = networks_.find(network);
+  return it == networks_.end() ? nullptr : &it->second.map;
 }
 
 bool Tables::receive(const EntryEvent& event, Instant now) {
@@ -169,83 +180,97 @@ bool Tables::receive(const EntryEvent& event, Instant now) {
     refound(event.network, event.epoch, event.sequence);
     return false;
   }
-  Held* held = held_for(event.network, event.owner, event.epoch, now);
-  if (held == nullptr) return false;
-  Slot& slot = held->slot;
-  const size_t before = slot.entries().size();
-  const auto known = slot.entries().find(event.key);
-  const bool was_live = known != slot.entries().end() && !known->second.deleted;
-  const Slot::Outcome outcome = slot.apply(event, bounds(event.owner));
-  settle(event.network, event.owner, *held, before);
-  if (slot.has_gap()) gaps_.add({event.network, event.owner}, now + config_.gap_grace);
-  if (outcome == Slot::Outcome::kApplied) {
-    if (!event.deleted) {
-      entry_appeared(event.network, event.owner, *held, event.key, event.value);
+  if (!takes(event.network, event.owner, event.epoch)) return false;
+  const OwnedMap::Outcome outcome = take(event.network, event.owner,
+                                         {event.owner.str(), event.epoch, event.sequence,
+                                          event.deleted, false, event.key, event.value},
+                                         false, now);
+  return outcome == OwnedMap::Outcome::kApplied || outcome == OwnedMap::Outcome::kNoted;
+}
+
+// The entry is of another node, and takes().
+OwnedMap::Outcome Tables::take(const NetworkId& network, const NodeId& owner,
+                               const merkle::Entry& entry, bool of_session, Instant now) {
+  const bool parked = presence(owner) == Presence::kUnknown;
+  if (parked) parked_.try_emplace(network, new_map());
+  OwnedMap& map = *map_of(network, owner);
+  const merkle::Knowledge known = map.knowledge(entry.owner);
+  if (!known.known && map.heads() >= kMaxMembers) {
+    ++counts_.refused;
+    return OwnedMap::Outcome::kRefused;
+  }
+  if (!known.known && parked) {
+    parked_in_[owner].insert(network);
+    parked_until_.add(owner, now + config_.parked_for);
+  }
+  if (known.known && entry.epoch > known.epoch) {
+    restart(network, owner, {entry.owner, entry.epoch, 0});
+  }
+  const Item* old = map.find(entry.owner, entry.key);
+  const bool was_live = old != nullptr && !old->marked();
+  const bool full =
+      total_ >= config_.max_entries || (parked && parked_entries_ >= config_.max_parked_entries);
+  OwnedMap::Outcome outcome;
+  {
+    const Counting counting(*this, map, parked);
+    outcome = map.apply(entry, {full ? 0 : config_.max_entries_per_owner, of_session});
+  }
+  watch_gap(network, owner, map, now);
+  if (outcome == OwnedMap::Outcome::kRefused) ++counts_.refused;
+  if (outcome == OwnedMap::Outcome::kApplied && !parked) {
+    if (!entry.deleted) {
+      entry_appeared(network, owner, entry.key, entry.value);
     } else if (was_live) {
-      entry_gone(event.network, event.owner, *held, event.key);
+      entry_gone(network, owner, entry.key);
     }
   }
-  if (outcome == Slot::Outcome::kTooFar || outcome == Slot::Outcome::kTooMany) {
-    ++counts_.refused;
-  }
-  return outcome == Slot::Outcome::kApplied || outcome == Slot::Outcome::kNoted;
+  return outcome;
 }
 
-void Tables::receive(const Summary& summary, bool cut, Instant now) {
-  if (summary.owner == self_) return;
-  Held* held = held_for(summary.network, summary.owner, summary.epoch, now);
-  if (held == nullptr) return;
-  const size_t before = held->slot.entries().size();
-  const std::vector<std::string> removed = held->slot.apply(summary, cut);
-  settle(summary.network, summary.owner, *held, before);
-  for (const std::string& key : removed) {
-    entry_gone(summary.network, summary.owner, *held, key);
+void Tables::watch_gap(const NetworkId& id, const NodeId& owner, const OwnedMap& map, Instant now) {
+  if (map.has_gap(owner.view())) {
+    gaps_.add({id, owner}, now + config_.gap_grace);
+  } else {
+    gaps_.erase({id, owner});
   }
 }
 
-// Bookkeeping after any change of a slot: counts, digest, gaps.
-void Tables::settle(const NetworkId& id, const NodeId& owner, Held& held, size_t entries_before) {
-  const size_t after = held.slot.entries().size();
-  total_ = total_ - entries_before + after;
-  const bool parked = presence(owner) == Presence::kUnknown;
-  if (parked) parked_ = parked_ - entries_before + after;
-  uint64_t share = 0;
-  if (!parked && (held.slot.complete() != 0 || held.slot.live() != 0)) {
-    share = Hash()
-                .add(owner.str())
-                .add(held.slot.epoch())
-                .add(held.slot.complete())
-                .add(held.slot.live_hash())
-                .value();
-  }
-  networks_.at(id).hash ^= held.share ^ share;
-  held.share = share;
-  if (!held.slot.has_gap()) gaps_.erase({id, owner});
-}
-
-void Tables::clear(const NetworkId& id, const NodeId& owner, Held& held) {
-  const size_t before = held.slot.entries().size();
-  const auto entries = held.slot.entries();
-  held.slot = Slot(held.slot.epoch());
-  settle(id, owner, held, before);
-  for (const auto& [key, entry] : entries) {
-    if (!entry.deleted) entry_gone(id, owner, held, key);
-  }
-}
-
-void Tables::restart(const NetworkId& id, const NodeId& owner, Held& held, uint64_t epoch) {
-  clear(id, owner, held);
-  held.slot = Slot(epoch);
+// The owner began anew: what is held of lower epochs goes.
+void Tables::restart(const NetworkId& id, const NodeId& owner, const merkle::Head& head) {
+  drop(id, owner);
+  map_of(id, owner)->raise(head);
 }
 
 void Tables::drop(const NetworkId& network, const NodeId& owner) {
-  const auto it = networks_.find(network);
-  if (it == networks_.end()) return;
-  const auto held = it->second.owners.find(owner);
-  if (held == it->second.owners.end()) return;
-  clear(network, owner, held->second);
+  OwnedMap* map = map_of(network, owner);
+  if (map == nullptr || !map->knowledge(owner.view()).known) return;
+  const bool parked = presence(owner) == Presence::kUnknown;
+  std::vector<std::string> gone;
+  map->each(owner.view(), [&](const Item& item) {
+    if (!parked && !item.marked()) gone.emplace_back(item.id().substr(kIdLength));
+  });
+  {
+    const Counting counting(*this, *map, parked);
+    map->forget(owner.view());
+  }
   gaps_.erase({network, owner});
-  it->second.owners.erase(owner);
+  for (const std::string& key : gone) entry_gone(network, owner, key);
+}
+
+void Tables::unpark(const NodeId& owner) {
+  const auto parked = parked_in_.extract(owner);
+  parked_until_.erase(owner);
+  if (parked.empty()) return;
+  for (const NetworkId& id : parked.mapped()) {
+    const auto from = parked_.find(id);
+    const auto network = networks_.find(id);
+    if (from == parked_.end() || network == networks_.end()) continue;  // left meanwhile
+    {
+      const Counting less(*this, from->second, true), more(*this, network->second.map, false);
+      network->second.map.take(from->second, owner.view());
+    }
+    if (from->second.map().empty()) parked_.erase(from);
+  }
 }
 
 void Tables::expire_parked(Instant now) {
@@ -253,6 +278,15 @@ void Tables::expire_parked(Instant now) {
     for (const NetworkId& network : parked_in_.at(owner)) drop(network, owner);
     parked_in_.erase(owner);
   }
+}
+
+void Tables::forget(const NodeId& owner) {
+  if (owner == self_) return;
+  for (const NetworkId& network : networks()) drop(network, owner);
+  parked_in_.erase(owner);
+  parked_until_.erase(owner);
+  members_.erase(OwnedMap::head_place(owner.view()), owner.view());
+  if (forgotten_.size() < kMaxForgotten) forgotten_.insert(owner);
 }
 
 std::vector<Tables::Peer> Tables::overdue_gaps(Instant now) {

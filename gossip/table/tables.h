@@ -6,6 +6,10 @@
 // said in a network before it left and joined again is recognised as outdated. Every node begins
 // its directory with an entry "node", so that its new start is news even when it joins nothing.
 //
+// Each network is an OwnedMap (gossip/merkle), whose rules say which event of an owner is news and
+// how two replicas become equal. Who joined a network and who is present are Merkle maps too: all
+// that grows with the cluster is in trees, which equal replicas of a sharing pool have in common.
+//
 // What is held and what is shown differ. An owner's entries in a network are shown (reported as
 // events) while the owner is present (alive or suspect) and the directory says it joined. An owner
 // that fails is hidden, and shown again when it returns, from what was held; so is what came
@@ -18,17 +22,19 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <utility>
 #include <vector>
 
+#include "base/ports/ports.h"
 #include "base/types/deadlines.h"
 #include "base/types/result.h"
 #include "base/types/time.h"
+#include "gossip/merkle/reconcile.h"
 #include "gossip/table/config.h"
-#include "gossip/table/peer_list.h"
-#include "gossip/table/slot.h"
+#include "gossip/wire/message.h"
 
 namespace shoal::gossip {
 
@@ -47,18 +53,14 @@ class Tables {
     NetworkId network;
     NodeId node;
   };
-  // What a peer should be sent, from an exchange.
-  struct Difference {
-    std::vector<Message> messages;    // EntryEvents and Summaries
-    std::vector<OwnerDigest> wanted;  // of what the peer has and we lack
-    bool cut = false;                 // the size budget ended it
-  };
   struct Counts {
     uint64_t refused = 0;
   };
 
   // `epoch` as in gossip::Config.
   Tables(const TableConfig& config, const NodeId& self, uint64_t epoch);
+  Tables(const Tables&) = delete;
+  Tables& operator=(const Tables&) = delete;
 
   static const NetworkId& directory();
 
@@ -68,13 +70,13 @@ class Tables {
   Status upsert(const NetworkId& network, const std::string& key, Bytes value);
   void remove(const NetworkId& network, const std::string& key);
   std::vector<EntryEvent> take_own_events() { return std::exchange(own_events_, {}); }
+  // What take_own_events() will give.
+  const std::vector<EntryEvent>& own_events() const { return own_events_; }
   // The directory entry that says this node joined `network`.
   std::optional<EntryEvent> join_event(const NetworkId& network) const;
 
   // Others' doings. True when the event was news, worth relaying.
   bool receive(const EntryEvent& event, Instant now);
-  // `cut`: out of an answer that was cut at its size.
-  void receive(const Summary& summary, bool cut, Instant now);
 
   // Members: present (alive or suspect) or not; until told, an owner is unknown and its entries
   // are parked.
@@ -84,18 +86,27 @@ class Tables {
   bool joined(const NetworkId& network) const { return networks_.contains(network); }
   // Joined networks, the directory included.
   std::vector<NetworkId> networks() const;
+  // Of those, what a node is in too.
+  std::vector<NetworkId> shared_with(const NodeId& node) const;
   // Present nodes in a network (not the directory), without this one.
-  const std::vector<NodeId>& peers(const NetworkId& network) const;
+  std::vector<NodeId> peers(const NetworkId& network) const;
+  size_t peer_count(const NetworkId& network) const;
   // Up to `count` of them, distinct, at random.
   std::vector<NodeId> sample_peers(const NetworkId& network, size_t count, Rng& rng) const;
 
   // Equal digests: equal contents.
   uint64_t digest(const NetworkId& network) const;
-  NetworkState state(const NetworkId& network) const;
-  // What the holder of `theirs` lacks, and what we do. `budget` bytes are spent on messages.
-  Difference compare(const NetworkState& theirs, size_t& budget);
-  // What was wanted.
-  Difference serve(const NetworkState& wanted, size_t& budget);
+  // Reconciliation (gossip/merkle/reconcile.h) of a joined network: a session and its steps, and
+  // the answers to another's.
+  merkle::Session begin_session(const NetworkId& network, bool upper) const;
+  std::optional<merkle::Message> ask(const NetworkId& network, merkle::Session& session,
+                                     size_t budget, Instant now);
+  bool receive(const NetworkId& network, merkle::Session& session, const merkle::Message& answer,
+               Instant now);
+  merkle::Message answer(const NetworkId& network, const merkle::Message& question, size_t budget,
+                         Instant now);
+  // Entries that came by these, and were news, since the last call.
+  std::vector<EntryEvent> take_news() { return std::exchange(news_, {}); }
 
   // Owners whose sequence has had a hole for longer than the grace; each is named once a second.
   std::vector<Peer> overdue_gaps(Instant now);
@@ -113,60 +124,80 @@ class Tables {
   size_t entries() const { return total_; }
 
  private:
-  struct Held {
-    Slot slot;
-    bool shown = false;
-    uint64_t share = 0;  // in the network's digest
-  };
   struct Network {
-    std::map<NodeId, Held> owners;
-    uint64_t hash = 0;
-  };
-  // Who joined a network, by the directory.
-  struct Joiners {
-    std::map<NodeId, uint64_t> epochs;  // of each joining
-    PeerList present;                   // without this node
+    merkle::OwnedMap map;
+    uint64_t own_epoch = 0;
   };
   enum class Presence : uint8_t { kUnknown, kPresent, kAbsent };
+  class Writer;
+  // Keeps the counts right over changes of a map.
+  class Counting;
 
   Presence presence(const NodeId& owner) const;
   bool should_show(const NetworkId& network, const NodeId& owner) const;
   std::vector<NetworkId> networks_of(const NodeId& owner) const;
-  void refresh_peer(const NetworkId& network, const NodeId& owner);
-  void refresh_shown(const NetworkId& network, const NodeId& owner);
-  void entry_appeared(const NetworkId& id, const NodeId& owner, const Held& held,
-                      const std::string& key, const Bytes& value);
-  void entry_gone(const NetworkId& id, const NodeId& owner, const Held& held,
-                  const std::string& key);
-  void directory_changed(const NodeId& owner, const std::string& key,
-                         std::optional<uint64_t> epoch);
-  Held* held_for(const NetworkId& id, const NodeId& owner, uint64_t epoch, Instant now);
-  void drop(const NetworkId& network, const NodeId& owner);
+  void mark_peer(const NetworkId& network, const NodeId& owner, bool present);
+  void show_all(const NetworkId& network, const NodeId& owner, bool show);
+  void entry_appeared(const NetworkId& id, const NodeId& owner, const std::string& key,
+                      const Bytes& value);
+  void entry_gone(const NetworkId& id, const NodeId& owner, std::string_view key);
+  void directory_changed(const NodeId& owner, std::string_view key, std::optional<uint64_t> epoch);
   uint64_t joining_epoch(const NetworkId& network, const NodeId& owner) const;
-  void restart(const NetworkId& id, const NodeId& owner, Held& held, uint64_t epoch);
-  void clear(const NetworkId& id, const NodeId& owner, Held& held);
-  void settle(const NetworkId& id, const NodeId& owner, Held& held, size_t entries_before);
+  bool takes(const NetworkId& network, const NodeId& owner, uint64_t epoch) const;
+  merkle::OwnedMap new_map() const;
+  // Where an owner's entries are: among the others, or parked. Null when nowhere.
+  merkle::OwnedMap* map_of(const NetworkId& network, const NodeId& owner);
+  merkle::OwnedMap::Outcome take(const NetworkId& network, const NodeId& owner,
+                                 const merkle::Entry& entry, bool of_session, Instant now);
+  void restart(const NetworkId& id, const NodeId& owner, const merkle::Head& head);
+  void drop(const NetworkId& network, const NodeId& owner);
+  void unpark(const NodeId& owner);
+  void watch_gap(const NetworkId& id, const NodeId& owner, const merkle::OwnedMap& map,
+                 Instant now);
   void own_event(const NetworkId& network, const std::string& key, bool deleted, Bytes value);
   void refound(const NetworkId& network, uint64_t epoch, uint64_t sequence);
-  void collect(const NetworkId& network, const NodeId& owner, const Slot& slot, uint64_t since,
-               size_t& budget, Difference& out) const;
-  Slot::Bounds bounds(const NodeId& owner) const;
+  void refound(const NetworkId& network, const merkle::Message& message);
 
   TableConfig config_;
   NodeId self_;
   uint64_t next_epoch_;
+  std::unique_ptr<merkle::Pool> own_pool_;
+  merkle::Pool* pool_;
   std::map<NetworkId, Network> networks_;
-  std::map<NodeId, bool> present_;
-  std::map<NetworkId, Joiners> joined_by_;
+  std::map<NetworkId, merkle::OwnedMap> parked_;  // entries of unknown owners
+  merkle::Map members_;                           // h(node); marked: present
+  merkle::Map joiners_;  // h(network), h(node); epoch: of the joining; marked: a present other node
+  std::set<NodeId> forgotten_;
   Deadlines<std::pair<NetworkId, NodeId>> gaps_;
   size_t total_ = 0;
-  size_t parked_ = 0;  // entries of unknown owners, part of total_
+  size_t parked_entries_ = 0;  // part of total_
   std::map<NodeId, std::set<NetworkId>> parked_in_;
   Deadlines<NodeId> parked_until_;
   std::vector<EntryEvent> own_events_;
+  std::vector<EntryEvent> news_;
   std::vector<Event> events_;
   std::vector<Peer> new_peers_;
   Counts counts_;
+};
+
+// In scope while a map changes.
+class Tables::Counting {
+ public:
+  Counting(Tables& tables, const merkle::OwnedMap& map, bool parked)
+      : tables_(tables), map_(map), parked_(parked), before_(map.entries()) {}
+  ~Counting() {
+    const size_t more = map_.entries() - before_;  // modulo
+    tables_.total_ += more;
+    if (parked_) tables_.parked_entries_ += more;
+  }
+  Counting(const Counting&) = delete;
+  Counting& operator=(const Counting&) = delete;
+
+ private:
+  Tables& tables_;
+  const merkle::OwnedMap& map_;
+  const bool parked_;
+  const size_t before_;
 };
 
 }  // namespace shoal::gossip

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gossip/wire/ranges.h"
+
 namespace shoal::gossip {
 namespace {
 
@@ -10,35 +12,39 @@ enum class Type : uint8_t {
   kPing = 1,
   kPingRequest,
   kAck,
-  kNack,
+  kTestimony,
   kClaim,
   kEntryEvent,
   kDigest,
   kMemberDigests,
   kMemberDifference,
-  kNetworkState,
-  kSummary,
-  kMore,
+  kSync,
+  kSharedDigest,
+  kHave,
+  kPull,
   kEnd
 };
 static_assert(std::variant_size_v<Message> == static_cast<size_t>(Type::kEnd) - 1);
 
-constexpr uint8_t kHasFrom = 0x80;  // in a claim's kind byte: an accuser follows
+constexpr uint8_t kPadding = 255;   // a type that means nothing
+constexpr uint8_t kAccused = 0x80;  // in a claim's kind byte: accusers follow
+
+constexpr std::string_view kDigits = "0123456789abcdefghijklmnopqrstuvwxyz";
+// An id is two numbers of twelve digits of base 36 and a last digit: 8, 8 and 1 bytes.
+constexpr size_t kWordDigits = 12;
+constexpr uint64_t kWordEnd = 4738381338321616896;  // 36^12
+
+uint64_t digit(char c) { return static_cast<uint64_t>(c <= '9' ? c - '0' : c - 'a' + 10); }
 
 template <typename Id>
 void write_id(ByteWriter& out, const Id& id) {
-  SHOAL_CHECK(id.view().size() == kIdLength, "an id on the wire has 25 characters");
-  out.raw(as_bytes(id.view()));
+  write_id_text(out, id.view());
 }
 
 template <typename Id>
 Id read_id(ByteReader& in) {
-  const std::string_view text = as_text(in.raw(kIdLength));
-  if (!is_id(text)) {
-    in.fail();
-    return Id();
-  }
-  return Id(text);
+  std::array<char, kIdLength> text;
+  return read_id_text(in, text) ? Id(std::string_view(text.data(), text.size())) : Id();
 }
 
 void write_address(ByteWriter& out, const HostPort& address) {
@@ -49,6 +55,19 @@ void write_address(ByteWriter& out, const HostPort& address) {
 HostPort read_address(ByteReader& in) {
   const Ip ip = in.ip();
   return {ip, in.u16()};
+}
+
+// The start and what was refuted since, apart: two short numbers instead of a long one.
+void write_incarnation(ByteWriter& out, uint64_t incarnation) {
+  out.varint(epoch_of(incarnation));
+  out.varint(incarnation - first_incarnation(epoch_of(incarnation)));
+}
+
+uint64_t read_incarnation(ByteReader& in) {
+  const uint64_t epoch = in.varint();
+  const uint64_t refuted = in.varint();
+  if (epoch > epoch_of(kMaxNumber) || refuted >= first_incarnation(1)) in.fail();
+  return in.ok() ? first_incarnation(epoch) + refuted : 0;
 }
 
 uint64_t read_number(ByteReader& in) {
@@ -73,6 +92,19 @@ bool read_flag(ByteReader& in) {
   return flag == 1;
 }
 
+void write_tags(ByteWriter& out, const std::vector<uint32_t>& tags) {
+  out.varint(tags.size());
+  for (const uint32_t tag : tags) out.u32(tag);
+}
+
+std::vector<uint32_t> read_tags(ByteReader& in) {
+  const size_t count = read_count(in, sizeof(uint32_t));
+  if (count == 0 || count > kMaxTags) in.fail();
+  std::vector<uint32_t> tags;
+  for (size_t i = 0; i < count && in.ok(); ++i) tags.push_back(in.u32());
+  return tags;
+}
+
 struct Writer {
   ByteWriter& out;
 
@@ -87,13 +119,18 @@ struct Writer {
     write_address(out, request.address);
   }
   void operator()(const Ack& ack) const { out.u32(ack.number); }
-  void operator()(const Nack& nack) const { out.u32(nack.number); }
+  void operator()(const Testimony& testimony) const {
+    out.u32(testimony.number);
+    out.u8(static_cast<uint8_t>(testimony.reach));
+  }
   void operator()(const Claim& claim) const {
-    out.u8(static_cast<uint8_t>(claim.kind) | (claim.from.empty() ? 0 : kHasFrom));
+    const size_t accusers = std::min(claim.accusers.size(), kMaxAccusers);
+    out.u8(static_cast<uint8_t>(claim.kind) | (accusers == 0 ? 0 : kAccused));
     write_id(out, claim.id);
-    out.varint(claim.incarnation);
+    write_incarnation(out, claim.incarnation);
     write_address(out, claim.address);
-    if (!claim.from.empty()) write_id(out, claim.from);
+    if (accusers != 0) out.u8(static_cast<uint8_t>(accusers));
+    for (size_t i = 0; i < accusers; ++i) write_id(out, claim.accusers[i]);
   }
   void operator()(const EntryEvent& event) const {
     write_id(out, event.network);
@@ -116,43 +153,52 @@ struct Writer {
     for (const uint64_t bucket : digests.buckets) out.u64(bucket);
   }
   void operator()(const MemberDifference& difference) const { out.raw(difference.buckets); }
-  void operator()(const NetworkState& state) const {
-    write_id(out, state.network);
-    out.u8(state.wanted ? 1 : 0);
-    out.varint(state.owners.size());
-    for (const OwnerDigest& owner : state.owners) {
-      write_id(out, owner.owner);
-      out.varint(owner.epoch);
-      out.varint(owner.complete);
-      out.u64(owner.hash);
+  void operator()(const Sync& sync) const {
+    out.u8(static_cast<uint8_t>(sync.kind));
+    out.u32(sync.number);
+    out.varint(sync.parts.size());
+    for (const Sync::Part& part : sync.parts) {
+      write_id(out, part.network);
+      out.u8(part.joined ? 1 : 0);
+      if (part.joined) write_ranges(out, part.ranges);
     }
   }
-  void operator()(const Summary& summary) const {
-    write_id(out, summary.network);
-    write_id(out, summary.owner);
-    out.varint(summary.epoch);
-    out.varint(summary.through);
-    out.varint(summary.live.size());
-    uint64_t last = 0;
-    for (const uint64_t sequence : summary.live) {
-      out.varint(sequence - last);
-      last = sequence;
-    }
+  void operator()(const SharedDigest& digest) const {
+    out.u64(digest.members);
+    out.varint(digest.parts.size());
+    for (const uint64_t part : digest.parts) out.u64(part);
   }
-  void operator()(const More&) const {}
+  void operator()(const Have& have) const {
+    write_id(out, have.network);
+    write_tags(out, have.tags);
+  }
+  void operator()(const Pull& pull) const { write_tags(out, pull.tags); }
 };
 
 Claim read_claim(ByteReader& in) {
   const uint8_t kind = in.u8();
-  const bool has_from = (kind & kHasFrom) != 0;
+  const bool accused = (kind & kAccused) != 0;
   Claim claim;
-  claim.kind = static_cast<ClaimKind>(kind & ~kHasFrom);
+  claim.kind = static_cast<ClaimKind>(kind & ~kAccused);
   if (claim.kind < ClaimKind::kAlive || claim.kind > ClaimKind::kLeft) in.fail();
   claim.id = read_id<NodeId>(in);
-  claim.incarnation = read_number(in);
+  claim.incarnation = read_incarnation(in);
   claim.address = read_address(in);
-  if (has_from) claim.from = read_id<NodeId>(in);
+  if (!accused) return claim;
+  const size_t accusers = in.u8();
+  if (accusers == 0 || accusers > kMaxAccusers) in.fail();
+  for (size_t i = 0; i < accusers && in.ok(); ++i) {
+    claim.accusers.push_back(read_id<NodeId>(in));
+  }
   return claim;
+}
+
+Testimony read_testimony(ByteReader& in) {
+  Testimony testimony;
+  testimony.number = in.u32();
+  testimony.reach = static_cast<Reach>(in.u8());
+  if (testimony.reach < Reach::kStalled || testimony.reach > Reach::kUnknown) in.fail();
+  return testimony;
 }
 
 EntryEvent read_entry_event(ByteReader& in) {
@@ -174,7 +220,7 @@ EntryEvent read_entry_event(ByteReader& in) {
 Digest read_digest(ByteReader& in) {
   Digest digest;
   digest.members = in.u64();
-  const size_t count = read_count(in, kIdLength + 8);
+  const size_t count = read_count(in, kWireId + 8);
   digest.networks.reserve(count);
   for (size_t i = 0; i < count && in.ok(); ++i) {
     const auto network = read_id<NetworkId>(in);
@@ -183,38 +229,28 @@ Digest read_digest(ByteReader& in) {
   return digest;
 }
 
-NetworkState read_network_state(ByteReader& in) {
-  NetworkState state;
-  state.network = read_id<NetworkId>(in);
-  state.wanted = read_flag(in);
-  const size_t count = read_count(in, kIdLength + 10);
-  if (count > kMaxMembers) in.fail();
+Sync read_sync(ByteReader& in) {
+  Sync sync;
+  const uint8_t kind = in.u8();
+  if (kind > static_cast<uint8_t>(SyncKind::kTooLarge)) in.fail();
+  sync.kind = static_cast<SyncKind>(kind);
+  sync.number = in.u32();
+  const size_t count = read_count(in, kWireId + 1);
   for (size_t i = 0; i < count && in.ok(); ++i) {
-    OwnerDigest owner;
-    owner.owner = read_id<NodeId>(in);
-    owner.epoch = read_number(in);
-    owner.complete = read_number(in);
-    owner.hash = in.u64();
-    state.owners.push_back(std::move(owner));
+    Sync::Part part{read_id<NetworkId>(in), read_flag(in), {}};
+    if (part.joined) part.ranges = read_ranges(in);
+    sync.parts.push_back(std::move(part));
   }
-  return state;
+  return sync;
 }
 
-Summary read_summary(ByteReader& in) {
-  Summary summary;
-  summary.network = read_id<NetworkId>(in);
-  summary.owner = read_id<NodeId>(in);
-  summary.epoch = read_number(in);
-  summary.through = read_number(in);
-  const size_t count = read_count(in, 1);
-  uint64_t last = 0;
-  for (size_t i = 0; i < count && in.ok(); ++i) {
-    const uint64_t step = in.varint();
-    if (step == 0 || step > summary.through - last) in.fail();  // rising, up to `through`
-    last += step;
-    summary.live.push_back(last);
-  }
-  return summary;
+SharedDigest read_shared_digest(ByteReader& in) {
+  SharedDigest digest;
+  digest.members = in.u64();
+  const uint64_t count = in.varint();
+  if (count != 1 && count != kSharedParts) in.fail();
+  for (uint64_t i = 0; i < count && in.ok(); ++i) digest.parts.push_back(in.u64());
+  return digest;
 }
 
 Ping read_ping(ByteReader& in) {
@@ -245,6 +281,13 @@ MemberDifference read_member_difference(ByteReader& in) {
   return difference;
 }
 
+Have read_have(ByteReader& in) {
+  Have have;
+  have.network = read_id<NetworkId>(in);
+  have.tags = read_tags(in);
+  return have;
+}
+
 Message read_body(Type type, ByteReader& in) {
   switch (type) {
     case Type::kPing:
@@ -253,8 +296,8 @@ Message read_body(Type type, ByteReader& in) {
       return read_ping_request(in);
     case Type::kAck:
       return Ack{in.u32()};
-    case Type::kNack:
-      return Nack{in.u32()};
+    case Type::kTestimony:
+      return read_testimony(in);
     case Type::kClaim:
       return read_claim(in);
     case Type::kEntryEvent:
@@ -265,23 +308,49 @@ Message read_body(Type type, ByteReader& in) {
       return read_member_digests(in);
     case Type::kMemberDifference:
       return read_member_difference(in);
-    case Type::kNetworkState:
-      return read_network_state(in);
-    case Type::kSummary:
-      return read_summary(in);
-    case Type::kMore:
+    case Type::kSync:
+      return read_sync(in);
+    case Type::kSharedDigest:
+      return read_shared_digest(in);
+    case Type::kHave:
+      return read_have(in);
+    case Type::kPull:
+      return Pull{read_tags(in)};
     case Type::kEnd:
       break;
   }
-  return More{};
+  return Ack{};
 }
 
 }  // namespace
 
+void write_id_text(ByteWriter& out, std::string_view text) {
+  SHOAL_CHECK(is_id(text), "an id on the wire has 25 characters");
+  for (size_t at = 0; at < 2 * kWordDigits; at += kWordDigits) {
+    uint64_t word = 0;
+    for (const char c : text.substr(at, kWordDigits)) word = word * 36 + digit(c);
+    out.u64(word);
+  }
+  out.u8(static_cast<uint8_t>(digit(text.back())));
+}
+
+bool read_id_text(ByteReader& in, std::array<char, kIdLength>& text) {
+  for (size_t end = kWordDigits; end <= 2 * kWordDigits; end += kWordDigits) {
+    uint64_t word = in.u64();
+    if (word >= kWordEnd) in.fail();
+    for (size_t i = 1; i <= kWordDigits; ++i, word /= 36) text[end - i] = kDigits[word % 36];
+  }
+  const uint8_t last = in.u8();
+  if (last >= kDigits.size()) in.fail();
+  if (!in.ok()) return false;
+  text.back() = kDigits[last];
+  return true;
+}
+
 Bytes encode_head(const Head& head) {
   ByteWriter out;
   write_id(out, head.sender);
-  out.varint(head.incarnation);
+  write_incarnation(out, head.incarnation);
   write_address(out, head.address);
   return out.take();
 }
@@ -295,13 +364,27 @@ Bytes encode_message(const Message& message) {
   return out.take();
 }
 
+Bytes encode_padding(size_t size, Rng& rng) {
+  // The length takes one byte for up to 127 others, else two.
+  Bytes noise(size - (size <= 129 ? 2 : 3));
+  rng.fill(noise);
+  ByteWriter out;
+  out.u8(kPadding);
+  out.bytes(noise);
+  return out.take();
+}
+
+bool read_head(ByteReader& in, Head& head) {
+  head.sender = read_id<NodeId>(in);
+  head.incarnation = read_incarnation(in);
+  head.address = read_address(in);
+  return in.ok();
+}
+
 Result<Packet> decode_packet(ByteView plain) {
   ByteReader in(plain);
   Packet packet;
-  packet.head.sender = read_id<NodeId>(in);
-  packet.head.incarnation = read_number(in);
-  packet.head.address = read_address(in);
-  if (!in.ok()) return data_loss("the head of a packet is malformed");
+  if (!read_head(in, packet.head)) return data_loss("the head of a packet is malformed");
   while (in.ok() && in.remaining() > 0) {
     const uint8_t type = in.u8();
     ByteReader body(in.bytes(in.remaining()));

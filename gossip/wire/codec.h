@@ -2,9 +2,10 @@
 // given, never by a count they claim.
 //
 //   packet  = head message*
-//   head    = sender (25) | incarnation (varint) | address
+//   head    = sender (17) | epoch (varint) | refuted (varint) | address
 //   message = type (1) | length (varint) | body
 //   address = family (4 or 6) | ip (4 or 16) | port (2)
+//   id      = characters 0-11 (8) | 12-23 (8) | 24 (1), numbers of base 36
 //
 // A message of an unknown type is skipped, so that newer nodes may say more. A known one that is
 // malformed spoils its packet.
@@ -12,6 +13,7 @@
 
 #include <span>
 
+#include "base/ports/ports.h"
 #include "base/types/result.h"
 #include "gossip/wire/message.h"
 
@@ -22,9 +24,21 @@ struct Packet {
   std::vector<Message> messages;
 };
 
+// Of an id on the wire.
+inline constexpr size_t kWireId = 17;
+void write_id_text(ByteWriter& out, std::string_view id);
+// False, and fails the reader: malformed.
+bool read_id_text(ByteReader& in, std::array<char, kIdLength>& id);
+
 Bytes encode_head(const Head& head);
+// The head at the beginning of a plain packet; allocates nothing. False: malformed.
+bool read_head(ByteReader& in, Head& head);
 // Type, length and body.
 Bytes encode_message(const Message& message);
+
+// `size` bytes (at least 3) that every receiver skips and nobody can compress: makes a packet as
+// large as a path is to carry.
+Bytes encode_padding(size_t size, Rng& rng);
 
 // kDataLoss says what is wrong.
 Result<Packet> decode_packet(ByteView plain);

@@ -14,6 +14,7 @@
 #include "base/codec/bytes.h"
 #include "base/types/id.h"
 #include "base/types/ip.h"
+#include "gossip/merkle/reconcile.h"
 
 namespace shoal::gossip {
 
@@ -24,9 +25,27 @@ inline constexpr size_t kMaxValueSize = 1024;
 inline constexpr uint64_t kMaxNumber = INT64_MAX;
 // Members known: 10,000 and what restarts and removals leave behind.
 inline constexpr size_t kMaxMembers = 16384;
+// Accusers a claim names: those that are needed, and some that may be gone when it is judged.
+inline constexpr size_t kMaxAccusers = 5;
 // Buckets of the membership digest, by a hash of the id: one difference among 10,000 members costs
 // the claims of about forty.
 inline constexpr size_t kMemberBuckets = 256;
+// Tags of events in one message: a packet's worth.
+inline constexpr size_t kMaxTags = 256;
+
+// An incarnation is the epoch of its node's start, and how often the node refuted something since:
+// whoever knows a member knows in which life it is.
+inline constexpr unsigned kRefutedBits = 20;
+constexpr uint64_t first_incarnation(uint64_t epoch) { return epoch << kRefutedBits; }
+constexpr uint64_t epoch_of(uint64_t incarnation) { return incarnation >> kRefutedBits; }
+
+// To whom a packet is sealed: a node in one of its lives. No id: to whoever listens there (open).
+struct Peer {
+  NodeId id;
+  uint64_t epoch = 0;
+
+  friend auto operator<=>(const Peer&, const Peer&) = default;
+};
 
 // Says of the sender what an alive claim says: each packet is news of its sender.
 struct Head {
@@ -51,9 +70,18 @@ struct PingRequest {
 struct Ack {
   uint32_t number = 0;
 };
-// "I asked; no answer so far": tells a sick network from a sick asker.
-struct Nack {
+// What became of asking a member directly, by datagram and by connecting to its stream port.
+enum class Reach : uint8_t {
+  kAnswers = 0,  // said by an ack, never by a testimony
+  kStalled = 1,  // its kernel took the connection, nobody answered: no CPU, but not dead
+  kRefused = 2,  // its host says that nobody listens, or who listens does not answer for it
+  kSilent = 3,   // nothing came back
+  kUnknown = 4,  // who was asked is in no state to judge, but is there
+};
+// What a helper found out about the target of a ping request that it got no answer from.
+struct Testimony {
   uint32_t number = 0;
+  Reach reach = Reach::kUnknown;
 };
 
 enum class ClaimKind : uint8_t { kAlive = 1, kSuspect = 2, kFailed = 3, kLeft = 4 };
@@ -64,7 +92,7 @@ struct Claim {
   NodeId id;
   uint64_t incarnation = 0;
   HostPort address;
-  NodeId from;  // who accuses; empty for kAlive and kLeft
+  std::vector<NodeId> accusers;  // who found it dead; none for kAlive and kLeft
 
   friend bool operator==(const Claim&, const Claim&) = default;
 };
@@ -82,6 +110,22 @@ struct EntryEvent {
   friend bool operator==(const EntryEvent&, const EntryEvent&) = default;
 };
 
+// "I have these events of late." In place of a copy of each to everybody: who lacks one pulls it.
+// A tag is a hash of what names an event (tag_of); 32 bits, so that a few thousand recent ones are
+// told apart, and what two events with one tag would cost is left to the digests.
+struct Have {
+  NetworkId network;
+  std::vector<uint32_t> tags;  // 1 to kMaxTags
+
+  friend bool operator==(const Have&, const Have&) = default;
+};
+// "Send me these."
+struct Pull {
+  std::vector<uint32_t> tags;  // 1 to kMaxTags
+
+  friend bool operator==(const Pull&, const Pull&) = default;
+};
+
 // "This is what I have, in 8 bytes per network; ask if you have something else."
 struct NetworkDigest {
   NetworkId network;
@@ -92,15 +136,13 @@ struct Digest {
   std::vector<NetworkDigest> networks;
 };
 
-// What one replica has of one owner in one network.
-struct OwnerDigest {
-  NodeId owner;
-  uint64_t epoch = 0;
-  uint64_t complete = 0;  // every event up to this one is known
-  uint64_t hash = 0;      // of the live entries
-
-  friend bool operator==(const OwnerDigest&, const OwnerDigest&) = default;
+// "This is what I have of all the networks that we are both in": one fingerprint for the members,
+// and one for the networks, or one for each of kSharedParts parts of them, by a hash of the id.
+struct SharedDigest {
+  uint64_t members = 0;
+  std::vector<uint64_t> parts;  // 1 or kSharedParts
 };
+inline constexpr size_t kSharedParts = 32;
 
 // Exchange, asking: the digests of the asker's members, per bucket.
 struct MemberDigests {
@@ -111,25 +153,27 @@ struct MemberDigests {
 struct MemberDifference {
   std::array<uint8_t, kMemberBuckets / 8> buckets{};
 };
-// Exchange, asking: all the asker has of a network. Answering: the owners of which the answerer
-// wants what the asker has.
-struct NetworkState {
-  NetworkId network;
-  bool wanted = false;  // false: asking, true: answering
-  std::vector<OwnerDigest> owners;
-};
-// "Up to `through`, these are all the live entries of the owner": what is not listed is deleted.
-struct Summary {
-  NetworkId network;
-  NodeId owner;
-  uint64_t epoch = 0;
-  uint64_t through = 0;
-  std::vector<uint64_t> live;  // sequence numbers, rising
-};
-// What is sent was cut at its size: ask again, and take its summaries for no word on deletions.
-struct More {};
 
-using Message = std::variant<Ping, PingRequest, Ack, Nack, Claim, EntryEvent, Digest, MemberDigests,
-                             MemberDifference, NetworkState, Summary, More>;
+// One step of reconciling networks (gossip/merkle/reconcile.h), of some networks at once. In a
+// datagram or an exchange.
+enum class SyncKind : uint8_t {
+  kQuestion = 0,
+  kAnswer = 1,    // to the question of that number; networks that found no room are left out
+  kLast = 2,      // a question that needs no answer
+  kTooLarge = 3,  // the answer would not fit a datagram
+};
+struct Sync {
+  struct Part {
+    NetworkId network;
+    bool joined = true;  // false in an answer: the answerer is not in it
+    merkle::Message ranges;
+  };
+  SyncKind kind = SyncKind::kQuestion;
+  uint32_t number = 0;
+  std::vector<Part> parts;
+};
+
+using Message = std::variant<Ping, PingRequest, Ack, Testimony, Claim, EntryEvent, Digest,
+                             MemberDigests, MemberDifference, Sync, SharedDigest, Have, Pull>;
 
 }  // namespace shoal::gossip

@@ -1,21 +1,7 @@
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
-
+#include "base/ports/ports.h"
 #include "gossip/wire/codec.h"
-#include "gossip/wire/seal.h"
-
-// Counted for one test; all that this program allocates goes through here.
-static uint64_t allocations = 0;
-[[gnu::noinline]] void* operator new(size_t size) {
-  ++allocations;
-  void* memory = std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace shoal::gossip {
 namespace {
@@ -30,6 +16,22 @@ const HostPort kV4 = HostPort::parse("192.0.2.1:7946").value();
 const HostPort kV6 = HostPort::parse("[2001:db8::1]:7946").value();
 const Head kHead{kNode, 77, kV4};
 
+// Something in every list.
+merkle::Message ranges() {
+  const merkle::Path in_node{merkle::OwnedMap::head_place(kNode.view()).high, 0xabc0000000000000};
+  merkle::Message all;
+  all.upper = true;
+  all.heads = {{kNode.str(), 9, 100}, {kOther.str(), INT64_MAX, 0}};
+  all.splits = {{{}, 0, 0x8001, {1, 2}}, {merkle::Prefix::of(in_node, 76), 72, 0, {}}};
+  all.listings = {{merkle::Prefix::of(in_node, 64), true, {{0, {{in_node, 100, true}}}, {1, {}}}}};
+  all.unanswered = {merkle::Prefix::of(in_node, 128), {}};
+  all.wants = {in_node};
+  all.entries = {{kNode.str(), 9, 5, false, false, "key", {1, 2}},
+                 {kNode.str(), 8, INT64_MAX, true, true, std::string(kMaxKeySize, 'k'), {}}};
+  all.settled = {{{kOther.str(), INT64_MAX, 3}, 4}};
+  return all;
+}
+
 std::vector<Message> one_of_each() {
   MemberDigests digests;
   digests.buckets[3] = 33;
@@ -39,17 +41,20 @@ std::vector<Message> one_of_each() {
           Ping{2, NodeId()},
           PingRequest{3, kOther, kV6},
           Ack{4},
-          Nack{5},
+          Testimony{5, Reach::kRefused},
           Claim{ClaimKind::kAlive, kOther, 12, kV6, {}},
-          Claim{ClaimKind::kSuspect, kOther, 12, kV4, kNode},
+          Claim{ClaimKind::kSuspect, kOther, 12, kV4, {kNode, kOther}},
           EntryEvent{kNet, kNode, 9, 1, false, "key", {1, 2, 3}},
           EntryEvent{kNet, kNode, 9, INT64_MAX, true, std::string(kMaxKeySize, 'k'), {}},
           Digest{99, {{kNet, 1}, {NetworkId(padded("b")), 2}}},
           digests,
           difference,
-          NetworkState{kNet, true, {{kNode, 1, 2, 3}, {kOther, 4, 5, 6}}},
-          Summary{kNet, kNode, 9, 100, {1, 5, 100}},
-          More{}};
+          Sync{SyncKind::kQuestion, 7, {{kNet, true, ranges()}, {kNet, false, {}}}},
+          Sync{SyncKind::kTooLarge, 8, {}},
+          SharedDigest{9, {1}},
+          SharedDigest{9, std::vector<uint64_t>(kSharedParts, 3)},
+          Have{kNet, {1, 0xffffffff}},
+          Pull{std::vector<uint32_t>(kMaxTags, 7)}};
 }
 
 Bytes packet_of(const std::vector<Message>& messages) {
@@ -68,15 +73,25 @@ TEST(Codec, RoundTripsEveryMessage) {
     EXPECT_EQ(packet->messages[i].index(), one_of_each()[i].index());
     EXPECT_EQ(encode_message(packet->messages[i]), encode_message(one_of_each()[i])) << i;
   }
-  EXPECT_EQ(std::get<Claim>(packet->messages[6]).from, kNode);
-  EXPECT_EQ(std::get<Summary>(packet->messages[13]).live, (std::vector<uint64_t>{1, 5, 100}));
+  EXPECT_EQ(std::get<Claim>(packet->messages[6]).accusers, (std::vector<NodeId>{kNode, kOther}));
+  const merkle::Message read = std::get<Sync>(packet->messages[12]).parts.at(0).ranges,
+                        all = ranges();
+  EXPECT_TRUE(read.upper);
+  EXPECT_EQ(read.heads, all.heads);
+  EXPECT_EQ(read.entries, all.entries);
+  EXPECT_EQ(read.wants, all.wants);
+  EXPECT_EQ(read.unanswered, all.unanswered);
+  EXPECT_EQ(read.splits.at(1).prefix, all.splits.at(1).prefix);
+  EXPECT_EQ(read.splits.at(0).prints, all.splits.at(0).prints);
+  EXPECT_EQ(read.listings.at(0).parts.at(0).items.at(0).path, all.wants.at(0));
+  EXPECT_EQ(read.settled.at(0).head, all.settled.at(0).head);
 }
 
 TEST(Codec, SkipsWhatItDoesNotKnow) {
   Bytes plain = packet_of({Ack{4}});
   const Bytes unknown = {200, 3, 1, 2, 3};
   plain.insert(plain.end(), unknown.begin(), unknown.end());
-  const Bytes after = encode_message(Nack{5});
+  const Bytes after = encode_message(Testimony{5, Reach::kSilent});
   plain.insert(plain.end(), after.begin(), after.end());
   const Result<Packet> packet = decode_packet(plain);
   ASSERT_TRUE(packet.ok());
@@ -94,8 +109,37 @@ TEST(Codec, RefusesWhatIsOutOfBounds) {
   EXPECT_TRUE(refused(EntryEvent{kNet, kNode, 1, uint64_t{1} << 63, false, "k", {}}));
   EXPECT_TRUE(refused(Claim{ClaimKind::kAlive, kNode, ~uint64_t{0}, kV4, {}}));
   EXPECT_TRUE(refused(Claim{static_cast<ClaimKind>(9), kNode, 1, kV4, {}}));
-  EXPECT_TRUE(refused(Summary{kNet, kNode, 1, 5, {3, 3}}));
-  EXPECT_TRUE(refused(Summary{kNet, kNode, 1, 5, {6}}));
+  const auto refused_ranges = [&](const merkle::Message& message) {
+    return refused(Sync{SyncKind::kAnswer, 1, {{kNet, true, message}}});
+  };
+  EXPECT_FALSE(refused_ranges(ranges()));
+  const auto entry = [](uint64_t stamp, const std::string& key, size_t value) {
+    return merkle::Message{.entries = {{kNode.str(), 1, stamp, false, false, key, Bytes(value)}}};
+  };
+  EXPECT_FALSE(refused_ranges(entry(1, "k", kMaxValueSize)));
+  EXPECT_TRUE(refused_ranges(entry(1, "k", kMaxValueSize + 1)));
+  EXPECT_TRUE(refused_ranges(entry(1, std::string(65, 'k'), 0)));
+  EXPECT_TRUE(refused_ranges(entry(1, "", 0)));
+  EXPECT_TRUE(refused_ranges(entry(0, "k", 0)));
+  EXPECT_TRUE(refused_ranges({.heads = {{kNode.str(), uint64_t{1} << 63, 1}}}));
+  EXPECT_TRUE(refused_ranges({.splits = {{merkle::Prefix{{}, 6}, 0, 0, {}}}}));
+  EXPECT_TRUE(refused_ranges({.unanswered = {merkle::Prefix{{1, 1}, 8}, merkle::Prefix{{}, 129}}}));
+  EXPECT_TRUE(refused(Sync{static_cast<SyncKind>(4), 1, {}}));
+  EXPECT_TRUE(refused(SharedDigest{1, {1, 2}}));
+  EXPECT_TRUE(refused(Testimony{1, Reach::kAnswers}));
+  EXPECT_TRUE(refused(Testimony{1, static_cast<Reach>(5)}));
+  EXPECT_TRUE(refused(Have{kNet, {}}));
+  EXPECT_TRUE(refused(Have{kNet, std::vector<uint32_t>(kMaxTags + 1)}));
+  EXPECT_TRUE(refused(Pull{}));
+  EXPECT_TRUE(refused(Pull{std::vector<uint32_t>(kMaxTags + 1)}));
+
+  Bytes crowd = packet_of({Claim{ClaimKind::kFailed, kNode, 1, kV4, {kOther}}});
+  const size_t count = crowd.size() - kWireId - 1;
+  EXPECT_EQ(crowd[count], 1);
+  crowd[count] = 0;
+  EXPECT_FALSE(decode_packet(crowd).ok());
+  crowd[count] = kMaxAccusers + 1;
+  EXPECT_FALSE(decode_packet(crowd).ok());
 
   // A count that claims what is not there costs nothing.
   Bytes plain = packet_of({});
@@ -163,91 +207,6 @@ TEST(Packer, FillsPacketsToTheBudget) {
   EXPECT_GT(packets[3].size(), 500U);
   EXPECT_TRUE(packer.take().empty());
   EXPECT_EQ(packer.take(true).size(), 1U);
-}
-
-KeyRing ring(std::vector<uint64_t> ids, size_t primary) {
-  KeyRing keys;
-  for (const uint64_t id : ids) {
-    crypto::Key key{};
-    key.fill(static_cast<uint8_t>(id));
-    keys.keys.push_back({id, key});
-  }
-  keys.primary = primary;
-  return keys;
-}
-
-struct Opened {
-  DropReason drop;
-  Bytes plain;
-};
-// A packet opens where it lies; a test opens it again.
-Opened open(const Sealer& sealer, PacketKind kind, ByteView packet) {
-  Bytes copy(packet.begin(), packet.end());
-  const Sealer::Opened opened = sealer.open(kind, copy);
-  return {opened.drop, Bytes(opened.plain.begin(), opened.plain.end())};
-}
-
-TEST(Seal, OpensWithAnyKeyOfTheRingOnly) {
-  SeededRng rng(1);
-  const ClusterId cluster(padded("cluster"));
-  const Bytes plain = {1, 2, 3};
-  const Sealer old_ring(cluster, ring({1, 2}, 0));
-  const Sealer new_ring(cluster, ring({2, 1, 3}, 0));
-  const Bytes by_old = old_ring.seal(PacketKind::kDatagram, plain, rng);
-  EXPECT_EQ(by_old.size(), plain.size() + kSealOverhead);
-  EXPECT_EQ(open(new_ring, PacketKind::kDatagram, by_old).plain, plain);
-  const Bytes by_new = new_ring.seal(PacketKind::kDatagram, plain, rng);
-  EXPECT_EQ(open(old_ring, PacketKind::kDatagram, by_new).plain, plain);
-  EXPECT_NE(by_new, new_ring.seal(PacketKind::kDatagram, plain, rng));  // another nonce
-
-  const Sealer without(cluster, ring({3}, 0));
-  EXPECT_EQ(open(without, PacketKind::kDatagram, by_old).drop, DropReason::kUnknownKey);
-  const Sealer other_cluster(ClusterId(padded("other")), ring({1}, 0));
-  EXPECT_EQ(open(other_cluster, PacketKind::kDatagram, by_old).drop, DropReason::kForged);
-  EXPECT_EQ(open(old_ring, PacketKind::kStream, by_old).drop, DropReason::kNotOurs);
-}
-
-TEST(Seal, EveryFlippedBitAndEveryCutIsSeen) {
-  SeededRng rng(1);
-  const Sealer sealer(ClusterId(padded("cluster")), ring({1}, 0));
-  const Bytes sealed = sealer.seal(PacketKind::kDatagram, Bytes(20, 7), rng);
-  for (size_t bit = 0; bit < sealed.size() * 8; ++bit) {
-    Bytes damaged = sealed;
-    damaged[bit / 8] ^= static_cast<uint8_t>(1U << (bit % 8));
-    EXPECT_NE(open(sealer, PacketKind::kDatagram, damaged).drop, DropReason::kNone) << bit;
-  }
-  for (size_t size = 0; size < sealed.size(); ++size) {
-    const ByteView cut = ByteView(sealed).first(size);
-    EXPECT_NE(open(sealer, PacketKind::kDatagram, cut).drop, DropReason::kNone) << size;
-  }
-  Bytes version = sealed;
-  version[2] = 2;
-  EXPECT_EQ(open(sealer, PacketKind::kDatagram, version).drop, DropReason::kVersion);
-}
-
-// What a stranger sends costs no memory, nor does opening what is ours.
-TEST(Seal, NothingIsAllocatedToOpen) {
-  SeededRng rng(1);
-  const Sealer sealer(ClusterId(padded("cluster")), ring({1}, 0));
-  Bytes good = sealer.seal(PacketKind::kStream, Bytes(1U << 20, 7), rng);
-  Bytes forged = good;
-  forged.back() ^= 1;
-  Bytes unknown = good;
-  unknown[5] ^= 1;
-  const uint64_t before = allocations;
-  EXPECT_EQ(sealer.open(PacketKind::kStream, forged).drop, DropReason::kForged);
-  EXPECT_EQ(sealer.open(PacketKind::kStream, unknown).drop, DropReason::kUnknownKey);
-  EXPECT_EQ(sealer.open(PacketKind::kDatagram, unknown).drop, DropReason::kTooLong);
-  EXPECT_EQ(sealer.open(PacketKind::kStream, good).plain.size(), 1U << 20);
-  EXPECT_EQ(allocations, before);
-}
-
-TEST(Seal, RingsAreChecked) {
-  EXPECT_TRUE(ring({1, 2, 3}, 2).validate().ok());
-  EXPECT_FALSE(ring({}, 0).validate().ok());
-  EXPECT_FALSE(ring({1, 2, 3, 4}, 0).validate().ok());
-  EXPECT_FALSE(ring({1}, 1).validate().ok());
-  EXPECT_FALSE(ring({1, 1}, 0).validate().ok());
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ def noise():
     data = random.randbytes(random.randrange(1, LARGEST))
     shape = random.randrange(4)
     if shape == 0:
-        return b"Sg\x01\x01" + data          # a gossip datagram's first bytes
+        return b"Sg\x02\x01" + data          # a gossip datagram's first bytes
     if shape == 1:
         return b"\x16\x03\x01\x02\x00" + data  # a TLS record's
     if shape == 2:

@@ -3,7 +3,8 @@
 //
 //   input = (how u8 | packet length varint | packet)*     how: 0 datagram, 1 question, 2 answer,
 //                                                         3 time passes: the packet's first byte
-//                                                         in tenths of a second
+//                                                         in tenths of a second; 4 open datagram,
+//                                                         5 one for an earlier life
 //
 // Whatever comes, all this node sends can be read by others, its memory is bounded, and it never
 // asks to be woken without end.
@@ -34,7 +35,7 @@ class Harness {
       const uint8_t how = in.u8();
       const ByteView packet = in.bytes(in.remaining());
       if (!in.ok()) return;
-      feed(how % 4, packet);
+      feed(how % 6, packet);
       settle();
     }
   }
@@ -50,8 +51,7 @@ class Harness {
     config.table.max_parked_entries = 8;
     config.table.max_entries = 32;
     config.table.max_ahead = 8;
-    config.table.max_queue = 2000;
-    config.table.max_queues = 3000;
+    config.spread.max_queue = 2000;
     return config;
   }
 
@@ -68,6 +68,10 @@ class Harness {
       core_.finish_exchange(id, Bytes(packet.begin(), packet.end()), now_);
     } else if (how == 3 && !packet.empty()) {
       pass(std::chrono::milliseconds(100) * packet[0]);
+    } else if (how == 4) {
+      core_.receive_open(from, packet, now_);
+    } else if (how == 5) {
+      core_.call(from, now_);
     }
   }
 

@@ -24,6 +24,9 @@ dispatch::Assignments to_wire(const Assignments& assignments);
 inline constexpr FrameKind kCacheKind{{'S', 'H', 'C', 'C'}, 1, "what the managers said last"};
 
 // The cache file: a frame holding both messages, each with its length.
+// Where the worker keeps it, in its state directory.
+inline constexpr std::string_view kCacheFile = "cluster.cache";
+inline constexpr size_t kMaxCacheFile = 512U << 20;
 struct CachedCluster {
   ClusterInfo cluster;
   Assignments assignments;

@@ -53,6 +53,10 @@ void World::run(const Event& event) {
     case Kind::kQuestion:
       index = at(exchanges_[event.slot].to);
       break;
+    case Kind::kConnect:
+      // Whether the process runs or not.
+      connect(event.slot);
+      return release(event);
     case Kind::kAnswer:
     case Kind::kTimeout:
       break;
@@ -76,8 +80,10 @@ void World::run(const Event& event) {
 
 void World::wake(const Event& event) {
   Node& node = nodes_[event.node];
-  if (event.slot != node.wake_token || !node.core || node.frozen) return;
+  if (event.slot != node.wake_token) return;
+  // Also of who is frozen and cannot follow it: thawed, it asks for another.
   node.wake_queued = INT64_MAX;
+  if (!node.core || node.frozen) return;
   if (node.wake_at > now_.nanoseconds) return queue_wake(event.node);
   settle(event.node);
 }
@@ -115,7 +121,16 @@ void World::handle(uint32_t index, const Event& event) {
       ++traffic_.unknown_key;
       return node.core->count_drop(DropReason::kUnknownKey);
     }
-    node.core->receive_packet(packet.from, packet.plain, local(node));
+    // As the guard: what is for nobody in particular is answered, and what is for an earlier life
+    // tells its sender so.
+    if (packet.peer.id.empty()) {
+      node.core->receive_open(packet.from, packet.plain, local(node));
+    } else if (node.core->is_self(packet.peer)) {
+      node.core->receive_packet(packet.from, packet.plain, local(node));
+    } else {
+      node.core->count_drop(DropReason::kOtherReceiver);
+      node.core->call(packet.from, local(node));
+    }
   } else if (event.kind == Kind::kQuestion) {
     answer(index, event.slot);
   } else {
@@ -127,6 +142,12 @@ void World::handle(uint32_t index, const Event& event) {
     const bool answered =
         event.kind == Kind::kAnswer && !exchange.answer.empty() && opens(exchange.keys, node.keys);
     const uint64_t id = exchange.id;
+    if (exchange.probe) {
+      Reach reach = exchange.accepted ? Reach::kStalled : Reach::kSilent;
+      if (event.kind == Kind::kAnswer) reach = answered ? Reach::kAnswers : Reach::kRefused;
+      const auto got = answered ? std::optional(std::move(exchange.answer)) : std::nullopt;
+      return node.core->finish_tcp_probe(id, reach, got, local(node));
+    }
     const auto got = answered ? std::optional(std::move(exchange.answer)) : std::nullopt;
     node.core->finish_exchange(id, got, local(node));
   }
@@ -185,13 +206,14 @@ void World::thaw(uint32_t index) {
 // What the daemon's shell does after each input.
 void World::settle(uint32_t index) {
   Node& node = nodes_[index];
-  if (!node.core) return;
+  if (!node.core || forming_) return;
   const Instant now = local(node);
   node.core->tick(now);
   Effects effects = node.core->take_effects(now);
   if (plant_) plant_(index, effects);
   for (Effects::Datagram& datagram : effects.datagrams) send(index, datagram);
   for (Effects::Exchange& asked : effects.exchanges) ask(index, asked);
+  for (Effects::TcpProbe& asked : effects.tcp_probes) probe(index, asked);
   if (truth_.is_up(index)) tell(index, effects);
   if (effects.left) {
     node.core.reset();
@@ -235,7 +257,6 @@ void World::send(uint32_t from, Effects::Datagram& datagram) {
   traffic_.bytes += datagram.plain.size() + kSealOverhead + kDatagramHeaders;
   const uint32_t to = at(datagram.to);
   if (to >= size() || !net_.open(from, to, now_)) return;
-  if (distance_ != 0 && to != (from ^ distance_)) return;
   uint32_t copies = net_.doubled(rng_) ? 2 : 1;
   int64_t arrivals[2];
   uint32_t arriving = 0;
@@ -245,8 +266,8 @@ void World::send(uint32_t from, Effects::Datagram& datagram) {
   }
   if (arriving == 0) return;
   const Node& node = nodes_[from];
-  const uint32_t slot =
-      packets_.add({node.address, datagram.to, node.keys, std::move(datagram.plain)}, arriving);
+  const uint32_t slot = packets_.add(
+      {node.address, datagram.to, datagram.peer, node.keys, std::move(datagram.plain)}, arriving);
   while (arriving > 0) calendar_.push(arrivals[--arriving], Kind::kPacket, to, slot);
 }
 
@@ -260,7 +281,7 @@ void World::ask(uint32_t from, Effects::Exchange& asked) {
   ++traffic_.streams;
   const size_t bytes = stream_size(asked.plain.size()) + kConnection;
   const uint32_t slot = exchanges_.add(
-      {from, node.epoch, asked.id, asked.to, std::move(asked.plain), {}, node.keys, false}, 1);
+      {from, node.epoch, asked.id, asked.to, asked.peer, std::move(asked.plain), {}, node.keys}, 1);
   calendar_.push((now_ + kExchangeTimeout).nanoseconds, Kind::kTimeout, from, slot);
   const uint32_t to = at(asked.to);
   if (to >= size() || !net_.open(from, to, now_) || !net_.open(to, from, now_)) return;
@@ -271,12 +292,47 @@ void World::ask(uint32_t from, Effects::Exchange& asked) {
   calendar_.push((now_ + opening + stream_delay(from, to)).nanoseconds, Kind::kQuestion, to, slot);
 }
 
+// A lost segment of the handshake is repeated after a second only, when nobody waits any more.
+void World::probe(uint32_t from, Effects::TcpProbe& asked) {
+  const Node& node = nodes_[from];
+  ++traffic_.probes;
+  const size_t bytes = stream_size(asked.plain.size()) + kConnection;
+  traffic_.bytes += bytes;
+  traffic_.stream_bytes += bytes;
+  Exchange exchange{from, node.epoch, asked.id, asked.to, asked.peer, std::move(asked.plain),
+                    {},   node.keys};
+  exchange.probe = true;
+  const uint32_t slot = exchanges_.add(std::move(exchange), 1);
+  calendar_.push((now_ + SwimConfig().tcp_timeout).nanoseconds, Kind::kTimeout, from, slot);
+  const uint32_t to = at(asked.to);
+  if (to >= size() || !net_.open(from, to, now_) || net_.lost(from, to, rng_)) return;
+  exchanges_.keep(slot);
+  calendar_.push((now_ + net_.delay(from, to, rng_)).nanoseconds, Kind::kConnect, to, slot);
+}
+
+// The kernel of a frozen process takes the connection; that of a host without the process does not.
+void World::connect(uint32_t slot) {
+  Exchange& exchange = exchanges_[slot];
+  const uint32_t from = exchange.from;
+  const uint32_t to = at(exchange.to);
+  if (to >= size() || (!nodes_[to].core && !nodes_[to].refuses)) return;
+  if (!net_.open(to, from, now_) || net_.lost(to, from, rng_)) return;
+  const Duration back = net_.delay(to, from, rng_);
+  exchanges_.keep(slot);
+  if (!nodes_[to].core) {
+    return calendar_.push((now_ + back).nanoseconds, Kind::kAnswer, from, slot);
+  }
+  exchange.accepted = true;
+  calendar_.push((now_ + back + stream_delay(from, to)).nanoseconds, Kind::kQuestion, to, slot);
+}
+
 void World::answer(uint32_t index, uint32_t slot) {
   if (index >= size()) return;
   Node& node = nodes_[index];
   const uint32_t asker = exchanges_[slot].from;
   if (!node.core && !node.refuses) return;
-  if (node.core && opens(exchanges_[slot].keys, node.keys)) {
+  if (node.core && node.core->is_self(exchanges_[slot].peer) &&
+      opens(exchanges_[slot].keys, node.keys)) {
     const Bytes question = std::move(exchanges_[slot].question);
     Bytes answer = node.core->answer_exchange(question, local(node));
     const size_t bytes = stream_size(answer.size());

@@ -17,6 +17,7 @@ namespace shoal::gossip::sim {
 enum class Kind : uint8_t {
   kWake,      // a core's deadline; slot: the token of this wake
   kPacket,    // a datagram arrives; slot: of the packets
+  kConnect,   // a probe's connection reaches a host's kernel; slot: of the exchanges
   kQuestion,  // a stream's question arrives; slot: of the exchanges
   kAnswer,    // its answer arrives at the asker
   kTimeout,   // the asker has waited long enough

@@ -14,7 +14,7 @@ using std::chrono::seconds;
 constexpr uint32_t kNetwork = 0;
 constexpr uint32_t kEntriesPerNode = 4;
 constexpr Duration kForming = minutes(5);
-// More nodes than this do not come in by the managers all at once (World::form).
+// More nodes than this are born formed.
 constexpr uint32_t kTogether = 64;
 
 double seconds_of(Duration duration) { return static_cast<double>(duration.count()) / 1e9; }
@@ -30,7 +30,7 @@ class Run {
  public:
   explicit Run(const FigureOptions& options)
       : options_(options),
-        world_(options.seed, options.nodes, options.model, options.nodes > kTogether) {
+        world_(options.seed, options.nodes, options.model, birth(options.nodes)) {
     world_.set_shell(options.shell);
   }
 
@@ -45,6 +45,9 @@ class Run {
   void idle();
 
  private:
+  static World::Birth birth(uint32_t nodes) {
+    return nodes > kTogether ? World::Birth{true, 1, 1} : World::Birth();
+  }
   uint32_t nodes() const { return options_.nodes; }
   uint32_t draw(uint32_t bound) { return static_cast<uint32_t>(world_.rng().below(bound)); }
   Duration lasts(Duration usual) const {
@@ -76,19 +79,18 @@ void Run::settle(const std::string& what, Duration patience) {
 
 void Run::form() {
   const Instant begin = world_.now();
-  const bool strangers = nodes() > kTogether;
-  const uint32_t entries = strangers ? 1 : kEntriesPerNode;
-  if (!strangers) settle("meeting", kForming);
-  for (uint32_t node = 0; node < nodes(); ++node) world_.join(node, kNetwork);
-  if (!strangers) settle("joining", kForming);
-  for (uint32_t key = 0; key < entries; ++key) {
-    for (uint32_t node = 0; node < nodes(); ++node) world_.put(node, kNetwork, key);
-    world_.run_for(milliseconds(100));
+  if (nodes() <= kTogether) {
+    settle("meeting", kForming);
+    for (uint32_t node = 0; node < nodes(); ++node) world_.join(node, kNetwork);
+    settle("joining", kForming);
+    for (uint32_t key = 0; key < kEntriesPerNode; ++key) {
+      for (uint32_t node = 0; node < nodes(); ++node) world_.put(node, kNetwork, key);
+      world_.run_for(milliseconds(100));
+    }
   }
-  if (strangers) world_.form(milliseconds(300));
   settle("forming", kForming);
-  world_.run_for(seconds(15));  // repeats and digests of all that have ended
   formed_s_ = seconds_of(world_.now() - begin);
+  world_.run_for(seconds(15));  // repeats and digests of all that have ended
 }
 
 void Run::begin() {
@@ -96,7 +98,7 @@ void Run::begin() {
   before_ = world_.truth().counts();
   events_before_ = world_.events();
   began_ = world_.now();
-  add("formed_s", formed_s_);
+  if (nodes() <= kTogether) add("formed_s", formed_s_);
 }
 
 FigureResult Run::finish() {
@@ -303,6 +305,15 @@ void Run::partition() {
   cut("halves", [](uint32_t node) { return node % 2; });
   cut("one_host", [this](uint32_t node) { return node == nodes() - 1 ? 1U : 0U; });
   cut("thirds", [](uint32_t node) { return node % 3; });
+  const auto parts = 2 + draw(6);
+  cut("random", [this, parts](uint32_t) { return draw(parts); });
+  // One node stands in both halves.
+  for (uint32_t a = 1; a < nodes(); ++a) {
+    for (uint32_t b = 1; b < nodes(); ++b) {
+      if (a % 2 != b % 2) world_.net().block(a, b, world_.now());
+    }
+  }
+  watch_partition("bridge", each);
   for (uint32_t deaf = nodes() - nodes() / 10 - 1; deaf < nodes(); ++deaf) {
     for (uint32_t node = 0; node < nodes() - nodes() / 10 - 1; ++node) {
       world_.net().block(node, deaf, world_.now());

@@ -4,7 +4,8 @@
 //   churn      each node changes an entry every second, one in ten restarts every minute
 //   death      hosts go silent: until everybody knows
 //   starved    one node in ten gets no CPU, or little, for 30 s at a time: who is declared failed
-//   partition  halves, one host, three parts, one way, flapping links: until the tables are equal
+//   partition  halves, one host, thirds, parts at random, halves with a node in both, one way,
+//              flapping links: until the tables are equal again
 //   idle       nothing happens: bytes and packets
 //
 // Every figure also says how many nodes were falsely declared failed (the rule is in truth.h), and

@@ -5,7 +5,7 @@
 //   gossip_sim --seed S          one seed
 //   gossip_sim --large           clusters of 3 to 100 nodes against their bounds
 //   gossip_sim --nodes N         one size against its bounds
-//   gossip_sim --figures FIGURE --nodes N [--seed S] [--model quiet|lan|hard] [--seconds T]
+//   gossip_sim --figures FIGURE --nodes N [--seed S] [--model quiet|lan|hard|lossy] [--seconds T]
 //              [--shell batches|drains] [--json FILE]
 //                                quiet, churn, death, starved, partition or idle (figures.h), or
 //                                several with commas between; FILE gets a JSON object per line
@@ -29,7 +29,7 @@ using Options = std::map<std::string, std::string>;
 constexpr const char* kUsage =
     "usage: gossip_sim --seeds N | --seed S | --large | --nodes N\n"
     "       gossip_sim --figures quiet|churn|death|starved|partition|idle --nodes N [--seed S]\n"
-    "                  [--model quiet|lan|hard] [--seconds T] [--shell batches|drains]\n"
+    "                  [--model quiet|lan|hard|lossy] [--seconds T] [--shell batches|drains]\n"
     "                  [--json FILE]\n";
 
 uint64_t number(const std::string& text) { return std::strtoull(text.c_str(), nullptr, 10); }
@@ -38,13 +38,13 @@ int run_seeds(uint64_t first, uint64_t count) {
   double worst = 0;
   double sum = 0;
   uint64_t trace = 0;
-  uint64_t failed = 0;
   uint64_t withdrawn = 0;
+  uint64_t failed = 0;
   for (uint64_t seed = first; seed < first + count; ++seed) {
     const Outcome outcome = run_chaos(seed);
     trace = mix(trace, outcome.trace);
-    failed += outcome.false_failures;
     withdrawn += outcome.withdrawn;
+    failed += outcome.false_failures;
     if (!outcome.failure.empty()) {
       std::printf("seed %lu (%u nodes): %s\nreplay: gossip_sim --seed %lu\n", seed, outcome.nodes,
                   outcome.failure.c_str(), seed);
@@ -55,8 +55,9 @@ int run_seeds(uint64_t first, uint64_t count) {
   }
   std::printf("%lu seeds: converged after healing in %.0f ms on average, %.0f ms at worst\n", count,
               sum / static_cast<double>(count), worst);
-  std::printf("in the chaos: %lu false failures, %lu live entries withdrawn; trace %016lx\n",
-              failed, withdrawn, trace);
+  std::printf("%lu false failures, %lu entries of nodes that had just started flickered; ", failed,
+              withdrawn);
+  std::printf("trace %016lx\n", trace);
   return 0;
 }
 
@@ -72,8 +73,9 @@ int run_bounds(const std::vector<uint32_t>& sizes) {
                 f.bytes_per_node_second);
     std::fflush(stdout);
     const bool small = nodes <= 25;
-    const bool good = f.failure.empty() && f.announce_ms < 100 &&
-                      f.failed_ms < (small ? 6000 : 12000) && f.healed_ms < (small ? 1000 : 3000);
+    // In a large network the last ones hear of an event by its tag, told 100 and 300 ms later.
+    const bool good = f.failure.empty() && f.announce_ms < (small ? 100 : 400) &&
+                      f.failed_ms < 6000 && f.healed_ms < (small ? 1000 : 3000);
     if (!good) {
       std::printf("out of bounds %s\nreplay: gossip_sim --nodes %u\n", f.failure.c_str(), nodes);
       result = 1;
@@ -101,6 +103,8 @@ Result<FigureOptions> figure_options(const Options& given) {
       options.model = quiet_model();
     } else if (name == "--model" && value == "hard") {
       options.model = hard_model();
+    } else if (name == "--model" && value == "lossy") {
+      options.model = lossy_model();
     } else if (name == "--shell" && value == "drains") {
       options.shell = Shell::kDrains;
     } else if (!(name == "--model" && value == "lan") &&

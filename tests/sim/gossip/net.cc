@@ -39,6 +39,8 @@ Model quiet_model() { return {"quiet", microseconds(100), microseconds(500), 0, 
 Model lan_model() { return {}; }
 Model hard_model() { return {"hard", milliseconds(5), milliseconds(50), 0.05, 0.005}; }
 
+Model lossy_model() { return {"lossy", microseconds(500), milliseconds(5), 0.3, 0.001}; }
+
 bool Net::lost(uint32_t a, uint32_t b, Rng& rng) const {
   const double loss = model_.loss * 2 * unit(mix(seed_ + kLossSalt, a, b));
   return unit(rng.next()) < loss;
@@ -70,10 +72,13 @@ void Net::set_groups(std::vector<uint8_t> groups, Instant now) {
 
 void Net::block(uint32_t a, uint32_t b, Instant now) {
   Topology& topology = change(now);
-  auto closed = topology.closed ? std::make_shared<std::unordered_set<uint64_t>>(*topology.closed)
-                                : std::make_shared<std::unordered_set<uint64_t>>();
-  closed->insert(pair(a, b));
-  topology.closed = std::move(closed);
+  using Closed = std::unordered_set<uint64_t>;
+  if (!topology.closed) {
+    topology.closed = std::make_shared<Closed>();
+  } else if (topology.closed.use_count() > 1) {
+    topology.closed = std::make_shared<Closed>(*topology.closed);
+  }
+  topology.closed->insert(pair(a, b));
 }
 
 void Net::flap(double share, Duration period, Instant now) {
@@ -95,12 +100,12 @@ const Net::Topology& Net::at(Instant time) const {
   return history_.front();
 }
 
+uint8_t Net::group_of(const Topology& topology, uint32_t node) {
+  return node < topology.groups->size() ? (*topology.groups)[node] : 0;
+}
+
 bool Net::open_in(const Topology& topology, uint32_t a, uint32_t b, Instant time) const {
-  if (topology.groups) {
-    const auto& groups = *topology.groups;
-    const auto group = [&groups](uint32_t node) { return node < groups.size() ? groups[node] : 0; };
-    if (group(a) != group(b)) return false;
-  }
+  if (topology.groups && group_of(topology, a) != group_of(topology, b)) return false;
   if (topology.closed && topology.closed->contains(pair(a, b))) return false;
   if (topology.flapping > 0) {
     const uint64_t hash = mix(seed_ + kFlapSalt, a, b);
@@ -119,6 +124,7 @@ bool Net::path_in(const Topology& topology, uint32_t a, uint32_t b, Instant time
     return open_in(topology, x, y, time) && open_in(topology, y, x, time);
   };
   if (two_way(a, b)) return true;
+  if (topology.groups && group_of(topology, a) != group_of(topology, b)) return false;
   size_t relays = 0;
   for (const uint32_t member : members) {
     if (member == a || member == b || !two_way(a, member) || !two_way(member, b)) continue;

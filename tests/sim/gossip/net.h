@@ -32,6 +32,8 @@ struct Model {
 Model quiet_model();
 Model lan_model();
 Model hard_model();
+// A network that loses three packets in ten, each way.
+Model lossy_model();
 
 class Net {
  public:
@@ -63,12 +65,13 @@ class Net {
   struct Topology {
     Instant since{INT64_MIN / 2};
     std::shared_ptr<const std::vector<uint8_t>> groups;
-    std::shared_ptr<const std::unordered_set<uint64_t>> closed;
+    std::shared_ptr<std::unordered_set<uint64_t>> closed;  // of its own when use_count() is 1
     double flapping = 0;
     Duration period{0};
   };
 
   static uint64_t pair(uint32_t a, uint32_t b) { return uint64_t{a} << 32 | b; }
+  static uint8_t group_of(const Topology& topology, uint32_t node);
   const Topology& at(Instant time) const;
   bool open_in(const Topology& topology, uint32_t a, uint32_t b, Instant time) const;
   bool path_in(const Topology& topology, uint32_t a, uint32_t b, Instant time,

@@ -12,12 +12,12 @@ struct Outcome {
   uint32_t nodes = 0;
   double converged_ms = 0;  // from healing to every node right
   uint64_t false_failures = 0;
-  uint64_t withdrawn = 0;
+  uint64_t withdrawn = 0;  // of nodes that had just started
   uint64_t trace = 0;
 };
 
-// Chaos of all kinds in a cluster of 3-12 nodes, healing, convergence.
-Outcome run_chaos(uint64_t seed);
+// Chaos of all kinds in a cluster of 3-12 nodes, or 3-40 in one seed of ten, healing, convergence.
+Outcome run_chaos(uint64_t seed, const World::Plant& plant = {});
 
 struct Bounds {
   std::string failure;

@@ -41,7 +41,7 @@ void Truth::up(uint32_t node, Instant now) {
   SHOAL_CHECK(!it.up, "a node starts twice");
   it.up = true;
   it.victim = false;
-  it.down_until = now;
+  it.since = it.down_until = now;
   it.networks.clear();
   // A new life of the consumer: it has seen nothing.
   it.entries.clear();
@@ -191,7 +191,7 @@ void Truth::removed(uint32_t at, uint32_t network, uint32_t owner, uint32_t key,
     caught_up(at, id, fact.live() ? 2 * value + 1 : fact.level(), now);
   } else {
     ++counts_.withdrawn;
-    if (first_withdrawn_.empty()) first_withdrawn_ = in_words(at, "withdrew the live", id, now);
+    if (now - nodes_[owner].since > rules_.news) broken(at, "withdrew the live", id, now);
   }
 }
 

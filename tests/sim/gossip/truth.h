@@ -6,9 +6,10 @@
 //   invented     nobody shows what its owner never said
 //   unseen       a removal names something shown
 //   equal        when all is quiet, every live node shows the same, and exactly what is announced
+//   withdrawn    what its owner has not deleted is not removed while the owner is live there
 // and counted, as it is a matter of how often:
-//   withdrawn    what its owner has not deleted is removed while the owner is live there
 //   failed       a node is declared failed that could be reached (below)
+//   withdrawn    within Rules::news of the owner's start, when half of what it says may be lost
 //
 // A removal counts as the deletion, rather than a hiding, when the node that was told holds the
 // owner for live and is itself in the network, and the world has that version deleted: taken back,
@@ -31,6 +32,8 @@
 namespace shoal::gossip::sim {
 
 struct Rules {
+  // So long after its start it may take until all of a node's joinings are known everywhere.
+  Duration news = std::chrono::seconds(10);
   Duration window = std::chrono::seconds(6);
   bool excuse_starved = false;
 };
@@ -82,13 +85,12 @@ class Truth {
     uint64_t false_failures = 0;  // declarations
     uint64_t false_victims = 0;   // different nodes, each once per life
     uint64_t suspicions = 0;      // of nodes that run
-    uint64_t withdrawn = 0;       // live entries
+    uint64_t withdrawn = 0;       // live entries, in all
     uint64_t unfinished = 0;      // changes some node never showed, when taken
   };
   const Counts& counts() const { return counts_; }
   // The first of these, in words.
   const std::string& first_false() const { return first_false_; }
-  const std::string& first_withdrawn() const { return first_withdrawn_; }
   // Seconds from a change until the last node showed it; those still missing count as until now.
   std::vector<double> take_changes(Instant now);
   // Seconds from a death until the last node knew of it, and of every single node.
@@ -123,6 +125,7 @@ class Truth {
     bool up = false;
     bool starved = false;
     bool victim = false;
+    Instant since{INT64_MIN / 2};  // its start
     Instant down_until{INT64_MIN / 2};
     Instant starved_until{INT64_MIN / 2};
     uint64_t deaths = 0;             // its number of the death that is followed, plus one
@@ -169,7 +172,6 @@ class Truth {
   Counts counts_;
   std::string violation_;
   std::string first_false_;
-  std::string first_withdrawn_;
 };
 
 }  // namespace shoal::gossip::sim

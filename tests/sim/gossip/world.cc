@@ -45,12 +45,8 @@ uint32_t number_in(const std::string& name) {
   return number;
 }
 
-World::World(uint64_t seed, uint32_t nodes, const Model& model, bool strangers)
-    : rng_(mix(seed, 1)),
-      net_(mix(seed, 2)),
-      truth_(nodes, net_),
-      nodes_(nodes),
-      strangers_(strangers) {
+World::World(uint64_t seed, uint32_t nodes, const Model& model, const Birth& birth)
+    : rng_(mix(seed, 1)), net_(mix(seed, 2)), truth_(nodes, net_), nodes_(nodes) {
   net_.set_model(model);
   for (uint32_t i = 0; i < nodes; ++i) {
     Node& node = nodes_[i];
@@ -59,7 +55,15 @@ World::World(uint64_t seed, uint32_t nodes, const Model& model, bool strangers)
     node.offset = static_cast<int64_t>(rng_.below(3'600'000'000'000));
     node.drift = static_cast<int64_t>(rng_.below(401)) - 200;
   }
-  for (uint32_t i = 0; i < nodes; ++i) start(i);
+  forming_ = birth.formed;
+  for (uint32_t i = 0; i < nodes; ++i) {
+    birth.formed ? create(i) : start(i);
+    for (uint32_t network = 0; network < birth.networks; ++network) {
+      join(i, network);
+      for (uint32_t key = 0; key < birth.keys; ++key) put(i, network, key);
+    }
+  }
+  if (birth.formed) form();
 }
 
 Instant World::local(const Node& node) const {
@@ -80,8 +84,14 @@ uint32_t World::at(const HostPort& address) const {
 }
 
 void World::start(uint32_t index) {
+  if (nodes_[index].core) return;
+  create(index);
+  set_seeds(index);
+  settle(index);
+}
+
+void World::create(uint32_t index) {
   Node& node = nodes_[index];
-  if (node.core) return;
   // Often a new place: what moved must be found.
   if (node.epoch == 0 || rng_.below(10) < 3) {
     if (by_address_.empty()) by_address_.push_back(size());
@@ -102,12 +112,11 @@ void World::start(uint32_t index) {
   config.self = node_id(index);
   config.address = node.address;
   config.epoch = node.epoch;
+  config.table.pool = &pool_;
   truth_.up(index, now_);
   node.core = std::make_unique<Core>(config, *node.rng, local(node));
   if (node.keys == 0) node.keys = keys_;  // given with the joining; else what it last had
   fetch_keys(index);
-  if (!strangers_) set_seeds(index);
-  settle(index);
 }
 
 void World::set_seeds(uint32_t index) {
@@ -126,32 +135,21 @@ void World::refresh_seeds() {
   }
 }
 
-void World::form(Duration each) {
-  for (distance_ = 1; distance_ < size(); distance_ *= 2) {
-    for (uint32_t i = 0; i < size(); ++i) {
-      const uint32_t other = i ^ distance_;
-      if (other < size() && other > i) introduce(i, other);
-    }
-    run_for(each);
+void World::form() {
+  forming_ = false;
+  std::vector<Claim> members;
+  std::vector<EntryEvent> entries;
+  for (uint32_t i = 0; i < size(); ++i) {
+    const Head head = nodes_[i].core->swim().head();
+    members.push_back({ClaimKind::kAlive, head.sender, head.incarnation, head.address, {}});
+    const auto& own = nodes_[i].core->tables().own_events();
+    entries.insert(entries.end(), own.begin(), own.end());
   }
-  distance_ = 0;
-  strangers_ = false;
-  refresh_seeds();
-}
-
-// The other one's digest of all it may have, which says nothing but that all is to be compared.
-void World::introduce(uint32_t index, uint32_t other) {
-  Node& node = nodes_[index];
-  Digest digest;
-  for (const NetworkId& network : nodes_[other].core->tables().networks()) {
-    digest.networks.push_back({network, 0});
+  for (uint32_t i = 0; i < size(); ++i) {
+    nodes_[i].core->restore(members, entries, local(nodes_[i]));
+    set_seeds(i);
+    settle(i);
   }
-  Packer packer(nodes_[other].core->swim().head(), kIntroduction);
-  packer.add(encode_message(digest));
-  for (const Bytes& plain : packer.take(false)) {
-    node.core->receive_packet(nodes_[other].address, plain, local(node));
-  }
-  settle(index);
 }
 
 void World::end(uint32_t index, bool refuses) {

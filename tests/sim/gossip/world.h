@@ -43,8 +43,17 @@ enum class Shell : uint8_t { kBatches, kDrains };
 
 class World {
  public:
-  // The nodes are told of the managers, or, with `strangers`, of nobody yet: form() is for them.
-  World(uint64_t seed, uint32_t nodes, const Model& model, bool strangers = false);
+  // What the nodes of a world have and know when it begins.
+  struct Birth {
+    // One cluster from the start, rather than strangers who are told of the managers: a thousand
+    // nodes that come in at once tell each other everything one by one, and that fifty times over.
+    bool formed = false;
+    uint32_t networks = 0;  // each node joins these
+    uint32_t keys = 0;      // and announces these in each of them
+  };
+
+  World(uint64_t seed, uint32_t nodes, const Model& model) : World(seed, nodes, model, Birth()) {}
+  World(uint64_t seed, uint32_t nodes, const Model& model, const Birth& birth);
 
   Instant now() const { return now_; }
   Rng& rng() { return rng_; }
@@ -64,11 +73,6 @@ class World {
   // Seeds are the managers' addresses as they were when a node started; this gives all nodes the
   // present ones, as the daemon's session does.
   void refresh_seeds();
-  // Makes one cluster of strangers: pairs bring each other all they have, then pairs of pairs, and
-  // so on, `each` apart, and until they are through datagrams pass between partners only. A
-  // thousand nodes that come in by the managers at once tell each other everything one by one, and
-  // that fifty times over.
-  void form(Duration each);
   void starve(uint32_t node, Starvation how, Duration how_long);
   // Ends every starvation.
   void feed();
@@ -97,6 +101,7 @@ class World {
     uint64_t packets = 0;  // datagrams sent
     uint64_t bytes = 0;    // on the wire, with IP, UDP and TCP headers
     uint64_t streams = 0;
+    uint64_t probes = 0;        // over TCP
     uint64_t stream_bytes = 0;  // part of bytes
     uint64_t unknown_key = 0;   // packets that did not open
     uint64_t buffers_full = 0;  // packets a frozen node's socket could not keep
@@ -134,6 +139,7 @@ class World {
   struct Packet {
     HostPort from;
     HostPort to;
+    Peer peer;
     uint64_t keys = 0;
     Bytes plain;
   };
@@ -142,17 +148,21 @@ class World {
     uint64_t epoch = 0;  // of the asker's life
     uint64_t id = 0;
     HostPort to;
+    Peer peer;
     Bytes question;
     Bytes answer;
     uint64_t keys = 0;
     bool done = false;
+    bool probe = false;
+    bool accepted = false;  // a probe's connection, by the other kernel
   };
 
   Instant local(const Node& node) const;
   int64_t world_time(const Node& node, Instant local) const;
   void end(uint32_t node, bool refuses);
   void set_seeds(uint32_t node);
-  void introduce(uint32_t node, uint32_t other);
+  void create(uint32_t node);
+  void form();
   void drop_inbox(Node& node);
   void run(const Event& event);
   void keep(uint32_t node, const Event& event);
@@ -167,6 +177,8 @@ class World {
   void tell(uint32_t node, const Effects& effects);
   void send(uint32_t from, Effects::Datagram& datagram);
   void ask(uint32_t from, Effects::Exchange& asked);
+  void probe(uint32_t from, Effects::TcpProbe& probe);
+  void connect(uint32_t slot);
   void answer(uint32_t node, uint32_t slot);
   Duration stream_delay(uint32_t a, uint32_t b);
   // The node an address belongs to; size() when none.
@@ -177,6 +189,7 @@ class World {
   Net net_;
   Truth truth_;
   Instant now_{1'000'000'000};
+  merkle::Pool pool_{true};  // what replicas have in common is there once
   std::vector<Node> nodes_;
   std::vector<uint32_t> by_address_;  // by the low bits of the address
   Calendar calendar_;
@@ -186,8 +199,7 @@ class World {
   Plant plant_;
   Shell shell_ = Shell::kBatches;
   uint64_t keys_ = 1;
-  bool strangers_ = false;
-  uint32_t distance_ = 0;  // of the partners, while forming
+  bool forming_ = false;  // nobody has said anything yet
   Traffic traffic_;
   uint64_t events_ = 0;
   uint64_t trace_ = 0;
