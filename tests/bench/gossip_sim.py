@@ -28,7 +28,7 @@ ROWS = (
     ("a death known everywhere, median", "death", (KNOWN + "median_s",), "s", {1000: 2.5}),
     ("a death known everywhere, p99", "death", (KNOWN + "p99_s",), "s", {1000: 6}),
     ("starved nodes watched for", "starved", ("watched_s",), "s", {}),
-    ("declared failed though they ran", "starved", ("false_failures_count",), "", {250: 0, 1000: 0}),
+    ("declared failed and ran", "starved", ("false_failures_count",), "", {250: 0, 1000: 0}),
     (
         "equal after a partition, the worst shape",
         "partition",
