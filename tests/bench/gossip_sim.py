@@ -137,7 +137,7 @@ def report(results):
     out.append("|---|" + "---|" * len(sizes) + "---|---|")
     broken = []
     for what, figure, names, unit, bars in ROWS:
-        cells, met = [], []
+        cells, met, measured = [], [], []
         for size in sizes:
             value = worst(results, figure, size, names)
             if isinstance(value, str):
@@ -148,12 +148,14 @@ def report(results):
                 cells.append("-" if value is None else f"{value:.3g} {unit}".strip())
                 if value is not None and size in bars:
                     met.append(value <= bars[size])
+                    measured.append(f"{size:,}")
         if all(cell == "-" for cell in cells):
             continue
         shown = [f"{bar:g} {unit} at {size:,}".replace("  ", " ") for size, bar in bars.items()]
         if len(set(bars.values())) == 1 and len(bars) > 2:
             shown = [f"{next(iter(bars.values())):g} {unit}"]
-        verdict = "" if not bars or not met else "met" if all(met) else "MISSED"
+        good = "met" if len(measured) == len(bars) else f"met at {', '.join(measured)}"
+        verdict = "" if not bars or not met else good if all(met) else "MISSED"
         bar = "<= " + ", ".join(shown) if bars else ""
         out.append(f"| {what} | " + " | ".join(cells) + f" | {bar} | {verdict} |")
     return "\n".join(out + [""] + sorted(set(broken))).rstrip("\n") + "\n"
