@@ -85,7 +85,7 @@ class DissectorTest : public testing::Test {
  protected:
   void SetUp() override {
     if (std::system("command -v tshark >/dev/null 2>&1") != 0) {
-      GTEST_SKIP() << "tshark is not installed";
+      FAIL() << "tshark is not installed: run deploy/install-packages";
     }
     directory_ =
         std::filesystem::temp_directory_path() / ("shoal-dissector-" + std::to_string(getpid()));
