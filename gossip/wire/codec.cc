@@ -5,6 +5,21 @@
 #include "gossip/wire/ranges.h"
 
 namespace shoal::gossip {
+uint64_t read_number(ByteReader& in) {
+  const uint64_t number = in.varint();
+  if (number > kMaxNumber) in.fail();
+  return number;
+}
+
+size_t read_count(ByteReader& in, size_t item_size) {
+  const uint64_t count = in.varint();
+  if (count > in.remaining() / item_size) {
+    in.fail();
+    return 0;
+  }
+  return static_cast<size_t>(count);
+}
+
 namespace {
 
 // The wire's type bytes, in the order of the variant's alternatives.
@@ -68,22 +83,6 @@ uint64_t read_incarnation(ByteReader& in) {
   const uint64_t refuted = in.varint();
   if (epoch > epoch_of(kMaxNumber) || refuted >= first_incarnation(1)) in.fail();
   return in.ok() ? first_incarnation(epoch) + refuted : 0;
-}
-
-uint64_t read_number(ByteReader& in) {
-  const uint64_t number = in.varint();
-  if (number > kMaxNumber) in.fail();
-  return number;
-}
-
-// A count of items of at least `item_size` bytes each: more cannot follow than there are bytes.
-size_t read_count(ByteReader& in, size_t item_size) {
-  const uint64_t count = in.varint();
-  if (count > in.remaining() / item_size) {
-    in.fail();
-    return 0;
-  }
-  return static_cast<size_t>(count);
 }
 
 bool read_flag(ByteReader& in) {

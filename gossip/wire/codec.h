@@ -29,6 +29,11 @@ inline constexpr size_t kWireId = 17;
 void write_id_text(ByteWriter& out, std::string_view id);
 // False, and fails the reader: malformed.
 bool read_id_text(ByteReader& in, std::array<char, kIdLength>& id);
+// At most kMaxNumber; fails the reader beyond it.
+uint64_t read_number(ByteReader& in);
+// A count of items of at least `item_size` bytes each: fails the reader when more are claimed than
+// there are bytes for.
+size_t read_count(ByteReader& in, size_t item_size);
 
 Bytes encode_head(const Head& head);
 // The head at the beginning of a plain packet; allocates nothing. False: malformed.

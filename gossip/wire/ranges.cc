@@ -104,22 +104,6 @@ void write_lists(ByteWriter& out, const Message& message) {
   }
 }
 
-uint64_t read_number(ByteReader& in) {
-  const uint64_t number = in.varint();
-  if (number > kMaxNumber) in.fail();
-  return number;
-}
-
-// Of items of at least that many bytes each.
-size_t read_count(ByteReader& in, size_t item_size) {
-  const uint64_t count = in.varint();
-  if (count > in.remaining() / item_size) {
-    in.fail();
-    return 0;
-  }
-  return static_cast<size_t>(count);
-}
-
 std::string read_owner(ByteReader& in) {
   std::array<char, kIdLength> id;
   return read_id_text(in, id) ? std::string(id.data(), id.size()) : std::string();
