@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -38,15 +39,31 @@ Pollers look() {
   return out;
 }
 
+// A thread names itself when it first runs: a moment after the call that started it.
+bool both_run() {
+  for (int i = 0; i < 6000; ++i) {
+    if (look().threads >= 2) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return false;
+}
+
 int times_all_slept() {
   int count = 0;
   for (int i = 0; i < 500; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
     const Pollers pollers = look();
-    EXPECT_GE(pollers.threads, 2);
     if (pollers.asleep == pollers.threads) ++count;
   }
   return count;
+}
+
+// A machine too busy to run the pulse for most of a second lets the pollers sleep: one stretch in
+// which they never did is enough, as without a pulse each has dozens of looks at them asleep.
+int times_all_slept_at_best() {
+  int least = times_all_slept();
+  for (int i = 0; i < 4 && least > 0; ++i) least = std::min(least, times_all_slept());
+  return least;
 }
 
 TEST(PollPulse, OneOfTheThreadsPollsAlways) {
@@ -69,10 +86,11 @@ TEST(PollPulse, OneOfTheThreadsPollsAlways) {
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return done; });
   }
+  ASSERT_TRUE(both_run());
   EXPECT_GT(times_all_slept(), 0) << "gRPC is cured: PollPulse is not needed";
   PollPulse pulse;
   pulse.wait_for_beats(3);
-  EXPECT_EQ(times_all_slept(), 0);
+  EXPECT_EQ(times_all_slept_at_best(), 0);
 }
 
 }  // namespace
