@@ -28,6 +28,7 @@
 
 #include "base/ports/ports.h"
 #include "base/runtime/strand.h"
+#include "base/runtime/unique_fd.h"
 #include "base/types/result.h"
 #include "manager/api/cluster_call.h"
 #include "manager/model/command.h"
@@ -124,6 +125,9 @@ class Manager {
   // For the gRPC server on the cluster port (server_credentials()): Raft, Dispatcher, Ca,
   // Membership, Cluster. Any thread.
   virtual std::vector<grpc::Service*> cluster_port_services() = 0;
+  // A connection to the cluster port that begins with raft::kPreface's first byte. Any thread;
+  // closed when this manager is not in the raft group (yet).
+  virtual void take_raft_link(UniqueFd socket) = 0;
   // Answers control.Cluster for the local socket (caller: trusted root), here or by forwarding to
   // the leader: give it to a ClusterService(handler, Door::kLocal), or route to it. Any thread.
   virtual ClusterHandler& local_cluster() = 0;

@@ -30,7 +30,8 @@ ManagerImpl::ManagerImpl(ManagerConfig config, Strand& strand, Clock& clock, Rng
       cluster_service_(std::make_unique<ClusterService>(*cluster_api_, Door::kClusterPort)),
       ca_service_(std::make_unique<CaService>(strand, clock, *this, *calls_)),
       membership_service_(std::make_unique<MembershipService>(strand, *this, *members_)),
-      joiner_(std::make_unique<Joiner>(strand, config_.identity, config_.control_address)) {
+      joiner_(std::make_unique<Joiner>(strand, config_.identity, config_.control_address)),
+      tls_(config_.identity, clock) {
   guard_.rebuild(machine_->store());
   note_gossip_key();
   machine_->listen(
@@ -85,19 +86,29 @@ std::vector<grpc::Service*> ManagerImpl::cluster_port_services() {
           cluster_service_.get()};
 }
 
+void ManagerImpl::take_raft_link(UniqueFd socket) {
+  // NetTransport::accept() would post, too; but whether there is a transport is the strand's.
+  strand_.post(
+      [this, alive = std::weak_ptr(alive_), taken = std::make_shared<UniqueFd>(std::move(socket))] {
+        if (!alive.expired() && transport_) transport_->accept(std::move(*taken));
+      });
+}
+
 // Starting.
 
 void ManagerImpl::make_driver(uint64_t raft_id, std::vector<raft::Member> peers) {
   raft_id_ = raft_id;
-  transport_ = std::make_unique<raft::GrpcTransport>(
-      raft::GrpcTransport::Config{raft_id, config_.cluster.str(), config_.control_address.str(),
-                                  log_->inbox(), [this] { return guard_.generation(); }},
+  transport_ = std::make_unique<raft::NetTransport>(
+      raft::NetTransport::Config{raft_id, config_.cluster.str(), config_.control_address.str(),
+                                 log_->inbox(), [this] { return guard_.generation(); }},
       strand_, clock_, rng_,
+      raft::NetTransport::Tls{[this] { return tls_.client(); }, [this] { return tls_.server(); }},
       [identity = config_.identity](const std::string& address) {
         return manager_channel(identity, address);
       },
-      raft::GrpcTransport::Admission{
+      raft::NetTransport::Admission{
           [this](const auto& context) { return guard_.identify(caller_of(context)); },
+          [this](SSL& tls) { return guard_.identify(caller_of(tls)); },
           [this](const NodeId& node, raft::RaftId from) { return guard_.admit(node, from); }});
   raft::DriverConfig config;
   config.core.id = raft_id;

@@ -18,6 +18,7 @@
 #include "manager/raft_gate.h"
 #include "manager/raft_guard.h"
 #include "manager/security/data_key.h"
+#include "manager/security/tls_contexts.h"
 #include "manager/tables/state_machine.h"
 #include "raft/driver/driver.h"
 #include "raft/storage/store.h"
@@ -63,6 +64,7 @@ class ManagerImpl final : public Manager, public Replica, public raft::Observer 
   void refound(std::optional<Restoration> from, Done done) override;
   void backup(std::function<void(Result<Copy>)> done) override;
   std::vector<grpc::Service*> cluster_port_services() override;
+  void take_raft_link(UniqueFd socket) override;
   ClusterHandler& local_cluster() override { return *cluster_api_; }
   std::string unlock_key() const override { return data_key_.unlock_key(); }
   ManagerStatus status() const override;
@@ -145,7 +147,8 @@ class ManagerImpl final : public Manager, public Replica, public raft::Observer 
   std::unique_ptr<CaService> ca_service_;
   std::unique_ptr<MembershipService> membership_service_;
   std::unique_ptr<Joiner> joiner_;
-  std::unique_ptr<raft::GrpcTransport> transport_;
+  TlsContexts tls_;
+  std::unique_ptr<raft::NetTransport> transport_;
   std::unique_ptr<raft::Driver> driver_;
 
   uint64_t raft_id_ = 0;

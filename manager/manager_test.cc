@@ -9,11 +9,12 @@
 
 #include "manager/manager_test_fixture.h"
 #include "manager/security/data_key.h"
+#include "manager/security/tls_contexts.h"
 #include "manager/security/token.h"
 #include "manager/state_layout.h"
 #include "manager/tables/tables.h"
-#include "proto/raft.grpc.pb.h"
 #include "raft/storage/store.h"
+#include "raft/transport/speaker.h"
 
 namespace shoal::manager {
 namespace {
@@ -119,13 +120,9 @@ TEST_F(ManagerTest, WorkersMayOnlyDispatch) {
     EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
   }
   {
-    grpc::ClientContext context;
-    set_deadline(context);
-    raft::wire::StreamAck ack;
-    auto stream = raft::wire::Raft::NewStub(channel)->Stream(&context, &ack);
-    raft::wire::Envelope hello;
-    stream->Write(hello);
-    EXPECT_FALSE(stream->Finish().ok());
+    TlsContexts tls(worker.files, worker.clock);
+    raft::Speaker speaker(a.port.address().port, tls.client().value());
+    EXPECT_EQ(speaker.refusal().error(), "permission_denied");
   }
   {
     grpc::ClientContext context;  // a stranger
@@ -142,30 +139,20 @@ TEST_F(ManagerTest, AManagerCannotSpeakForAnother) {
   Host& a = *hosts_[0];
   Host& b = add_manager("b", a);
   Host& c = add_manager("c", a);
-  // A hello with the certificate of `as`, in the name of member `from`.
+  // With the certificate of `as`, in the name of member `from`: a hello, and what nobody may say.
   const auto speak = [&](Host& as, uint64_t from) {
-    grpc::ClientContext context;
-    set_deadline(context);
-    raft::wire::StreamAck ack;
-    auto stream = raft::wire::Raft::NewStub(manager_channel(as.files, a.port.address().str()))
-                      ->Stream(&context, &ack);
-    raft::wire::Envelope envelope;
-    raft::wire::Hello& hello = *envelope.mutable_hello();
-    hello.set_protocol_version(1);
-    hello.set_cluster_id(as.cluster.str());
-    hello.set_from(from);
-    hello.set_to(a.status().raft_id);
-    stream->Write(envelope);
-    stream->WritesDone();
-    return stream->Finish();
+    TlsContexts tls(as.files, as.clock);
+    raft::Speaker speaker(a.port.address().port, tls.client().value());
+    speaker.hello(from, a.status().raft_id, as.cluster.str());
+    speaker.hello(from, a.status().raft_id, as.cluster.str());
+    return speaker.refusal();
   };
   const auto impostors = [&] { return a.status().counters.at("raft_streams_impostor_total"); };
-  const auto own = speak(b, b.status().raft_id);
-  EXPECT_TRUE(own.ok()) << own.error_message();
+  EXPECT_EQ(speak(b, b.status().raft_id).error(), "invalid_argument") << "the second hello only";
   EXPECT_EQ(impostors(), 0U);
   const auto other = speak(b, c.status().raft_id);
-  EXPECT_EQ(other.error_code(), grpc::StatusCode::PERMISSION_DENIED);
-  EXPECT_THAT(other.error_message(), HasSubstr(c.id.str()));
+  EXPECT_EQ(other.error(), "permission_denied");
+  EXPECT_THAT(other.message(), HasSubstr(c.id.str()));
   EXPECT_EQ(impostors(), 1U);
 }
 

@@ -12,6 +12,7 @@
 #include <future>
 #include <thread>
 
+#include "base/rpc/listener.h"
 #include "base/runtime/files.h"
 #include "base/runtime/strand.h"
 #include "base/runtime/system_ports.h"
@@ -20,31 +21,37 @@
 #include "manager/security/x509.h"
 #include "proto/ca.grpc.pb.h"
 #include "proto/dispatch.grpc.pb.h"
+#include "raft/transport/link.h"
 
 namespace shoal::manager::test {
 
-// A loopback port that stays ours until the test ends: gRPC binds it too (SO_REUSEPORT), and a
-// socket that does not listen takes no connections.
+// A loopback port that stays ours until the test ends: who listens binds it too (SO_REUSEPORT), and
+// a socket that does not listen takes no connections.
 class Port {
  public:
-  Port() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  Port() : held_(bound(0)) {
+    sockaddr_in address{};
+    socklen_t size = sizeof address;
+    getsockname(held_.get(), reinterpret_cast<sockaddr*>(&address), &size);
+    address_ = {Ip::v4(INADDR_LOOPBACK), ntohs(address.sin_port)};
+  }
+  const HostPort& address() const { return address_; }
+  UniqueFd bind_again() const { return bound(address_.port); }
+
+ private:
+  static UniqueFd bound(uint16_t port) {
+    UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     const int on = 1;
-    setsockopt(fd_, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address);
-    socklen_t size = sizeof address;
-    getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
-    address_ = {Ip::v4(INADDR_LOOPBACK), ntohs(address.sin_port)};
+    address.sin_port = htons(port);
+    bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
+    return fd;
   }
-  ~Port() { close(fd_); }
-  Port(const Port&) = delete;
-  Port& operator=(const Port&) = delete;
-  const HostPort& address() const { return address_; }
 
- private:
-  int fd_;
+  UniqueFd held_;
   HostPort address_;
 };
 
@@ -87,12 +94,21 @@ struct Host {
     // Channels ping every two seconds; a server calls that abuse unless told otherwise.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 500);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-    builder.AddListeningPort(port.address().str(), server_credentials(files));
+    auto acceptor = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+        server_credentials(files));
     for (grpc::Service* service : manager->cluster_port_services()) {
       builder.RegisterService(service);
     }
     server = builder.BuildAndStart();
     ASSERT_NE(server, nullptr);
+    auto listening = Listener::take(port.bind_again());
+    ASSERT_TRUE(listening.ok()) << listening.error().message;
+    listener = std::move(*listening);
+    listener->start(std::move(acceptor),
+                    {.first_byte = static_cast<uint8_t>(raft::kPreface.front()),
+                     .per_second = 1000,
+                     .take = [this](UniqueFd link) { manager->take_raft_link(std::move(link)); }});
     local_service = std::make_unique<ClusterService>(manager->local_cluster(), Door::kLocal);
     grpc::ServerBuilder local;
     local.AddListeningPort("unix:" + dir + "/s", grpc::InsecureServerCredentials());
@@ -117,8 +133,10 @@ struct Host {
     strand->call([this] { manager->stop(); });
     stub.reset();
     const auto now = std::chrono::system_clock::now();
+    listener->stop();
     local_server->Shutdown(now);
     server->Shutdown(now);
+    listener.reset();
     local_server.reset();
     server.reset();
     manager.reset();
@@ -136,6 +154,7 @@ struct Host {
   std::unique_ptr<Strand> strand;
   std::unique_ptr<Manager> manager;
   std::unique_ptr<ClusterService> local_service;
+  std::unique_ptr<Listener> listener;
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<grpc::Server> local_server;
   std::unique_ptr<shoal::control::Cluster::Stub> stub;

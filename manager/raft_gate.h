@@ -1,5 +1,5 @@
 // RaftGate: the raft service of a gRPC server that runs before this node knows its raft id (it
-// learns it by joining): refuses streams until the transport is there, then hands them over.
+// learns it by joining): refuses snapshots until the transport is there, then hands them over.
 #pragma once
 
 #include <atomic>
@@ -14,15 +14,10 @@ class RaftGate final : public raft::wire::Raft::CallbackService {
       grpc::ServerBidiReactor<raft::wire::SnapshotPiece, raft::wire::SnapshotProgress>;
 
   // The transport outlives the gRPC server.
-  void open(raft::GrpcTransport& transport) {
+  void open(raft::NetTransport& transport) {
     service_ = static_cast<raft::RaftService*>(&transport.service());
   }
 
-  grpc::ServerReadReactor<raft::wire::Envelope>* Stream(grpc::CallbackServerContext* context,
-                                                        raft::wire::StreamAck* ack) override {
-    if (raft::RaftService* service = service_) return service->Stream(context, ack);
-    return new Refusal<grpc::ServerReadReactor<raft::wire::Envelope>>;
-  }
   SnapshotReactor* Snapshot(grpc::CallbackServerContext* context) override {
     if (raft::RaftService* service = service_) return service->Snapshot(context);
     return new Refusal<SnapshotReactor>;

@@ -1,4 +1,4 @@
-// RaftGuard: whose raft streams are taken, and for which raft member each may speak.
+// RaftGuard: whose raft links and snapshots are taken, and for which raft member each may speak.
 //
 // A certificate says which node it is and that it is a manager; the store says the rest: nodes that
 // were removed or demoted are refused although their certificate still says manager, and a raft id

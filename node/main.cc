@@ -11,10 +11,10 @@
 #include <csignal>
 #include <cstdio>
 
+#include "base/rpc/listener.h"
 #include "base/rpc/poll_pulse.h"
 #include "base/runtime/files.h"
 #include "manager/api/cluster_service.h"
-#include "node/listener.h"
 #include "node/local_service.h"
 #include "node/options.h"
 #include "worker/attach/probe.h"

@@ -7,6 +7,7 @@
 
 #include "base/runtime/log.h"
 #include "node/host.h"
+#include "raft/transport/link.h"
 
 namespace shoal::node {
 namespace {
@@ -19,9 +20,11 @@ constexpr int kMinPingIntervalMs = 1'000;
 constexpr size_t kMemoryQuota = 64U << 20;
 // Whoever connects and says nothing holds memory and a descriptor; a handshake takes milliseconds.
 constexpr int kHandshakeTimeoutMs = 5'000;
-// Sessions and raft streams are calls under way, and never idle.
+// Sessions are calls under way, and never idle.
 constexpr int kIdleTimeoutMs = 120'000;
 constexpr std::chrono::seconds kShutdownGrace{2};
+// From managers, a few at a time; each costs the strand a handshake, of a millisecond at most.
+constexpr double kRaftLinksPerSecond = 100;
 
 }  // namespace
 
@@ -66,7 +69,10 @@ Status ManagerPart::serve(const HostPort& listen, const manager::IdentityFiles& 
   }
   server_ = builder.BuildAndStart();
   if (!server_) return internal_error("the cluster port " + listen.str() + " cannot be served");
-  listener_->start(std::move(acceptor));
+  listener_->start(std::move(acceptor),
+                   {.first_byte = static_cast<uint8_t>(raft::kPreface.front()),
+                    .per_second = kRaftLinksPerSecond,
+                    .take = [this](UniqueFd link) { manager_->take_raft_link(std::move(link)); }});
   return ok_status();
 }
 

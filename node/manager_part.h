@@ -9,9 +9,9 @@
 #include <stop_token>
 #include <vector>
 
+#include "base/rpc/listener.h"
 #include "manager/manager.h"
 #include "node/identity.h"
-#include "node/listener.h"
 #include "node/paths.h"
 
 namespace shoal::node {

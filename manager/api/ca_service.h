@@ -14,8 +14,8 @@
 #include <string>
 
 #include "base/runtime/strand.h"
+#include "base/types/rate_limit.h"
 #include "manager/api/leader_calls.h"
-#include "manager/api/rate_limit.h"
 #include "manager/api/replica.h"
 #include "manager/security/x509.h"
 #include "proto/ca.grpc.pb.h"

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "manager/api/rate_limit.h"
+#include "base/types/rate_limit.h"
 #include "manager/control/commands.h"
 
 namespace shoal::manager {

@@ -27,6 +27,8 @@ constexpr int kKeepaliveMs = 2'000;         // a silent peer is noticed within t
 constexpr int kStreamWindowBytes = 1 << 20;
 constexpr int kReconnectMinMs = 100;
 constexpr int kReconnectMaxMs = 1'000;
+// Certificates that call: the nodes', and their next ones.
+constexpr size_t kMaxKnownCertificates = 4096;
 
 // One watcher (and its thread) per identity, however many channels use it.
 std::shared_ptr<CertificateProviderInterface> provider_of(const IdentityFiles& files) {
@@ -105,13 +107,7 @@ std::shared_ptr<grpc::Channel> unverified_channel(const std::string& address) {
   return channel_with(options, address);
 }
 
-namespace {
-
-// Certificates that call: the nodes', and their next ones.
-constexpr size_t kMaxKnownCertificates = 4096;
-
-// What a certificate says. Parsing one costs more than a call, and a connection shows the same one
-// with every call.
+// Parsing one costs more than a call, and a connection shows the same one with every call.
 Caller caller_with(const std::string& certificate) {
   static std::mutex mutex;  // guards known
   static std::unordered_map<std::string, Caller> known;
@@ -132,8 +128,6 @@ Caller caller_with(const std::string& certificate) {
   known.emplace(certificate, caller);
   return caller;
 }
-
-}  // namespace
 
 Caller caller_of(const grpc::ServerContextBase& context) {
   const auto auth = context.auth_context();

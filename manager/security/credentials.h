@@ -37,6 +37,8 @@ std::shared_ptr<grpc::Channel> joining_channel(const std::string& root_certifica
 // checks.
 std::shared_ptr<grpc::Channel> unverified_channel(const std::string& address);
 
+// Who shows this certificate (PEM), whose chain was verified.
+Caller caller_with(const std::string& certificate);
 // Who is calling, from the TLS peer certificate of a call.
 Caller caller_of(const grpc::ServerContextBase& context);
 

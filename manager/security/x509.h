@@ -1,5 +1,5 @@
-// X.509 for a cluster: root CA, node certificates, what a certificate says. The one user of
-// OpenSSL.
+// X.509 for a cluster: root CA, node certificates, what a certificate says. With tls_contexts.h the
+// one user of OpenSSL.
 //
 // ECDSA P-256. Root: CN "shoal-ca", 20 years. Node: O = cluster id, OU = "shoal-worker" |
 // "shoal-manager", CN = node id, subject alternative names DNS:<node id> and DNS:<OU>; valid from

@@ -1,7 +1,4 @@
 // Three members as the daemon runs them: Driver, RocksDB and gRPC, on loopback and in real time.
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-#include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -10,6 +7,7 @@
 #include "base/runtime/system_ports.h"
 #include "raft/driver/driver.h"
 #include "raft/storage/store.h"
+#include "raft/transport/test_tls.h"
 #include "raft/transport/transport.h"
 #include "tests/fakes/raft_fakes.h"
 
@@ -32,8 +30,8 @@ class Daemon final : public Observer {
       transport_->stop();
       return 0;
     });
-    server_->Shutdown(std::chrono::system_clock::now());
-    strand_.call([] {});  // what the streams posted has run
+    server_.stop();
+    strand_.call([] {});  // what was posted has run
     transport_.reset();
     store_.reset();
     strand_.call([this] {
@@ -48,20 +46,14 @@ class Daemon final : public Observer {
     auto store = RocksLogStore::open(directory_, crypto::Key{1}, strand_);
     SHOAL_CHECK(store.ok(), "store does not open");
     store_ = std::move(*store);
-    transport_ = std::make_unique<GrpcTransport>(
-        GrpcTransport::Config{id_, "c", "", store_->inbox()}, strand_, clock_, rng_,
-        [](const std::string& address) {
-          return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
-                                           raft_channel_arguments());
-        },
-        GrpcTransport::Admission{[](const auto&) { return NodeId("n"); },
-                                 [](const NodeId&, RaftId) { return ok_status(); }});
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:" + std::to_string(port), grpc::InsecureServerCredentials(),
-                             &port);
-    builder.RegisterService(&transport_->service());
-    server_ = builder.BuildAndStart();
-    EXPECT_NE(server_, nullptr);
+    transport_ = std::make_unique<NetTransport>(
+        NetTransport::Config{id_, "c", "", store_->inbox()}, strand_, clock_, rng_, test_contexts(),
+        test_channel,
+        NetTransport::Admission{[](const auto&) { return NodeId("n"); },
+                                [](SSL&) { return NodeId("n"); },
+                                [](const NodeId&, RaftId) { return ok_status(); }});
+    server_ = TestServer::start(*transport_, static_cast<uint16_t>(port));
+    port = server_.port;
     DriverConfig config;
     config.core.id = id_;
     config.initial_peers = peers;
@@ -114,8 +106,8 @@ class Daemon final : public Observer {
   std::unique_ptr<Timer> timer_;
   fakes::FakeStateMachine machine_;
   std::unique_ptr<RocksLogStore> store_;
-  std::unique_ptr<GrpcTransport> transport_;
-  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<NetTransport> transport_;
+  TestServer server_;
   std::unique_ptr<Driver> driver_;
 };
 

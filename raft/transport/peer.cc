@@ -1,10 +1,8 @@
 #include "raft/transport/peer.h"
 
 #include <algorithm>
-#include <atomic>
-#include <charconv>
 
-#include "proto/raft.grpc.pb.h"
+#include "proto/raft.pb.h"
 #include "raft/transport/wire.h"
 
 namespace shoal::raft {
@@ -18,8 +16,13 @@ constexpr Duration kLongestPause = std::chrono::milliseconds(800);
 // Nothing heard for so long from a member we talk to: its connection may hang on a path that is
 // gone, and TCP would take much longer to find out.
 constexpr Duration kSilence = std::chrono::seconds(3);
-// A stream this old was accepted, so that its end is the end of its connection.
+// A link this old was accepted, so that its end is not a refusal; and what was written on one so
+// long before its end arrived.
 constexpr Duration kSettled = std::chrono::seconds(1);
+
+// Messages that leave together: a TLS record's worth. An append may be larger.
+constexpr size_t kBatchBytes = 16U << 10;
+constexpr size_t kMaxRefusal = 1024;
 
 size_t bytes_of(const Message& message) {
   size_t bytes = 64;
@@ -27,99 +30,22 @@ size_t bytes_of(const Message& message) {
   return bytes;
 }
 
-// What raft/transport/service.cc puts beside a refusal.
-uint64_t parse_epoch(const std::string& details) {
-  uint64_t epoch = 0;
-  const auto [rest, error] =
-      std::from_chars(details.data(), details.data() + details.size(), epoch);
-  return error == std::errc() && rest == details.data() + details.size() ? epoch : 0;
-}
-
 }  // namespace
-
-// Lives until gRPC is done with it; the hold keeps that from happening while the peer may write.
-class ClientStream final : public grpc::ClientWriteReactor<wire::Envelope> {
- public:
-  ClientStream(std::weak_ptr<Peer> peer, Strand& strand, std::shared_ptr<StreamCount> count,
-               const std::shared_ptr<grpc::Channel>& channel)
-      : peer_(std::move(peer)),
-        strand_(strand),
-        count_(std::move(count)),
-        stub_(wire::Raft::NewStub(channel)) {}
-
-  void open(std::shared_ptr<ClientStream> self) {
-    self_ = std::move(self);
-    {
-      const std::lock_guard lock(count_->mutex);
-      ++count_->count;
-    }
-    stub_->async()->Stream(&context_, &ack_, this);
-    AddHold();
-    StartCall();
-  }
-  wire::Envelope& envelope() { return envelope_; }
-  void write() { StartWrite(&envelope_); }
-  void finish() {
-    StartWritesDone();
-    RemoveHold();
-  }
-  void hurry() { context_.TryCancel(); }
-  bool done() const { return done_; }
-  void cancel() {
-    context_.TryCancel();
-    RemoveHold();
-  }
-
-  void OnWriteDone(bool ok) override {
-    strand_.post([peer = peer_, stream = self_, ok] {
-      if (const auto alive = peer.lock()) alive->written(stream.get(), ok);
-    });
-  }
-  void OnDone(const grpc::Status& status) override {
-    const auto count = count_;
-    if (status.error_code() == grpc::StatusCode::PERMISSION_DENIED) {
-      strand_.post([peer = peer_, epoch = parse_epoch(status.error_details()),
-                    message = status.error_message()] {
-        if (const auto alive = peer.lock()) alive->refused(epoch, message);
-      });
-    }
-    done_ = true;
-    self_.reset();  // may be the end of this
-    const std::lock_guard lock(count->mutex);
-    if (--count->count == 0) count->none.notify_all();
-  }
-
- private:
-  std::weak_ptr<Peer> peer_;
-  Strand& strand_;
-  std::shared_ptr<StreamCount> count_;
-  std::unique_ptr<wire::Raft::Stub> stub_;
-  grpc::ClientContext context_;
-  wire::Envelope envelope_;
-  wire::StreamAck ack_;
-  std::atomic<bool> done_ = false;
-  std::shared_ptr<ClientStream> self_;
-};
 
 Peer::Peer(Shared& shared, const Member& member)
     : shared_(shared), member_(member), pause_(kFirstPause) {
-  retry_at_ = opened_ = last_heard_ = shared_.clock.now();
+  retry_at_ = opened_ = wrote_ = last_heard_ = shared_.clock.now();
 }
 
-Peer::~Peer() {
-  close();
-  if (finishing_) finishing_->hurry();
-}
-
-bool Peer::connected() const { return stream_ || (finishing_ && !finishing_->done()); }
+Peer::~Peer() { close(); }
 
 void Peer::send(Message message) {
   if (message.type == MessageType::kSnapshot) return send_snapshot(std::move(message));
   reset_if_silent();
-  if (!stream_) connect();
+  if (!link_) connect();
   const size_t bytes = bytes_of(message);
   const bool full = queue_.size() >= kMaxQueued || queue_bytes_ + bytes > kMaxQueuedBytes;
-  if (!stream_ || closing_ || (full && !queue_.empty())) {
+  if (!link_ || closing_ || (full && !queue_.empty())) {
     ++shared_.dropped;
     return;
   }
@@ -156,74 +82,106 @@ wire::Hello Peer::hello() const {
 
 void Peer::reset_if_silent() {
   const Instant now = shared_.clock.now();
-  if (!stream_ || now - opened_ <= kSilence || now - last_heard_ <= kSilence) return;
+  if (!link_ || now - opened_ <= kSilence || now - last_heard_ <= kSilence) return;
   // Followers have nothing to say to each other until they vote: that question must not be lost.
-  drop_stream();
+  drop_link();
 }
 
-// A connection may have ended long ago, unnoticed while nothing was written. What was to be written
-// then goes on the next stream at once; raft bears a message that comes twice.
-bool Peer::reopen() {
-  const bool settled = shared_.clock.now() - opened_ > kSettled;
-  if (!settled || closing_) return false;
-  if (stream_->envelope().has_message()) {
-    again_ = std::make_shared<wire::Envelope>();
-    again_->Swap(&stream_->envelope());
-  }
-  drop_stream();
-  connect();
-  return true;
+Link::Handlers Peer::handlers() {
+  // Of the link that is dialled now.
+  const auto call = [peer = weak_from_this(), turn = ++dialled_](const auto& then) {
+    const auto alive = peer.lock();
+    if (alive && alive->dialled_ == turn) then(*alive);
+  };
+  return {.secured =
+              [call](SSL&) {
+                call([](Peer& peer) { peer.link_->settle(); });
+                return ok_status();
+              },
+          .frame =
+              [call](std::string_view frame) {
+                Status status = ok_status();
+                call([&](Peer& peer) { status = peer.refused(frame); });
+                return status;
+              },
+          .written = [call] { call([](Peer& peer) { peer.written(); }); },
+          .ended = [call](const Error&) { call([](Peer& peer) { peer.ended(); }); }};
 }
 
 void Peer::connect() {
   const Instant now = shared_.clock.now();
   if (now < retry_at_) return;
-  auto channel = shared_.make_channel(member_.address);
-  if (!channel) return broken();
+  const auto address = HostPort::parse(member_.address);
+  auto tls = shared_.tls();
+  if (!address || !tls) return broken();
   opened_ = now;
-  stream_ =
-      std::make_shared<ClientStream>(weak_from_this(), shared_.strand, shared_.streams, channel);
-  *stream_->envelope().mutable_hello() = hello();
-  stream_->open(stream_);
+  link_ = Link::dial(shared_.strand.context(), *address, std::move(*tls), handlers());
+  wire::Envelope envelope;
+  *envelope.mutable_hello() = hello();
+  std::string frame;
+  add_frame(envelope, frame);
+  last_.reset();
   writing_ = true;
-  stream_->write();
+  link_->write(std::make_shared<const std::string>(std::move(frame)));
 }
 
 void Peer::pump() {
-  if (!stream_ || writing_) return;
-  wire::Envelope& envelope = stream_->envelope();
-  envelope.Clear();
-  if (again_) {
-    envelope.Swap(again_.get());
-    again_.reset();
-  } else if (!queue_.empty()) {
-    queue_bytes_ -= bytes_of(queue_.front());
-    to_wire(queue_.front(), *envelope.mutable_message());
-    queue_.pop_front();
-  } else {
-    if (closing_) {
-      finishing_ = std::exchange(stream_, nullptr);
-      finishing_->finish();
+  if (!link_ || writing_) return;
+  std::shared_ptr<const std::string> frames = std::exchange(again_, nullptr);
+  if (!frames) {
+    if (queue_.empty()) {
+      if (closing_) link_->finish();
+      return;
     }
-    return;
+    auto batch = std::make_shared<std::string>();
+    while (!queue_.empty() && batch->size() < kBatchBytes) {
+      queue_bytes_ -= bytes_of(queue_.front());
+      wire::Envelope envelope;
+      to_wire(queue_.front(), *envelope.mutable_message());
+      queue_.pop_front();
+      add_frame(envelope, *batch);
+    }
+    frames = std::move(batch);
   }
+  last_ = frames;
   writing_ = true;
-  stream_->write();
+  link_->write(std::move(frames));
 }
 
-void Peer::written(const ClientStream* stream, bool ok) {
-  if (stream != stream_.get()) return;  // of a stream given up
+void Peer::written() {
   writing_ = false;
-  if (!ok) {
-    if (!reopen()) broken();
-    return;
-  }
+  wrote_ = shared_.clock.now();
   pause_ = kFirstPause;
   pump();
 }
 
-void Peer::refused(uint64_t epoch, const std::string& message) {
-  if (shared_.refused) shared_.refused(member_.id, epoch, message);
+// A frame of the other side says why it ends the link.
+Status Peer::refused(std::string_view frame) {
+  wire::Refusal refusal;
+  if (!refusal.ParseFromArray(frame.data(), static_cast<int>(frame.size()))) {
+    return invalid_argument("not a refusal");
+  }
+  const bool denied = refusal.error() == to_string(ErrorClass::kPermissionDenied);
+  if (denied && shared_.refused) {
+    // Posted, since it may end this.
+    shared_.strand.post(
+        [tell = shared_.refused, by = member_.id, epoch = refusal.epoch(),
+         message = refusal.message().substr(0, kMaxRefusal)] { tell(by, epoch, message); });
+  }
+  opened_ = shared_.clock.now();  // it was not a good one
+  return unavailable("refused");
+}
+
+// A good link may have been gone for long, unnoticed while nothing was written; then what was
+// written lately is lost. Raft bears a message that comes twice.
+void Peer::ended() {
+  const Instant now = shared_.clock.now();
+  const bool settled = now - opened_ > kSettled;
+  const bool lost = last_ && (writing_ || now - wrote_ < kSettled);
+  if (lost) again_ = last_;
+  drop_link();
+  if (!settled) return broken();
+  if (lost && !closing_) connect();
 }
 
 void Peer::broken() {
@@ -238,13 +196,14 @@ void Peer::close_when_drained() {
   pump();
 }
 
-void Peer::drop_stream() {
-  if (stream_) std::exchange(stream_, nullptr)->cancel();
+void Peer::drop_link() {
+  ++dialled_;
+  if (link_) std::exchange(link_, nullptr)->close();
   writing_ = false;
 }
 
 void Peer::close() {
-  drop_stream();
+  drop_link();
   again_.reset();
   queue_.clear();
   queue_bytes_ = 0;

@@ -1,11 +1,12 @@
-// Peer: the way to one other member: a bounded queue and a gRPC client stream that is opened when
-// there is something to send, and opened again (after a growing pause) when it broke.
+// Peer: the way to one other member: a bounded queue and a link (link.h) that is dialled when there
+// is something to send, and dialled again (after a growing pause) when it broke.
 //
-// Raft repeats itself, so a broken stream loses its queue, and a full queue refuses what is new.
-// But what finds a stream dead that was good goes on a new one: votes are repeated only after
-// another election timeout. Snapshots go another way (snapshot_sender.h).
+// What is queued while a write is under way leaves with the next. Raft repeats itself, so a link
+// that breaks while it is young loses its queue, and a full queue refuses what is new. But what may
+// have been lost with a link that was good goes on a new one: votes are repeated only after another
+// election timeout. Snapshots go another way (snapshot_sender.h).
 //
-// Thread rule: on the strand; the stream's reactions (gRPC threads) only post to it.
+// Thread rule: on the strand.
 #pragma once
 
 #include <grpcpp/channel.h>
@@ -17,16 +18,15 @@
 
 #include "base/ports/ports.h"
 #include "base/runtime/strand.h"
+#include "raft/transport/link.h"
 #include "raft/transport/snapshot_sender.h"
 #include "raft/types.h"
 
 namespace shoal::raft {
 
 namespace wire {
-class Envelope;
-}
-class ClientStream;
-struct StreamCount;
+class Hello;
+}  // namespace wire
 
 class Peer : public std::enable_shared_from_this<Peer> {
  public:
@@ -37,11 +37,11 @@ class Peer : public std::enable_shared_from_this<Peer> {
     Strand& strand;
     Clock& clock;
     Rng& rng;
+    std::function<Result<TlsContext>()> tls;  // as who dials
     std::function<std::shared_ptr<grpc::Channel>(const std::string& address)> make_channel;
     std::function<void(RaftId to, bool delivered)> report_snapshot;
     SendRate snapshot_rate;
     std::function<void(RaftId by, uint64_t epoch, const std::string& message)> refused;
-    std::shared_ptr<StreamCount> streams;
     uint64_t dropped = 0;
   };
 
@@ -55,44 +55,38 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void close_when_drained();
   // Ends now.
   void close();
-  // A stream is open, or its last messages are on their way.
-  bool connected() const;
+  // There is a link, or its last messages are on their way.
+  bool connected() const { return link_ != nullptr; }
 
  private:
-  friend class ClientStream;
-
+  Link::Handlers handlers();
   void connect();
   void send_snapshot(Message message);
   wire::Hello hello() const;
   void pump();
-  void written(const ClientStream* stream, bool ok);
-  bool reopen();
-  void drop_stream();
-  void refused(uint64_t epoch, const std::string& message);
+  void written();
+  void ended();
+  Status refused(std::string_view frame);
   void broken();
+  void drop_link();
   void reset_if_silent();
 
   Shared& shared_;
   const Member member_;
-  std::shared_ptr<ClientStream> stream_;
-  std::shared_ptr<ClientStream> finishing_;  // the stream after the last message was written
+  std::shared_ptr<Link> link_;
+  uint64_t dialled_ = 0;  // links so far: what is heard of an older one is dropped
   bool writing_ = false;
   bool closing_ = false;
   std::deque<Message> queue_;
   size_t queue_bytes_ = 0;
-  std::shared_ptr<wire::Envelope> again_;      // lost with the last stream, first on the next
+  std::shared_ptr<const std::string> last_;    // frames of the newest write; none: a hello
+  std::shared_ptr<const std::string> again_;   // may be lost with the last link, first on the next
   std::unique_ptr<SnapshotSender> snapshots_;  // none before the first
   Instant retry_at_;
   Duration pause_;
   Instant opened_;
+  Instant wrote_;
   Instant last_heard_;
-};
-
-// Counts streams that gRPC still holds, so that a transport ends only after them.
-struct StreamCount {
-  std::mutex mutex;  // guards count
-  std::condition_variable none;
-  size_t count = 0;
 };
 
 }  // namespace shoal::raft

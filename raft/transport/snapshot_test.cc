@@ -73,7 +73,7 @@ TEST(Transport, ASnapshotGoesOnWhenTheReceiversServerCameBack) {
   while (b.inbox.pieces < 4 && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::yield();
   }
-  b.server->Shutdown(std::chrono::system_clock::now());
+  b.server.stop();
   b.serve(port);
   ASSERT_TRUE(b.wait([&] { return b.received.size() == 1; }));
   EXPECT_TRUE(is_snapshot(b.received[0], text));

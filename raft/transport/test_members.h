@@ -2,9 +2,6 @@
 // clock, gRPC server and inbox. Made and ended on the test's thread.
 #pragma once
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-#include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
@@ -19,6 +16,7 @@
 
 #include "base/runtime/system_ports.h"
 #include "raft/storage/inbox.h"
+#include "raft/transport/test_tls.h"
 #include "raft/transport/transport.h"
 
 namespace shoal::raft {
@@ -70,22 +68,22 @@ class CountingInbox final : public SnapshotInbox {
   FileInbox inbox_{directory_.path, crypto::Key{4}};
 };
 
+inline NetTransport::Admission let_all_in() {
+  return {[](const auto&) { return NodeId("n"); }, [](SSL&) { return NodeId("n"); },
+          [](const NodeId&, RaftId) { return ok_status(); }};
+}
+
 // A member without a core: its strand, its server and what it received.
 class Node {
  public:
   explicit Node(RaftId id, const std::string& cluster = "c",
-                GrpcTransport::Admission admission = {
-                    [](const auto&) { return NodeId("n"); },
-                    [](const NodeId&, RaftId) { return ok_status(); }})
-      : transport(std::make_unique<GrpcTransport>(
-            GrpcTransport::Config{id, cluster, "", inbox}, strand, clock, rng,
-            [](const std::string& address) {
-              return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
-                                               raft_channel_arguments());
-            },
-            std::move(admission))) {
+                NetTransport::Admission admission = let_all_in(), uint16_t at = 0)
+      : id(id),
+        transport(std::make_unique<NetTransport>(NetTransport::Config{id, cluster, "", inbox},
+                                                 strand, clock, rng, test_contexts(), test_channel,
+                                                 std::move(admission))) {
     strand.start("node");
-    serve(0);
+    serve(at);
     strand.call([this] {
       transport->set_handlers({[this](Message message) {
                                  const std::lock_guard lock(mutex);
@@ -105,19 +103,15 @@ class Node {
       transport->stop();
       return 0;
     });
-    if (server) server->Shutdown(std::chrono::system_clock::now());
-    strand.call([] {});  // what the streams posted has run
+    if (server.server) server.stop();
+    strand.call([] {});  // what was posted has run
     transport.reset();
     strand.stop();
   }
 
-  void serve(int at) {
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:" + std::to_string(at), grpc::InsecureServerCredentials(),
-                             &port);
-    builder.RegisterService(&transport->service());
-    server = builder.BuildAndStart();
-    ASSERT_NE(server, nullptr);
+  void serve(uint16_t at) {
+    server = TestServer::start(*transport, at);
+    port = server.port;
   }
   std::string address() const { return "127.0.0.1:" + std::to_string(port); }
   void meet(const std::vector<Member>& members) {
@@ -138,17 +132,18 @@ class Node {
     return changed.wait_for(lock, kPatience, condition);
   }
 
+  const RaftId id;
   CountingInbox inbox;
   Strand strand;
   ShiftedClock clock;
   SystemRng rng;
-  int port = 0;
+  uint16_t port = 0;
   std::mutex mutex;
   std::condition_variable changed;
   std::vector<Message> received;
   std::vector<std::pair<RaftId, bool>> reports;
-  std::unique_ptr<GrpcTransport> transport;
-  std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<NetTransport> transport;
+  TestServer server;
 };
 
 inline Message heartbeat(RaftId from, RaftId to, Term term) {

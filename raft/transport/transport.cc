@@ -7,8 +7,8 @@
 
 namespace shoal::raft {
 
-GrpcTransport::GrpcTransport(Config config, Strand& strand, Clock& clock, Rng& rng,
-                             ChannelFactory channels, Admission admission)
+NetTransport::NetTransport(Config config, Strand& strand, Clock& clock, Rng& rng, Tls tls,
+                           ChannelFactory channels, Admission admission)
     : strand_(strand),
       shared_{.self = config.self,
               .cluster_id = config.cluster_id,
@@ -16,29 +16,26 @@ GrpcTransport::GrpcTransport(Config config, Strand& strand, Clock& clock, Rng& r
               .strand = strand,
               .clock = clock,
               .rng = rng,
+              .tls = tls.client,
               .make_channel = std::move(channels),
               .report_snapshot = nullptr,
               .snapshot_rate = SendRate(clock),
-              .refused = nullptr,
-              .streams = std::make_shared<StreamCount>()},
+              .refused = nullptr},
+      tls_(std::move(tls)),
       service_(std::make_unique<RaftService>(*this, config, std::move(admission))),
       receiver_(config.inbox) {}
 
-GrpcTransport::~GrpcTransport() {
-  stop();
-  std::unique_lock lock(shared_.streams->mutex);
-  shared_.streams->none.wait(lock, [this] { return shared_.streams->count == 0; });
-}
+NetTransport::~NetTransport() { stop(); }
 
-void GrpcTransport::set_handlers(Handlers handlers) {
+void NetTransport::set_handlers(Handlers handlers) {
   handlers_ = std::move(handlers);
   shared_.report_snapshot = handlers_.report_snapshot;
   shared_.refused = handlers_.refused;
 }
 
-grpc::Service& GrpcTransport::service() { return *service_; }
+grpc::Service& NetTransport::service() { return *service_; }
 
-void GrpcTransport::send(RaftId to, Message message) {
+void NetTransport::send(RaftId to, Message message) {
   if (const auto peer = peers_.find(to); peer != peers_.end()) {
     peer->second->send(std::move(message));
   } else if (const auto guest = guests_.find(to); guest != guests_.end()) {
@@ -48,7 +45,7 @@ void GrpcTransport::send(RaftId to, Message message) {
   }
 }
 
-void GrpcTransport::set_members(const std::vector<Member>& members) {
+void NetTransport::set_members(const std::vector<Member>& members) {
   std::erase_if(leaving_, [](const auto& peer) { return !peer->connected(); });
   std::set<RaftId> present;
   for (const Member& member : members) {
@@ -66,7 +63,7 @@ void GrpcTransport::set_members(const std::vector<Member>& members) {
   });
 }
 
-void GrpcTransport::greet(RaftId from, const std::string& address) {
+void NetTransport::greet(RaftId from, const std::string& address) {
   if (peers_.contains(from) || address.empty()) return;
   auto& guest = guests_[from];
   if (!guest || guest->address() != address) {
@@ -75,31 +72,40 @@ void GrpcTransport::greet(RaftId from, const std::string& address) {
   if (guests_.size() > kMaxMembers) guests_.erase(guests_.begin());
 }
 
-void GrpcTransport::deliver(Message message) {
+void NetTransport::deliver(Message message) {
   for (auto* known : {&peers_, &guests_}) {
     if (const auto peer = known->find(message.from); peer != known->end()) peer->second->heard();
   }
   if (handlers_.receive) handlers_.receive(std::move(message));
 }
 
-void GrpcTransport::stop() {
+void NetTransport::accept(UniqueFd socket) {
+  strand_.post([this, running = std::weak_ptr(running_),
+                socket = std::make_shared<UniqueFd>(std::move(socket))] {
+    if (!running.expired()) take(std::move(*socket));
+  });
+}
+
+void NetTransport::take(UniqueFd socket) {
+  auto tls = tls_.server();
+  if (!tls) return;
+  const auto inbound = std::make_shared<Inbound>(*service_);
+  inbound_.insert(inbound);
+  // Whoever ends is forgotten after it has ended.
+  inbound->start(strand_.context(), std::move(socket), std::move(*tls),
+                 [this, self = std::weak_ptr(inbound)] { inbound_.erase(self.lock()); });
+}
+
+void NetTransport::stop() {
+  running_.reset();
+  for (const auto& inbound : inbound_) inbound->close();
+  inbound_.clear();
   handlers_ = {};
   shared_.report_snapshot = nullptr;
   shared_.refused = nullptr;
   peers_.clear();
   guests_.clear();
   leaving_.clear();
-}
-
-grpc::ChannelArguments raft_channel_arguments() {
-  grpc::ChannelArguments arguments;
-  // A member that comes back is reached within a second.
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-  // A new channel is a new connection: an old one may hang on a path that is gone.
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return arguments;
 }
 
 }  // namespace shoal::raft

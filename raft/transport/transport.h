@@ -1,24 +1,21 @@
-// GrpcTransport: raft messages over the daemon's gRPC server and its channels to other members.
+// NetTransport: raft messages on links of their own (link.h), which come in on the daemon's cluster
+// port; snapshots over the gRPC server there.
 //
-// Each member has a client stream to each other one (raft/transport/peer.h); the service here takes
-// the others' streams. What arrives is checked (raft/transport/wire.h) and posted to the strand;
-// the next message of a stream is read when the strand has taken the last, so a peer cannot fill
-// memory.
+// Each member dials a link to each other one (peer.h) and takes the others' (inbound.h).
 //
-// Thread rule: construct anywhere; send, set_members, set_handlers and stop on the strand. To end:
-// stop(), shut the gRPC server down (with a deadline, for streams have no end of their own) while
-// the strand still runs, then destroy. The strand outlives
-// the transport.
+// Thread rule: construct anywhere; accept() from any thread; send, set_members, set_handlers and
+// stop on the strand. To end: stop(), shut the gRPC server down while the strand still runs, accept
+// nothing any more, let what was posted run, then destroy. The strand outlives the transport.
 #pragma once
 
 #include <grpcpp/channel.h>
 #include <grpcpp/impl/codegen/service_type.h>
 #include <grpcpp/server_context.h>
-#include <grpcpp/support/channel_arguments.h>
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +23,7 @@
 #include "base/runtime/strand.h"
 #include "base/types/id.h"
 #include "raft/driver/ports.h"
+#include "raft/transport/inbound.h"
 #include "raft/transport/peer.h"
 #include "raft/transport/snapshot_receiver.h"
 
@@ -33,22 +31,29 @@ namespace shoal::raft {
 
 class RaftService;
 
-class GrpcTransport final : public Transport {
+class NetTransport final : public Transport {
  public:
   using ChannelFactory = std::function<std::shared_ptr<grpc::Channel>(const std::string& address)>;
-  // Who may open a stream, and for which member it may speak. An error ends the stream. Called on
-  // gRPC's threads, until the gRPC server is down.
+  // Who may open a link or bring a snapshot, and for which member it may speak. An error ends it.
+  // Called on the strand, and until the gRPC server is down on gRPC's threads.
   struct Admission {
-    // The node that opens the stream, by its certificate.
+    // The node that brings a snapshot or opens a link, by its certificate.
     std::function<Result<NodeId>(const grpc::ServerContextBase&)> identify;
+    std::function<Result<NodeId>(SSL& tls)> identify_link;
     // Whether that node is the raft member `from`. Asked for each envelope, not for the hello
-    // alone: membership changes while streams are open.
+    // alone: membership changes while links are open.
     std::function<Status(const NodeId& node, RaftId from)> admit;
+  };
+  // Contexts with our certificate of now, which verify the other side's. Called on the strand. An
+  // error is as a link that breaks.
+  struct Tls {
+    std::function<Result<TlsContext>()> client;
+    std::function<Result<TlsContext>()> server;
   };
 
   struct Config {
     RaftId self = 0;
-    std::string cluster_id;  // streams of another cluster are refused
+    std::string cluster_id;  // links of another cluster are refused
     std::string address;     // host:port where others reach us
     SnapshotInbox& inbox;    // outlives the transport
     // Counts up when the group is founded anew; told to those who are refused, so that members of
@@ -58,22 +63,24 @@ class GrpcTransport final : public Transport {
   struct Handlers {
     std::function<void(Message)> receive;
     std::function<void(RaftId to, bool delivered)> report_snapshot;
-    // A member refused our stream (kPermissionDenied) and is of this epoch; 0: it did not say.
+    // A member refused our link (kPermissionDenied) and is of this epoch; 0: it did not say.
     std::function<void(RaftId by, uint64_t epoch, const std::string& message)> refused = nullptr;
   };
 
-  GrpcTransport(Config config, Strand& strand, Clock& clock, Rng& rng, ChannelFactory channels,
-                Admission admission);
-  ~GrpcTransport() override;
+  NetTransport(Config config, Strand& strand, Clock& clock, Rng& rng, Tls tls,
+               ChannelFactory channels, Admission admission);
+  ~NetTransport() override;
 
   // Usually Driver::receive and Driver::report_snapshot; before it, what arrives is dropped.
   void set_handlers(Handlers handlers);
+  // A connection that begins with kPreface's first byte. Closed when the transport is stopped.
+  void accept(UniqueFd socket);
   // To be registered on the server; lives as long as the transport.
   grpc::Service& service();
 
   void send(RaftId to, Message message) override;
   void set_members(const std::vector<Member>& members) override;
-  // Closes the streams to others and drops what arrives.
+  // Closes all links and drops what arrives.
   void stop();
 
   uint64_t dropped() const { return shared_.dropped; }
@@ -82,6 +89,7 @@ class GrpcTransport final : public Transport {
   friend class RaftService;
   void deliver(Message message);
   void greet(RaftId from, const std::string& address);
+  void take(UniqueFd socket);
 
   Strand& strand_;
   Handlers handlers_;
@@ -91,12 +99,11 @@ class GrpcTransport final : public Transport {
   // what our log tells. Answers go to the address it gave.
   std::map<RaftId, std::shared_ptr<Peer>> guests_;
   std::vector<std::shared_ptr<Peer>> leaving_;  // sending their last messages
+  const Tls tls_;
   std::unique_ptr<RaftService> service_;
-  SnapshotReceiver receiver_;  // its thread uses what is above
+  std::set<std::shared_ptr<Inbound>> inbound_;
+  std::shared_ptr<int> running_ = std::make_shared<int>();  // until stop()
+  SnapshotReceiver receiver_;                               // its thread uses what is above
 };
-
-// What a channel for raft needs: quick reconnection, own connection, bounded messages. Add the
-// credentials.
-grpc::ChannelArguments raft_channel_arguments();
 
 }  // namespace shoal::raft

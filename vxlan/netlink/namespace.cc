@@ -44,18 +44,6 @@ Result<UniqueFd> new_namespace_fd() {
 
 }  // namespace
 
-UniqueFd& UniqueFd::operator=(UniqueFd&& other) noexcept {
-  if (this != &other) {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = std::exchange(other.fd_, -1);
-  }
-  return *this;
-}
-
-UniqueFd::~UniqueFd() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 Result<NamespaceFd> NamespaceFd::adopt(UniqueFd fd, const std::string& name) {
   struct statfs filesystem {};
   struct stat info {};

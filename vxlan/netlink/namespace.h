@@ -9,24 +9,12 @@
 #include <string>
 #include <utility>
 
+#include "base/runtime/unique_fd.h"
 #include "base/types/result.h"
 
 namespace shoal::vxlan {
 
-// A file descriptor that is closed with its owner.
-class UniqueFd {
- public:
-  UniqueFd() = default;
-  explicit UniqueFd(int fd) : fd_(fd) {}
-  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  UniqueFd& operator=(UniqueFd&& other) noexcept;
-  ~UniqueFd();
-  int get() const { return fd_; }
-  bool valid() const { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
+using shoal::UniqueFd;
 
 // Which namespace a descriptor or path leads to.
 struct NamespaceIdentity {

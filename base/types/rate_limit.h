@@ -5,7 +5,7 @@
 
 #include "base/types/time.h"
 
-namespace shoal::manager {
+namespace shoal {
 
 class RateLimit {
  public:
@@ -30,4 +30,4 @@ class RateLimit {
   Instant last_;
 };
 
-}  // namespace shoal::manager
+}  // namespace shoal
