@@ -126,7 +126,7 @@ TEST_F(TlsContextsTest, WhoIsNoManagerOfThisClusterIsNotTalkedTo) {
 TEST_F(TlsContextsTest, ACertificateThatHasExpiredIsRefused) {
   TlsContexts a(identity("a", root_, kA, Role::kManager), clock_);
   write(files("b"), root_, kB, Role::kManager, std::chrono::hours(1),
-        SystemClock().wall() - std::chrono::hours(3));
+        SystemClock().wall() + -std::chrono::hours(3));
   TlsContexts late(files("b"), clock_);
   EXPECT_FALSE(meet(late, a).server);
   EXPECT_FALSE(meet(a, late).client);
