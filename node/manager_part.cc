@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kMaxMessageBytes = 16 << 20;
 constexpr int kStreamWindowBytes = 1 << 20;
-// Pings of clients (manager/security/credentials.cc) come every 2 s; they are not abuse.
+// Pings of clients (manager/security/credentials.cc) come every 6 s; they are not abuse.
 constexpr int kMinPingIntervalMs = 1'000;
 // What the cluster port may hold for messages under way.
 constexpr size_t kMemoryQuota = 64U << 20;

@@ -40,6 +40,8 @@ class ManagerCalls {
   virtual bool reachable() const = 0;
   // Nodes are heard again, or somebody waits: if no session is active, tries for one soon.
   virtual void hurry() = 0;
+  // Gossip misses the host of `manager`: if it serves the session, it must answer soon or lose it.
+  virtual void doubt(const HostPort& manager) = 0;
 };
 
 // The data plane (worker/attach/data_plane.h).

@@ -372,13 +372,25 @@ void Worker::on_member(const gossip::MemberInfo& member) {
       }
       break;
     case gossip::MemberState::kFailed:
+      doubt(member.id);
       peers_.set_failed(member.id);
       break;
     case gossip::MemberState::kLeft:
       if (peers_.drop_node(member.id)) kernel_dirty();
       break;
     case gossip::MemberState::kSuspect:
+      doubt(member.id);
       break;
+  }
+}
+
+// A manager that gossip misses may be gone with its connections unended.
+void Worker::doubt(const NodeId& node) {
+  if (!cluster_) return;
+  for (const manager::Node& manager : cluster_->managers) {
+    if (manager.id == node && manager.addresses.control) {
+      ports_.managers.doubt(*manager.addresses.control);
+    }
   }
 }
 

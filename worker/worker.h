@@ -135,6 +135,8 @@ class Worker final : private gossip::Observer {
                         const NodeId& owner) override;
   void on_member(const gossip::MemberInfo& member) override;
 
+  void doubt(const NodeId& node);
+
   // Attach, step by step (worker_attach.cc).
   void attach_begin(const std::shared_ptr<AttachOp>& op);
   void attach_intent(const std::shared_ptr<AttachOp>& op);

@@ -88,7 +88,9 @@ class FakeManagers final : public ManagerCalls {
   }
   bool reachable() const override { return up; }
   void hurry() override { ++hurries; }
+  void doubt(const HostPort& manager) override { doubted.push_back(manager); }
 
+  std::vector<HostPort> doubted;
   std::map<std::string, manager::Network> networks;  // by name
   std::map<EndpointId, manager::Endpoint> leases;
   bool up = true;

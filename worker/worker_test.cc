@@ -416,6 +416,26 @@ TEST(Worker, PeersComeAndGoWithGossip) {
   EXPECT_EQ(host.resolvers.names().size(), 1U);
 }
 
+TEST(Worker, AManagerThatGossipMissesIsDoubted) {
+  Host host;
+  const HostPort control{kOtherVtep, 2377};
+  const HostPort address{kOtherVtep, 7946};
+  ClusterInfo info;
+  info.data_path_port = 4789;
+  info.managers.emplace_back().id = kOther;
+  info.managers.back().addresses.control = control;
+  info.managers.emplace_back().id = kThird;
+  host.worker->on_cluster(info);
+  host.loop.run();
+  gossip::Observer& observer = *host.gossip.observer;
+  observer.on_member({kOther, address, gossip::MemberState::kAlive});
+  observer.on_member({kThird, address, gossip::MemberState::kFailed});
+  observer.on_member({kSelf, address, gossip::MemberState::kSuspect});
+  EXPECT_TRUE(host.managers.doubted.empty());
+  observer.on_member({kOther, address, gossip::MemberState::kSuspect});
+  EXPECT_EQ(host.managers.doubted, std::vector<HostPort>{control});
+}
+
 // Its daemon may be all that is gone: the way to its endpoints stays, their names do not.
 TEST(Worker, EndpointsOfAFailedNodeAreHiddenAndStayReachable) {
   Host host;

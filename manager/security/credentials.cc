@@ -23,7 +23,10 @@ using grpc::experimental::TlsServerCredentialsOptions;
 
 constexpr unsigned kReloadSeconds = 1;      // how soon a renewed certificate is used
 constexpr int kMaxMessageBytes = 16 << 20;  // a complete assignment of a large cluster
-constexpr int kKeepaliveMs = 2'000;         // a silent peer is noticed within two of these
+// A ping when nothing was heard for so long: not between a session's heartbeats. Gossip notices
+// earlier that a host is gone (Session::doubt).
+constexpr int kKeepaliveMs = 6'000;
+constexpr int kKeepaliveAnswerMs = 2'000;
 constexpr int kStreamWindowBytes = 1 << 20;
 constexpr int kReconnectMinMs = 100;
 constexpr int kReconnectMaxMs = 1'000;
@@ -52,7 +55,7 @@ std::shared_ptr<grpc::Channel> channel_with(const TlsChannelCredentialsOptions& 
   arguments.SetSslTargetNameOverride(kManagerServerName);
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveAnswerMs);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMinMs);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kReconnectMaxMs);

@@ -50,6 +50,11 @@ class SessionClient::Impl : public std::enable_shared_from_this<Impl> {
     session_.hurry(clock_.now());
     turn_soon();
   }
+  void doubt(const HostPort& manager) {
+    if (stopped_) return;
+    session_.doubt(manager, clock_.now());
+    turn_soon();
+  }
   void set_host_routes(std::vector<Prefix> routes);
   template <typename Request, typename Response>
   void call(Request request,
@@ -326,6 +331,7 @@ void SessionClient::set_addresses(manager::NodeAddresses addresses) {
   impl_->set_addresses(std::move(addresses));
 }
 void SessionClient::hurry() { impl_->hurry(); }
+void SessionClient::doubt(const HostPort& manager) { impl_->doubt(manager); }
 void SessionClient::set_host_routes(std::vector<Prefix> routes) {
   impl_->set_host_routes(std::move(routes));
 }

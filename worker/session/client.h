@@ -63,6 +63,7 @@ class SessionClient final : public ManagerCalls {
   void detach(const EndpointId& id, std::function<void(Status)> done) override;
   bool reachable() const override;
   void hurry() override;
+  void doubt(const HostPort& manager) override;
 
   // The manager of the active session.
   std::optional<HostPort> manager() const;

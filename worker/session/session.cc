@@ -69,6 +69,12 @@ void Session::hurry(Instant now) {
   if (state_ == State::kWaiting) deadline_ = std::min(deadline_, now + jittered(kQuickRetry));
 }
 
+void Session::doubt(const HostPort& manager, Instant now) {
+  if (state_ != State::kActive || manager != current_ || doubted_ != Instant::max()) return;
+  doubted_ = now + kDoubtPatience;
+  next_heartbeat_ = now;
+}
+
 Duration Session::jittered(Duration delay) {
   const auto half = static_cast<uint64_t>(delay.count()) / 2;
   return Duration(static_cast<int64_t>(half + rng_.below(half + 1)));
@@ -114,6 +120,10 @@ void Session::lost(Error error, Instant now, bool redirected) {
   deadline_ = now + retry_delay(why);
 }
 
+Instant Session::silent_at() const {
+  return std::min(heard_ + heartbeat_period_ * kSilentPeriods, doubted_);
+}
+
 void Session::close_and_lose(Error error, Instant now) {
   effects_.push_back(CloseStream{stream_});
   lost(std::move(error), now);
@@ -122,6 +132,7 @@ void Session::close_and_lose(Error error, Instant now) {
 void Session::receive(uint64_t stream, Input input, Instant now) {
   if (stream != stream_ || (state_ != State::kOpening && state_ != State::kActive)) return;
   heard_ = now;
+  doubted_ = Instant::max();
   std::visit([&](auto& message) { on(std::move(message), now); }, input);
 }
 
@@ -198,7 +209,7 @@ void Session::tick(Instant now) {
   } else if (state_ == State::kOpening && now >= deadline_) {
     close_and_lose(deadline_exceeded("the manager at " + current_.str() + " does not answer"), now);
   } else if (state_ == State::kActive) {
-    if (now >= heard_ + heartbeat_period_ * kSilentPeriods) {
+    if (now >= silent_at()) {
       close_and_lose(unavailable("the manager at " + current_.str() + " fell silent"), now);
     } else if (now >= next_heartbeat_) {
       next_heartbeat_ = now + heartbeat_period_;
@@ -211,7 +222,7 @@ std::vector<Session::Effect> Session::take_effects() { return std::exchange(effe
 
 Instant Session::next_deadline() const {
   if (state_ != State::kActive) return deadline_;
-  return std::min(next_heartbeat_, heard_ + heartbeat_period_ * kSilentPeriods);
+  return std::min(next_heartbeat_, silent_at());
 }
 
 }  // namespace shoal::worker

@@ -8,6 +8,8 @@
 //     (half to whole). Redirected, or just bereft of an active session, it tries again at once and
 //     then within kQuickRetry, kQuickTries times: an election takes about a second and nobody wants
 //     to wait longer than it. Followers may go on naming a dead leader, hence the bound.
+//   - doubt() makes the leader answer within kDoubtPatience or lose the session: gossip misses its
+//     host long before kSilentPeriods are over.
 //   - hurry() ends a long wait: something says that managers can be reached again.
 //   - Active: a heartbeat each period; a stream whose leader has not spoken for kSilentPeriods
 //     periods, or whose assignments skip a sequence number, is closed and opened anew.
@@ -36,6 +38,7 @@ class Session {
   // From the try to Registered: covers a TLS handshake on a loaded host.
   static constexpr Duration kOpenTimeout = std::chrono::seconds(3);
   static constexpr int kSilentPeriods = 3;
+  static constexpr Duration kDoubtPatience = std::chrono::seconds(2);
   // What a leader may ask for; outside it is taken as the nearer bound.
   static constexpr Duration kHeartbeatMin = std::chrono::milliseconds(100);
   static constexpr Duration kHeartbeatMax = std::chrono::seconds(60);
@@ -97,6 +100,8 @@ class Session {
   void hint_leader(const HostPort& manager, Instant now);
   // The network seems to be back: tries again within kQuickRetry, and quickly from there on.
   void hurry(Instant now);
+  // Whoever is at `manager` may be gone.
+  void doubt(const HostPort& manager, Instant now);
   // To be remembered on disk.
   const std::vector<HostPort>& managers() const { return managers_; }
 
@@ -109,6 +114,7 @@ class Session {
   void lost(Error error, Instant now, bool redirected = false);
   Duration retry_delay(Why why);
   void close_and_lose(Error error, Instant now);
+  Instant silent_at() const;
   void learn_managers(const ClusterInfo& cluster);
   void on(Registered registered, Instant now);
   void on(ClusterInfo cluster, Instant now);
@@ -130,9 +136,10 @@ class Session {
   Instant deadline_ = Instant::max();  // of waiting or opening
   Duration heartbeat_period_{};
   Instant next_heartbeat_ = Instant::max();
-  Instant heard_;          // when the leader spoke last
-  uint64_t sequence_ = 0;  // of the last assignments
-  Assignments partial_;    // the messages before the one that has no more after it
+  Instant heard_;                     // when the leader spoke last
+  Instant doubted_ = Instant::max();  // until when it must
+  uint64_t sequence_ = 0;             // of the last assignments
+  Assignments partial_;               // the messages before the one that has no more after it
   std::vector<Effect> effects_;
 };
 

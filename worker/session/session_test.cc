@@ -160,6 +160,30 @@ TEST(Session, HeartbeatsAndNoticesSilence) {
   EXPECT_FALSE(h.states.back());
 }
 
+TEST(Session, ADoubtedLeaderAnswersSoonOrLosesTheSession) {
+  Harness h(2);
+  h.activate();
+  h.session.doubt(h.manager == manager_at(1) ? manager_at(2) : manager_at(1), h.now);
+  h.settle();
+  EXPECT_EQ(h.heartbeats, 0) << "another manager";
+  h.session.doubt(h.manager, h.now);
+  h.settle();
+  EXPECT_EQ(h.heartbeats, 1) << "asked at once";
+  h.now += seconds(1);
+  h.session.doubt(h.manager, h.now);  // changes nothing
+  h.give(Session::HeartbeatAck{});
+  h.now += seconds(3);
+  h.settle();
+  EXPECT_EQ(h.closed, 0) << "it answered";
+  h.session.doubt(h.manager, h.now);
+  h.settle();
+  EXPECT_EQ(h.session.next_deadline(), h.now + Session::kDoubtPatience);
+  h.now += Session::kDoubtPatience;
+  h.settle();
+  EXPECT_EQ(h.closed, 1);
+  EXPECT_FALSE(h.session.active());
+}
+
 TEST(Session, GivesUpAManagerThatDoesNotAnswer) {
   Harness h(2);
   const HostPort first = h.manager;
