@@ -4,6 +4,7 @@
 #include <openssl/x509v3.h>
 
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/ssl/context.hpp>
 
 #include "base/runtime/files.h"
 #include "manager/security/x509.h"

@@ -4,13 +4,18 @@
 // Thread rule: one thread at a time.
 #pragma once
 
-#include <boost/asio/ssl/context.hpp>
+#include <openssl/types.h>
+
 #include <memory>
 #include <string>
 
 #include "base/ports/ports.h"
 #include "base/types/result.h"
 #include "manager/security/credentials.h"
+
+namespace boost::asio::ssl {
+class context;
+}
 
 namespace shoal::manager {
 

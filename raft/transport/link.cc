@@ -4,8 +4,13 @@
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <cstring>
 
@@ -39,50 +44,82 @@ uint32_t frame_size(const char* header) {
   return size;
 }
 
-}  // namespace
+class TlsLink final : public Link, public std::enable_shared_from_this<TlsLink> {
+ public:
+  TlsLink(asio::io_context& context, TlsContext tls, Handlers handlers)
+      : tls_(std::move(tls)),
+        stream_(context, *tls_),
+        deadline_(context),
+        handlers_(std::make_shared<const Handlers>(std::move(handlers))) {}
 
-Link::Link(asio::io_context& context, TlsContext tls, Handlers handlers)
-    : tls_(std::move(tls)),
-      stream_(context, *tls_),
-      deadline_(context),
-      handlers_(std::make_shared<const Handlers>(std::move(handlers))) {}
+  void connect(const HostPort& address);
+  void take(UniqueFd socket);
+  void settle() override;
+  void write(std::shared_ptr<const std::string> frames) override;
+  void finish(std::string last) override;
+  void close() override;
 
-Link::~Link() = default;
+ private:
+  using Stream = asio::ssl::stream<tcp::socket>;
+  using Code = boost::system::error_code;
 
-std::shared_ptr<Link> Link::dial(asio::io_context& context, const HostPort& address, TlsContext tls,
-                                 Handlers handlers) {
-  std::shared_ptr<Link> link(new Link(context, std::move(tls), std::move(handlers)));
-  link->start_clock();
-  link->stream_.lowest_layer().async_connect(endpoint_of(address), [link](const Code& code) {
-    if (link->over(code, "connecting")) return;
-    link->tune();
-    link->send_preface();
-  });
-  return link;
+  void start_clock();
+  void tune();
+  void send_preface();
+  void read_preface();
+  void handshake(asio::ssl::stream_base::handshake_type role);
+  void secured();
+  void read();
+  void got(size_t bytes);
+  void flush();
+  void half_close();
+  void end(Error why);
+  // True when there is nothing to go on with.
+  bool over(const Code& code, const char* doing);
+
+  const TlsContext tls_;
+  Stream stream_;
+  asio::steady_timer deadline_;
+  std::shared_ptr<const Handlers> handlers_;  // none after the end
+  bool secured_ = false;
+  bool settled_ = false;
+  bool finishing_ = false;
+  bool writing_ = false;
+  std::shared_ptr<const std::string> out_;
+  std::string last_;  // of finish()
+  std::string in_;
+  size_t have_ = 0;  // of in_
+};
+
+void TlsLink::connect(const HostPort& address) {
+  start_clock();
+  stream_.lowest_layer().async_connect(endpoint_of(address),
+                                       [link = shared_from_this()](const Code& code) {
+                                         if (link->over(code, "connecting")) return;
+                                         link->tune();
+                                         link->send_preface();
+                                       });
 }
 
-std::shared_ptr<Link> Link::take(asio::io_context& context, UniqueFd socket, TlsContext tls,
-                                 Handlers handlers) {
-  std::shared_ptr<Link> link(new Link(context, std::move(tls), std::move(handlers)));
-  link->start_clock();
+void TlsLink::take(UniqueFd socket) {
+  start_clock();
   sockaddr_storage name{};
   socklen_t size = sizeof name;
   getsockname(socket.get(), reinterpret_cast<sockaddr*>(&name), &size);
   Code code;
-  link->stream_.lowest_layer().assign(name.ss_family == AF_INET ? tcp::v4() : tcp::v6(),
-                                      socket.get(), code);
+  stream_.lowest_layer().assign(name.ss_family == AF_INET ? tcp::v4() : tcp::v6(), socket.get(),
+                                code);
   if (!code) {
     socket.release();
-    link->tune();
+    tune();
   }
   // Answers come later, also what it could not begin with.
-  asio::post(context, [link, code] {
+  asio::post(stream_.get_executor(), [link = shared_from_this(), code] {
     if (!link->over(code, "taking")) link->read_preface();
   });
-  return link;
 }
 
-void Link::start_clock() {
+void TlsLink::start_clock() {
   deadline_.expires_after(kLinkDeadline);
   deadline_.async_wait([self = weak_from_this()](const Code& code) {
     const auto link = self.lock();
@@ -91,7 +128,7 @@ void Link::start_clock() {
   });
 }
 
-void Link::tune() {
+void TlsLink::tune() {
   Code ignored;
   auto& socket = stream_.lowest_layer();
   socket.set_option(tcp::no_delay(true), ignored);
@@ -100,7 +137,7 @@ void Link::tune() {
              sizeof milliseconds);
 }
 
-void Link::send_preface() {
+void TlsLink::send_preface() {
   asio::async_write(stream_.next_layer(), asio::buffer(kPreface.data(), kPreface.size()),
                     [link = shared_from_this()](const Code& code, size_t) {
                       if (link->over(code, "greeting")) return;
@@ -108,7 +145,7 @@ void Link::send_preface() {
                     });
 }
 
-void Link::read_preface() {
+void TlsLink::read_preface() {
   in_.resize(kPreface.size());
   asio::async_read(stream_.next_layer(), asio::buffer(in_.data(), kPreface.size()),
                    [link = shared_from_this()](const Code& code, size_t) {
@@ -118,13 +155,13 @@ void Link::read_preface() {
                    });
 }
 
-void Link::handshake(asio::ssl::stream_base::handshake_type role) {
+void TlsLink::handshake(asio::ssl::stream_base::handshake_type role) {
   stream_.async_handshake(role, [link = shared_from_this()](const Code& code) {
     if (!link->over(code, "TLS")) link->secured();
   });
 }
 
-void Link::secured() {
+void TlsLink::secured() {
   secured_ = true;
   const auto handlers = handlers_;
   if (handlers->secured) {
@@ -137,12 +174,12 @@ void Link::secured() {
   if (out_ || finishing_) flush();
 }
 
-void Link::settle() {
+void TlsLink::settle() {
   settled_ = true;
   deadline_.cancel();
 }
 
-void Link::read() {
+void TlsLink::read() {
   if (in_.size() - have_ < kReadBytes / 2) in_.resize(have_ + kReadBytes);
   stream_.async_read_some(asio::buffer(in_.data() + have_, in_.size() - have_),
                           [link = shared_from_this()](const Code& code, size_t bytes) {
@@ -150,7 +187,7 @@ void Link::read() {
                           });
 }
 
-void Link::got(size_t bytes) {
+void TlsLink::got(size_t bytes) {
   have_ += bytes;
   size_t at = 0;
   size_t wanted = 0;
@@ -179,13 +216,13 @@ void Link::got(size_t bytes) {
   read();
 }
 
-void Link::write(std::shared_ptr<const std::string> frames) {
+void TlsLink::write(std::shared_ptr<const std::string> frames) {
   SHOAL_CHECK(!out_ && !finishing_, "one write at a time");
   out_ = std::move(frames);
   if (secured_) flush();
 }
 
-void Link::flush() {
+void TlsLink::flush() {
   if (writing_) return;
   if (!out_ && !last_.empty()) {
     out_ = std::make_shared<const std::string>(std::exchange(last_, {}));
@@ -206,7 +243,7 @@ void Link::flush() {
                     });
 }
 
-void Link::finish(std::string last) {
+void TlsLink::finish(std::string last) {
   if (!handlers_ || finishing_) return;
   finishing_ = true;
   last_ = std::move(last);
@@ -215,29 +252,45 @@ void Link::finish(std::string last) {
 }
 
 // With bytes unread, closing now would make the kernel take back what was just sent.
-void Link::half_close() {
+void TlsLink::half_close() {
   Code ignored;
   stream_.lowest_layer().shutdown(tcp::socket::shutdown_send, ignored);
 }
 
-bool Link::over(const Code& code, const char* doing) {
+bool TlsLink::over(const Code& code, const char* doing) {
   if (!handlers_) return true;
   if (!code) return false;
   end(unavailable(std::string(doing) + ": " + code.message()));
   return true;
 }
 
-void Link::end(Error why) {
+void TlsLink::end(Error why) {
   const auto handlers = std::move(handlers_);
   close();
   if (handlers && handlers->ended) handlers->ended(why);
 }
 
-void Link::close() {
+void TlsLink::close() {
   handlers_.reset();
   deadline_.cancel();
   Code ignored;
   stream_.lowest_layer().close(ignored);
+}
+
+}  // namespace
+
+std::shared_ptr<Link> Link::dial(asio::io_context& context, const HostPort& address, TlsContext tls,
+                                 Handlers handlers) {
+  auto link = std::make_shared<TlsLink>(context, std::move(tls), std::move(handlers));
+  link->connect(address);
+  return link;
+}
+
+std::shared_ptr<Link> Link::take(asio::io_context& context, UniqueFd socket, TlsContext tls,
+                                 Handlers handlers) {
+  auto link = std::make_shared<TlsLink>(context, std::move(tls), std::move(handlers));
+  link->take(std::move(socket));
+  return link;
 }
 
 }  // namespace shoal::raft

@@ -11,11 +11,9 @@
 // Thread rule: the strand, but for the destructor.
 #pragma once
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/stream.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <openssl/types.h>
+
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -24,6 +22,13 @@
 #include "base/runtime/unique_fd.h"
 #include "base/types/ip.h"
 #include "base/types/result.h"
+
+namespace boost::asio {
+class io_context;
+namespace ssl {
+class context;
+}
+}  // namespace boost::asio
 
 namespace shoal::raft {
 
@@ -37,7 +42,7 @@ inline constexpr size_t kFrameHeader = 4;
 
 using TlsContext = std::shared_ptr<boost::asio::ssl::context>;
 
-class Link : public std::enable_shared_from_this<Link> {
+class Link {
  public:
   struct Handlers {
     // The handshake is done; `tls` has the certificate of the other side. An error ends the link.
@@ -55,51 +60,17 @@ class Link : public std::enable_shared_from_this<Link> {
                                     TlsContext tls, Handlers handlers);
   static std::shared_ptr<Link> take(boost::asio::io_context& context, UniqueFd socket,
                                     TlsContext tls, Handlers handlers);
-  ~Link();
-  Link(const Link&) = delete;
-  Link& operator=(const Link&) = delete;
+  virtual ~Link() = default;
 
   // The other side is known to be what it should be: it may take its time and send large frames.
-  void settle();
+  virtual void settle() = 0;
   // One at a time: the next after written().
-  void write(std::shared_ptr<const std::string> frames);
+  virtual void write(std::shared_ptr<const std::string> frames) = 0;
   // Sends what is under way and `last`, then ends when the other side does, or soon. Nothing is
   // called any more but ended().
-  void finish(std::string last = {});
+  virtual void finish(std::string last = {}) = 0;
   // Ends now; nothing is called any more.
-  void close();
-
- private:
-  using Stream = boost::asio::ssl::stream<boost::asio::ip::tcp::socket>;
-  using Code = boost::system::error_code;
-
-  Link(boost::asio::io_context& context, TlsContext tls, Handlers handlers);
-  void start_clock();
-  void tune();
-  void send_preface();
-  void read_preface();
-  void handshake(boost::asio::ssl::stream_base::handshake_type role);
-  void secured();
-  void read();
-  void got(size_t bytes);
-  void flush();
-  void half_close();
-  void end(Error why);
-  // True when there is nothing to go on with.
-  bool over(const Code& code, const char* doing);
-
-  const TlsContext tls_;
-  Stream stream_;
-  boost::asio::steady_timer deadline_;
-  std::shared_ptr<const Handlers> handlers_;  // none after the end
-  bool secured_ = false;
-  bool settled_ = false;
-  bool finishing_ = false;
-  bool writing_ = false;
-  std::shared_ptr<const std::string> out_;
-  std::string last_;  // of finish()
-  std::string in_;
-  size_t have_ = 0;  // of in_
+  virtual void close() = 0;
 };
 
 // Appends a frame with `message` (protobuf) to `out`.

@@ -169,16 +169,16 @@ TEST(Session, ADoubtedLeaderAnswersSoonOrLosesTheSession) {
   h.session.doubt(h.manager, h.now);
   h.settle();
   EXPECT_EQ(h.heartbeats, 1) << "asked at once";
-  h.now += seconds(1);
+  h.now = h.now + seconds(1);
   h.session.doubt(h.manager, h.now);  // changes nothing
   h.give(Session::HeartbeatAck{});
-  h.now += seconds(3);
+  h.now = h.now + seconds(3);
   h.settle();
   EXPECT_EQ(h.closed, 0) << "it answered";
   h.session.doubt(h.manager, h.now);
   h.settle();
   EXPECT_EQ(h.session.next_deadline(), h.now + Session::kDoubtPatience);
-  h.now += Session::kDoubtPatience;
+  h.now = h.now + Session::kDoubtPatience;
   h.settle();
   EXPECT_EQ(h.closed, 1);
   EXPECT_FALSE(h.session.active());
