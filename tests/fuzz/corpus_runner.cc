@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -147,13 +148,14 @@ TEST_F(Fuzz, Mutations) {
   const uint64_t rounds = setting("SHOAL_FUZZ_ROUNDS", kDefaultRounds);
   const auto begin = std::chrono::steady_clock::now();
   const auto seconds = std::chrono::seconds(setting("SHOAL_FUZZ_SECONDS", 0));
-  for (uint64_t round = 0; round < rounds || std::chrono::steady_clock::now() - begin < seconds;
-       ++round) {
+  uint64_t round = 0;
+  for (; round < rounds || std::chrono::steady_clock::now() - begin < seconds; ++round) {
     SeededRng rng(seed + round);
     Input input = all[rng.below(all.size())];
     for (uint64_t i = 1 + rng.below(6); i > 0; --i) mutate(input, all, rng);
     run(input);
   }
+  std::printf("%lu inputs\n", round);
 }
 
 }  // namespace
