@@ -2,7 +2,8 @@
 //
 // Each mutation depends on the seed and its number alone. An input that crashes the target is
 // printed in hexadecimal, to be put into the corpus. SHOAL_FUZZ_SECONDS goes on for so long,
-// SHOAL_FUZZ_ROUNDS for so many mutations; SHOAL_FUZZ_SEED begins elsewhere.
+// SHOAL_FUZZ_ROUNDS for so many mutations; SHOAL_FUZZ_SEED begins elsewhere. SHOAL_FUZZ_INPUT is
+// one input in hexadecimal, to be run alone.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
@@ -14,8 +15,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <vector>
 
+#include "base/codec/text.h"
 #include "base/ports/ports.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
@@ -138,11 +141,21 @@ class Fuzz : public ::testing::Test {
   }
 };
 
+std::optional<Input> given() {
+  const char* text = std::getenv("SHOAL_FUZZ_INPUT");
+  if (text == nullptr) return std::nullopt;
+  const Result<Bytes> input = from_hex(text);
+  EXPECT_TRUE(input.ok()) << "SHOAL_FUZZ_INPUT is not hexadecimal";
+  return input.ok() ? *input : Input();
+}
+
 TEST_F(Fuzz, Corpus) {
+  if (const auto input = given()) return run(*input);
   for (const Input& input : corpus()) run(input);
 }
 
 TEST_F(Fuzz, Mutations) {
+  if (given()) return;
   const std::vector<Input> all = corpus();
   const uint64_t seed = setting("SHOAL_FUZZ_SEED", kDefaultSeed);
   const uint64_t rounds = setting("SHOAL_FUZZ_ROUNDS", kDefaultRounds);

@@ -336,13 +336,95 @@ void ranges(Corpus& corpus) {
   }
 }
 
+// What gossip_guard_fuzz.cc does: see there.
+class GuardScript {
+ public:
+  GuardScript& act(uint8_t what, uint8_t who, uint8_t which) {
+    out_.u8(what);
+    out_.u8(who);
+    out_.u8(which);
+    return *this;
+  }
+  // Says something, and it arrives; `times`: its length.
+  GuardScript& say(uint8_t what, uint8_t who, uint8_t which, uint8_t times = 0) {
+    act(what, static_cast<uint8_t>(who + 3 * times), which);
+    out_.text("thirty bytes of what is said..");
+    return *this;
+  }
+  GuardScript& arrive() { return act(10, 0, 0); }
+  Bytes take() { return out_.take(); }
+
+ private:
+  ByteWriter out_;
+};
+
+void guards(Corpus& corpus) {
+  GuardScript meeting;
+  meeting.say(1, 0, 0).arrive();
+  for (const uint8_t who : {1, 0, 1, 0, 1, 2, 0}) meeting.say(0, who, who == 0 ? 0 : 1).arrive();
+  meeting.say(0, 0, 0, 30).arrive().say(2, 0, 0, 39).arrive().say(3, 1, 0, 39).arrive();
+  for (uint8_t i = 0; i < 12; ++i) meeting.act(4, 0, i).act(5, i, i);
+  meeting.act(11, 0, 10);
+  corpus["gossip_guard/meeting"] = meeting.take();
+
+  GuardScript rotation;
+  for (uint8_t step = 0; step < 7; ++step) {
+    for (uint8_t who = 0; who < 3; ++who) {
+      rotation.act(8, who, 0).say(0, who, 0).arrive().say(0, who, 1).say(2, who, 0).act(4, 0, who);
+    }
+  }
+  for (uint8_t i = 0; i < 60; ++i) rotation.act(4, 0, i);
+  corpus["gossip_guard/rotation"] = rotation.take();
+
+  GuardScript restarts;
+  for (uint8_t i = 0; i < 12; ++i) {
+    restarts.say(0, 0, 0).say(0, 0, 0).arrive().say(0, 1, 1).arrive().say(2, 1, 1).arrive();
+    restarts.say(3, 0, 0).act(9, i, i).say(0, i, i).arrive().say(1, i, i);
+    if (i % 3 == 2) restarts.act(7, i, 0);
+    for (uint8_t which = 0; which < 7 * i; which += 3) restarts.act(4, 0, which);
+  }
+  corpus["gossip_guard/restarts"] = restarts.take();
+
+  GuardScript disorder;
+  for (uint8_t i = 0; i < 60; ++i) disorder.say(i % 3, i, i / 2, i % 40).act(4, i, i * 7 % 61);
+  for (uint8_t i = 0; i < 120; ++i) disorder.act(4, 0, i % 60);
+  corpus["gossip_guard/disorder"] = disorder.take();
+
+  Bytes damaged = GuardScript().say(0, 0, 0).say(2, 0, 0).say(1, 0, 0).take();
+  for (uint8_t i = 0; i < 60; ++i) {
+    const Bytes one = {6, 1, static_cast<uint8_t>(i % 3), 0, static_cast<uint8_t>(2 * i), i};
+    damaged.insert(damaged.end(), one.begin(), one.end());
+  }
+  for (uint8_t which = 0; which < 3; ++which) {
+    const Bytes one = GuardScript().act(4, 0, which).take();
+    damaged.insert(damaged.end(), one.begin(), one.end());
+  }
+  corpus["gossip_guard/damaged"] = damaged;
+}
+
+// What gossip_cluster_fuzz.cc does: random acts, changes more often than faults.
+void clusters(Corpus& corpus) {
+  for (uint64_t seed = 1; seed <= 24; ++seed) {
+    SeededRng rng(seed);
+    Bytes acts = {static_cast<uint8_t>(seed)};
+    for (uint64_t i = 20 + rng.below(60); i > 0; --i) {
+      acts.push_back(static_cast<uint8_t>(rng.below(3) == 0 ? rng.below(5) : rng.below(18)));
+      acts.push_back(static_cast<uint8_t>(rng.next()));
+    }
+    corpus["gossip_cluster/random_" + std::to_string(seed)] = acts;
+  }
+}
+
 int run(const std::filesystem::path& directory) {
   Corpus corpus;
   wire(corpus);
   single_talks(corpus);
   talks(corpus);
   ranges(corpus);
+  guards(corpus);
+  clusters(corpus);
   for (const auto& [name, input] : corpus) {
+    std::filesystem::create_directories((directory / name).parent_path());
     std::ofstream file(directory / name, std::ios::binary);
     file.write(reinterpret_cast<const char*>(input.data()),
                static_cast<std::streamsize>(input.size()));
