@@ -33,6 +33,9 @@ class GossipKeys : public ::testing::Test {
   }
   Bytes cache(const std::vector<manager::GossipKey>& keys) {
     worker::ClusterInfo cluster;
+    cluster.cluster_id = ClusterId(std::string(kIdLength, 'c'));
+    cluster.node.id = NodeId(std::string(kIdLength, 'n'));
+    cluster.data_path_port = 4789;
     cluster.gossip_keys.keys = keys;
     return worker::encode_cache(cluster, {}, [] {});
   }

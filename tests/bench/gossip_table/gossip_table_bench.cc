@@ -59,6 +59,7 @@ size_t allocated() {
   uint64_t epoch = 1;
   size_t size = sizeof epoch;
   size_t bytes = 0;
+  mallctl("thread.tcache.flush", nullptr, nullptr, nullptr, 0);
   mallctl("epoch", &epoch, &size, &epoch, size);
   size = sizeof bytes;
   if (mallctl("stats.allocated", &bytes, &size, nullptr, 0) != 0) std::abort();
