@@ -402,6 +402,22 @@ void guards(Corpus& corpus) {
   corpus["gossip_guard/damaged"] = damaged;
 }
 
+// What gossip_streams_fuzz.cc does: each way, with bytes that need no frame and that have one.
+void streams(Corpus& corpus) {
+  const Bytes packet = text(1, encode_head(head_of("there")), encode_message(Ack{1}), {});
+  Bytes claims = {0, 64, 0, 0};  // four MiB, which do not come
+  claims.resize(60, 'S');
+  for (uint8_t how = 0; how < 16; ++how) {
+    const std::string name = "gossip_streams/" + std::to_string(how);
+    for (const auto& [kind, bytes] : std::map<std::string, Bytes>{
+             {"packet", packet}, {"claims", claims}, {"nothing", {}}, {"long", Bytes(3900, 'x')}}) {
+      Bytes input = {how};
+      input.insert(input.end(), bytes.begin(), bytes.end());
+      corpus[name + "_" + kind] = input;
+    }
+  }
+}
+
 // What gossip_cluster_fuzz.cc does: random acts, changes more often than faults.
 void clusters(Corpus& corpus) {
   for (uint64_t seed = 1; seed <= 24; ++seed) {
@@ -422,6 +438,7 @@ int run(const std::filesystem::path& directory) {
   talks(corpus);
   ranges(corpus);
   guards(corpus);
+  streams(corpus);
   clusters(corpus);
   for (const auto& [name, input] : corpus) {
     std::filesystem::create_directories((directory / name).parent_path());
