@@ -416,6 +416,18 @@ void streams(Corpus& corpus) {
       corpus[name + "_" + kind] = input;
     }
   }
+  // Whole frames, to be damaged.
+  KeyRing ring;
+  ring.keys.push_back({1, {}});
+  SeededRng rng(3);
+  Guard member(named<ClusterId>("c"), named<NodeId>("there"), 3, ring, rng);
+  for (const uint8_t how : {16, 17, 20, 21}) {
+    Bytes input(1 + kSealHeaderSize + packet.size() + crypto::kTagSize, how);
+    member.seal_text(std::span(input).subspan(1),
+                     how % 2 == 0 ? PacketKind::kQuestion : PacketKind::kAnswer,
+                     {named<NodeId>("here"), 5}, packet, {});
+    corpus["gossip_streams/" + std::to_string(how) + "_frame"] = input;
+  }
 }
 
 // What gossip_cluster_fuzz.cc does: random acts, changes more often than faults.

@@ -5,6 +5,7 @@
 //                                         1 before them a length that fits and a header that opens
 //                                         2 they are cut in two, and the second part comes later
 //                                         3 they are sealed, and framed, by a holder of the key
+//                                         4 before them a length that fits
 //
 // A frame that is whole and may open is handed over once, exactly as it came; nothing else is. The
 // connection is let go either way.
@@ -33,7 +34,7 @@ Id named(const std::string& name) {
   return Id(name + std::string(kIdLength - name.size(), '0'));
 }
 
-constexpr uint8_t kAnswering = 1, kHeaded = 2, kLate = 4, kSealed = 8;
+constexpr uint8_t kAnswering = 1, kHeaded = 2, kLate = 4, kSealed = 8, kLength = 16;
 constexpr size_t kLengthSize = 4;
 
 class Socket {
@@ -139,6 +140,12 @@ class World {
   }
 
   Bytes framed(uint8_t how, PacketKind kind, ByteView bytes) {
+    if ((how & kLength) != 0) {
+      ByteWriter out;
+      out.u32(static_cast<uint32_t>(bytes.size()));
+      out.raw(bytes);
+      return out.take();
+    }
     if ((how & (kSealed | kHeaded)) == 0) return Bytes(bytes.begin(), bytes.end());
     Bytes sealed(kSealHeaderSize + bytes.size() + crypto::kTagSize);
     member_.seal_text(sealed, kind, {kHere, 5}, bytes, {});
