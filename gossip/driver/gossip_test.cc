@@ -8,6 +8,7 @@
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 #include <map>
+#include <numeric>
 #include <thread>
 
 #include "base/runtime/system_ports.h"
@@ -285,30 +286,44 @@ TEST(Gossip, LateJoinerGetsALargeTable) {
   EXPECT_TRUE(late.eventually([&] { return late.seen_.entries.size() == kEntries; }, seconds(30)));
 }
 
+// Node by node, while all of them talk.
 TEST(Gossip, KeysRotateWithoutALoss) {
   Nodes nodes = cluster(3, ring({1}));
-  const auto set_keys = [&](const KeyRing& keys) {
-    for (auto& node : nodes) {
-      EXPECT_TRUE(node->on([&] { return node->gossip_->set_keys(keys).ok(); }));
-    }
+  int round = 0;
+  const auto talk = [&] {
+    ++round;
+    for (auto& node : nodes) node->put("key", std::to_string(round));
   };
-  const auto announce = [&](const std::string& key) {
-    nodes[0]->put(key, "x");
-    for (auto& node : nodes) {
-      EXPECT_TRUE(node->eventually(
-          [&] { return node->seen_.entries.contains(nodes[0]->id() + "/" + key); }));
-    }
+  const auto all_heard = [&](Node& at) {
+    return std::all_of(nodes.begin(), nodes.end(), [&](const auto& node) {
+      const auto it = at.seen_.entries.find(node->id() + "/key");
+      return it != at.seen_.entries.end() && it->second == std::to_string(round);
+    });
   };
-  set_keys(ring({1, 2}, 0));
-  announce("a");
-  set_keys(ring({1, 2}, 1));
-  announce("b");
-  set_keys(ring({2, 3}, 0));
-  announce("c");
-  for (auto& node : nodes) {
-    EXPECT_EQ(node->on([&] { return node->gossip_->counters().drops(DropReason::kUnknownKey); }),
-              0U);
+  const auto dropped = [&] {
+    uint64_t count = 0;
+    for (auto& node : nodes) {
+      const auto drops = node->on([&] { return node->gossip_->counters().dropped; });
+      count = std::accumulate(drops.begin(), drops.end(), count);
+    }
+    return count;
+  };
+  talk();
+  for (auto& node : nodes) ASSERT_TRUE(node->eventually([&] { return all_heard(*node); }));
+  const uint64_t before = dropped();
+  for (uint64_t key = 1; key <= 4; ++key) {
+    for (const KeyRing& keys :
+         {ring({key, key + 1}, 0), ring({key, key + 1}, 1), ring({key + 1})}) {
+      for (auto& changing : nodes) {
+        talk();
+        EXPECT_TRUE(changing->on([&] { return changing->gossip_->set_keys(keys).ok(); }));
+        talk();
+      }
+      // All that was sealed before has come: the key goes only then.
+      for (auto& node : nodes) ASSERT_TRUE(node->eventually([&] { return all_heard(*node); }));
+    }
   }
+  EXPECT_EQ(dropped(), before) << "of all that was sent, for any reason";
   EXPECT_FALSE(nodes[0]->on([&] { return nodes[0]->gossip_->set_keys(ring({})).ok(); }));
 }
 
