@@ -285,29 +285,32 @@ TEST(Gossip, LateJoinerGetsALargeTable) {
   EXPECT_TRUE(late.eventually([&] { return late.seen_.entries.size() == kEntries; }, seconds(30)));
 }
 
-TEST(Gossip, KeysRotateWithoutALoss) {
+TEST(Gossip, KeysRotateNodeByNodeWithoutALoss) {
   Nodes nodes = cluster(3, ring({1}));
-  const auto set_keys = [&](const KeyRing& keys) {
-    for (auto& node : nodes) {
-      EXPECT_TRUE(node->on([&] { return node->gossip_->set_keys(keys).ok(); }));
-    }
+  std::string said = "x";
+  const auto talk = [&] {
+    said += "x";
+    for (auto& node : nodes) node->put("key", said);
   };
-  const auto announce = [&](const std::string& key) {
-    nodes[0]->put(key, "x");
-    for (auto& node : nodes) {
-      EXPECT_TRUE(node->eventually(
-          [&] { return node->seen_.entries.contains(nodes[0]->id() + "/" + key); }));
+  const auto settled = [&] {
+    std::vector<decltype(Counters::dropped)> drops;
+    for (auto& at : nodes) {
+      for (auto& from : nodes)
+        EXPECT_TRUE(at->eventually([&] { return at->seen_.entries[from->id() + "/key"] == said; }));
+      drops.push_back(at->on([&] { return at->gossip_->counters().dropped; }));
     }
+    return drops;
   };
-  set_keys(ring({1, 2}, 0));
-  announce("a");
-  set_keys(ring({1, 2}, 1));
-  announce("b");
-  set_keys(ring({2, 3}, 0));
-  announce("c");
-  for (auto& node : nodes) {
-    EXPECT_EQ(node->on([&] { return node->gossip_->counters().drops(DropReason::kUnknownKey); }),
-              0U);
+  talk();
+  const auto before = settled();
+  for (uint64_t key = 1; key <= 4; ++key) {
+    for (const auto& keys : {ring({key, key + 1}, 0), ring({key, key + 1}, 1), ring({key + 1})}) {
+      for (auto& node : nodes) {
+        talk();
+        EXPECT_TRUE(node->on([&] { return node->gossip_->set_keys(keys).ok(); }));
+      }
+      EXPECT_EQ(settled(), before) << "of all that was sent, for any reason";
+    }
   }
   EXPECT_FALSE(nodes[0]->on([&] { return nodes[0]->gossip_->set_keys(ring({})).ok(); }));
 }

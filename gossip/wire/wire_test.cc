@@ -2,6 +2,7 @@
 
 #include "base/ports/ports.h"
 #include "gossip/wire/codec.h"
+#include "gossip/wire/ranges.h"
 
 namespace shoal::gossip {
 namespace {
@@ -123,7 +124,17 @@ TEST(Codec, RefusesWhatIsOutOfBounds) {
   EXPECT_TRUE(refused_ranges(entry(0, "k", 0)));
   EXPECT_TRUE(refused_ranges({.heads = {{kNode.str(), uint64_t{1} << 63, 1}}}));
   EXPECT_TRUE(refused_ranges({.splits = {{merkle::Prefix{{}, 6}, 0, 0, {}}}}));
-  EXPECT_TRUE(refused_ranges({.unanswered = {merkle::Prefix{{1, 1}, 8}, merkle::Prefix{{}, 129}}}));
+  // A prefix of all bits a path has, and of more.
+  for (const uint8_t bits : {128, 129}) {
+    ByteWriter out;
+    out.u8(16);
+    out.varint(1);
+    out.u8(bits);
+    out.raw(Bytes((bits + 7U) / 8));
+    ByteReader in(out.view());
+    EXPECT_EQ(read_ranges(in).unanswered.size(), bits == 128 ? 1U : 0U);
+    EXPECT_EQ(in.ok(), bits == 128);
+  }
   EXPECT_TRUE(refused(Sync{static_cast<SyncKind>(4), 1, {}}));
   EXPECT_TRUE(refused(SharedDigest{1, {1, 2}}));
   EXPECT_TRUE(refused(Testimony{1, Reach::kAnswers}));

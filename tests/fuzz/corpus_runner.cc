@@ -2,19 +2,23 @@
 //
 // Each mutation depends on the seed and its number alone. An input that crashes the target is
 // printed in hexadecimal, to be put into the corpus. SHOAL_FUZZ_SECONDS goes on for so long,
-// SHOAL_FUZZ_ROUNDS for so many mutations; SHOAL_FUZZ_SEED begins elsewhere.
+// SHOAL_FUZZ_ROUNDS for so many mutations; SHOAL_FUZZ_SEED begins elsewhere. SHOAL_FUZZ_INPUT is
+// one input in hexadecimal, to be run alone.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <vector>
 
+#include "base/codec/text.h"
 #include "base/ports/ports.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
@@ -137,23 +141,34 @@ class Fuzz : public ::testing::Test {
   }
 };
 
+std::optional<Input> given() {
+  const char* text = std::getenv("SHOAL_FUZZ_INPUT");
+  if (text == nullptr) return std::nullopt;
+  const Result<Bytes> input = from_hex(text);
+  EXPECT_TRUE(input.ok()) << "SHOAL_FUZZ_INPUT is not hexadecimal";
+  return input.ok() ? *input : Input();
+}
+
 TEST_F(Fuzz, Corpus) {
+  if (const auto input = given()) return run(*input);
   for (const Input& input : corpus()) run(input);
 }
 
 TEST_F(Fuzz, Mutations) {
+  if (given()) return;
   const std::vector<Input> all = corpus();
   const uint64_t seed = setting("SHOAL_FUZZ_SEED", kDefaultSeed);
   const uint64_t rounds = setting("SHOAL_FUZZ_ROUNDS", kDefaultRounds);
   const auto begin = std::chrono::steady_clock::now();
   const auto seconds = std::chrono::seconds(setting("SHOAL_FUZZ_SECONDS", 0));
-  for (uint64_t round = 0; round < rounds || std::chrono::steady_clock::now() - begin < seconds;
-       ++round) {
+  uint64_t round = 0;
+  for (; round < rounds || std::chrono::steady_clock::now() - begin < seconds; ++round) {
     SeededRng rng(seed + round);
     Input input = all[rng.below(all.size())];
     for (uint64_t i = 1 + rng.below(6); i > 0; --i) mutate(input, all, rng);
     run(input);
   }
+  std::printf("%lu inputs\n", round);
 }
 
 }  // namespace
