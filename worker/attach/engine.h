@@ -71,7 +71,6 @@ class Engine {
   Status run(const vxlan::Plan& plan, const vxlan::Places& places, const std::string& where,
              PassResult& result);
   static void announce_remote(const vxlan::Plan& plan, OverlayHandle& overlay);
-  static void announce_own(const vxlan::DesiredEndpoint& endpoint, EndpointHandle& handle);
   Status remove_overlay(const std::string& path);
 
   const DataPlaneOptions options_;
