@@ -307,15 +307,31 @@ Result<std::vector<Prefix>> dump_destinations(NetlinkSocket& socket) {
   return values;
 }
 
-Result<Link> get_link(NetlinkSocket& socket, const std::string& name) {
-  Message message(RTM_GETLINK, 0, ifinfomsg{});
-  message.put_string(IFLA_IFNAME, name);
+namespace {
+
+// By name, or by index when that is not 0.
+Result<Link> ask_link(NetlinkSocket& socket, const std::string& name, int index, int& master) {
+  ifinfomsg header{};
+  header.ifi_index = index;
+  Message message(RTM_GETLINK, 0, header);
+  if (index == 0) message.put_string(IFLA_IFNAME, name);
   message.put_u32(IFLA_EXT_MASK, kSkipStatistics);
   Link link;
-  int master = 0;
   SHOAL_TRY(socket.get(message, "find the link " + name, [&](const nlmsghdr* part) {
     if (part->nlmsg_type == RTM_NEWLINK) link = parse_link(part, master);
   }));
+  return link;
+}
+
+}  // namespace
+
+Result<Link> get_link(NetlinkSocket& socket, const std::string& name) {
+  int master = 0;
+  Link link = SHOAL_TRY(ask_link(socket, name, 0, master));
+  if (!link.port) return link;
+  int ignored = 0;
+  const Result<Link> bridge = ask_link(socket, "of the port " + name, master, ignored);
+  if (bridge.ok()) link.port->bridge = bridge->name;
   return link;
 }
 
