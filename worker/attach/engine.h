@@ -54,6 +54,7 @@ class Engine {
   void report_gone(const EndpointId& endpoint, const std::string& reason);
   void take_out_departed(PassResult& result);
   Status take_out(const DepartedEndpoint& departed, PassResult& result);
+  bool dns_needed_elsewhere(const NamespaceRef& space) const;
   void forget_undesired(const Reconciled& wanted, PassResult& result, bool everywhere);
 
   Status pass_overlay(const vxlan::DesiredOverlay& wanted, Look look, PassResult& result);
