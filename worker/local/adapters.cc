@@ -35,7 +35,14 @@ void HostKernelAdapter::host_routes(std::function<void(Result<std::vector<Prefix
 PiledFile::PiledFile(std::string path, Outlives outlives, const char* thread, Strand& strand)
     : path_(std::move(path)), outlives_(outlives), strand_(strand), thread_(thread) {}
 
-PiledFile::~PiledFile() { alive_.reset(); }
+PiledFile::~PiledFile() {
+  alive_.reset();
+  if (!waiting_) return;
+  thread_.post([path = path_, outlives = outlives_, encode = std::move(waiting_)] {
+    const Status written = write_file_atomic(path, as_text(encode()), 0600, outlives);
+    if (!written) log::error("local", "{}", written.error().message);
+  });
+}
 
 void PiledFile::write(std::function<Bytes()> encode, std::function<void(Status)> done) {
   waiting_ = std::move(encode);

@@ -34,7 +34,7 @@ class HostKernelAdapter final : public HostKernel {
 class PiledFile {
  public:
   PiledFile(std::string path, Outlives outlives, const char* thread, Strand& strand);
-  ~PiledFile();  // finishes what was asked for
+  ~PiledFile();  // on the strand; finishes what was asked for
 
   // `encode` runs on the file's thread.
   void write(std::function<Bytes()> encode, std::function<void(Status)> done);
