@@ -172,15 +172,19 @@ class BesideACluster(ClusterTest):
         self.assertEqual(both.resolve("near"), [near.ip4()], "its resolver goes on")
         self.assertEqual(both.resolve("far"), [])
 
+
+class AfterACluster(ClusterTest):
+    HOSTS = 1
+
     def test_a_bridge_outlives_the_cluster(self):
-        self.lab.shoal("h2", "network", "create", "-d", "bridge", "kept")
-        self.addCleanup(self.lab.shoal, "h2", "network", "rm", "kept")
-        a = Workload(self, "h2", "a").attach("kept")
-        b = Workload(self, "h2", "b").attach("kept")
+        self.lab.shoal("h1", "network", "create", "-d", "bridge", "kept")
+        self.addCleanup(self.lab.shoal, "h1", "network", "rm", "kept")
+        a = Workload(self, "h1", "a").attach("kept")
+        b = Workload(self, "h1", "b").attach("kept")
         a.serve("echo", 7)
-        self.lab.shoal("h2", "leave", "--force")
+        self.lab.shoal("h1", "leave", "--force")
         self.assertEqual(b.traffic("say", "a", 7, "tcp")["result"], "ok")
-        self.assertEqual(self.lab.endpoint_names("h2", "kept"), ["a", "b"])
+        self.assertEqual(self.lab.endpoint_names("h1", "kept"), ["a", "b"])
 
 
 if __name__ == "__main__":

@@ -148,14 +148,17 @@ Result<manager::Endpoint> LocalNetworks::find_endpoint(const std::string& networ
   if (!network.empty()) only = SHOAL_TRY(book_->find_network(network))->id;
   const manager::Endpoint* found = nullptr;
   size_t matches = 0;
+  bool by_name = false;  // which wins over the beginning of another's id
   for (const auto& [id, local] : locals_) {
     const manager::Endpoint& each = local.record.endpoint;
     if (local.record.phase != Attachment::Phase::kAttached || endpoint.empty()) continue;
     if (!only.empty() && each.network_id != only) continue;
     if (id.view() == endpoint) return each;
-    if (each.spec.name != endpoint && !id.view().starts_with(endpoint)) continue;
+    const bool named = each.spec.name == endpoint;
+    if (!named && (by_name || !id.view().starts_with(endpoint))) continue;
+    matches = named && !by_name ? 1 : matches + 1;
+    by_name = by_name || named;
     found = &each;
-    ++matches;
   }
   const std::string what = "\"" + endpoint.substr(0, kToldText) + "\"";
   if (matches > 1) return invalid_argument("endpoint " + what + " is ambiguous: name its network");

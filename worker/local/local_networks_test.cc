@@ -187,6 +187,18 @@ TEST_F(LocalNetworksTest, AStartRestoresAndUndoes) {
   EXPECT_TRUE(attach("shop", "api", "/api").ok());
 }
 
+TEST_F(LocalNetworksTest, ANameWinsOverTheBeginningOfAnotherId) {
+  ASSERT_TRUE(create("shop").ok());
+  const std::string id = attach("shop", "web", "/web")->endpoint.id.str();
+  for (size_t length = 1; length < 4; ++length) {
+    const std::string name = id.substr(0, length);
+    ASSERT_TRUE(attach("shop", name, "/" + name).ok());
+    EXPECT_EQ(local_->find_endpoint("shop", name)->spec.name, name);
+  }
+  EXPECT_EQ(local_->find_endpoint("", id.substr(0, 12))->spec.name, "web");
+  EXPECT_EQ(local_->find_endpoint("", "").error().code, ErrorClass::kNotFound);
+}
+
 TEST_F(LocalNetworksTest, AnEndpointWhoseNamespaceIsGoneIsTakenOut) {
   ASSERT_TRUE(create("shop").ok());
   const EndpointId web = attach("shop", "web", "/web")->endpoint.id;
