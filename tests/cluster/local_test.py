@@ -59,6 +59,7 @@ class LocalNetworks(ClusterTest):
         self.lab("start", "h1")
         client.wait_for_name("web", [web.ip4()])
         self.assertEqual(self.lab.endpoint_names("h1", "front"), ["client", "web"])
+        self.assertEqual(self.lab.json("h1", "status", "--json")["Counters"]["local_endpoints"], 2)
         late = Workload(self, "h1", "late").attach("front")
         self.assertEqual(late.traffic("say", "web", 7, "tcp")["result"], "ok")
         self.assertEqual(len({late.ip4(), web.ip4(), client.ip4()}), 3)
