@@ -2,6 +2,7 @@
 
 #include "manager/security/data_key.h"
 #include "manager/wire/common_wire.h"
+#include "node/local_router.h"
 #include "proto/control.pb.h"
 
 namespace shoal::node {
@@ -116,12 +117,18 @@ Status answer_as_worker(const worker::Worker& worker, const ClusterCall& call) {
 
 void ClusterRouter::handle(std::shared_ptr<ClusterCall> call) {
   strand_.post([this, call = std::move(call)] {
+    if (local_ != nullptr) {
+      if (answer_locally(*local_, call)) return;
+      add_local(*local_, *call);
+    }
     if (manager_ != nullptr) {
       manager_->local_cluster().handle(call);
     } else if (locked_) {
       call->done(manager::locked_error());
     } else if (worker_ != nullptr) {
       call->done(answer_as_worker(*worker_, *call));
+    } else if (local_ != nullptr && is_list(*call)) {
+      call->done(ok_status());
     } else {
       call->done(
           conflict("this node is not part of a cluster: use `shoal init` or `shoal join` first"));

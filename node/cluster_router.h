@@ -1,10 +1,11 @@
-// ClusterRouter: who answers control.Cluster on the local socket: this node's manager, or, on a
-// worker, what the managers told it.
+// ClusterRouter: who answers control.Cluster on the local socket: this host for its own networks,
+// else this node's manager, or, on a worker, what the managers told it.
 #pragma once
 
 #include "base/runtime/strand.h"
 #include "manager/api/cluster_call.h"
 #include "manager/manager.h"
+#include "worker/local/local_networks.h"
 #include "worker/worker.h"
 
 namespace shoal::node {
@@ -16,6 +17,7 @@ class ClusterRouter final : public manager::ClusterHandler {
   // On the strand; null when the node is not (any more) that.
   void set_manager(manager::Manager* manager) { manager_ = manager; }
   void set_worker(worker::Worker* worker) { worker_ = worker; }
+  void set_local(worker::LocalNetworks* local) { local_ = local; }
   // A locked manager answers nothing.
   void set_locked(bool locked) { locked_ = locked; }
 
@@ -27,6 +29,7 @@ class ClusterRouter final : public manager::ClusterHandler {
   Strand& strand_;
   manager::Manager* manager_ = nullptr;
   worker::Worker* worker_ = nullptr;
+  worker::LocalNetworks* local_ = nullptr;
   bool locked_ = false;
 };
 

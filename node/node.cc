@@ -14,16 +14,6 @@ namespace shoal::node {
 namespace {
 
 constexpr char kLog[] = "node";
-// What an attach that fails needs before its caller stops waiting: it is undone, then answered.
-constexpr Duration kUndoTime = std::chrono::milliseconds(500);
-constexpr Duration kMostPatience = std::chrono::hours(1);  // of a caller without a deadline
-
-Duration patience_until(std::chrono::system_clock::time_point deadline) {
-  const auto now = std::chrono::system_clock::now();
-  if (deadline >= now + kMostPatience) return kMostPatience;
-  return std::chrono::duration_cast<Duration>(deadline - now) - kUndoTime;
-}
-
 // Without its identity a node's other files are the rest of something unfinished, and removed. Is
 // nothing unfinished, the identity was lost, and a manager's state is too dear to go with it.
 Status check_not_lost(const Paths& paths) {
@@ -75,7 +65,29 @@ Node::Node(Paths paths, Missing missing, Duration shortest_expiry, Strand& stran
 
 Node::~Node() { stop(); }
 
+Status Node::start_host() {
+  host_part_ = SHOAL_TRY(
+      HostPart::start(paths_, strand_, clock_, rng_, [this]() -> const worker::Catalogue* {
+        return worker_view_ == nullptr ? nullptr : &worker_view_->worker().catalogue();
+      }));
+  strand_.call([this] {
+    local_view_ = &host_part_->networks();
+    router_.set_local(local_view_);
+  });
+  return ok_status();
+}
+
+void Node::stop_host() {
+  if (!host_part_) return;
+  strand_.call([this] {
+    local_view_ = nullptr;
+    router_.set_local(nullptr);
+  });
+  host_part_.reset();
+}
+
 Status Node::start() {
+  SHOAL_TRY(start_host());
   Result<Identity> identity = load_identity(paths_.state_dir);
   if (!identity) {
     if (identity.error().code != ErrorClass::kNotFound) return identity.error();
@@ -137,6 +149,7 @@ void Node::stop() {
   drained.get_future().wait();
   stop_worker();
   stop_manager();
+  stop_host();
 }
 
 Status Node::require_running() const {
@@ -182,7 +195,7 @@ void Node::set_identity(std::optional<Identity> identity) {
 
 Status Node::start_worker(const Identity& identity) {
   worker_part_ = SHOAL_TRY(
-      WorkerPart::start(identity, paths_, description_, strand_, clock_, rng_,
+      WorkerPart::start(identity, paths_, description_, strand_, clock_, rng_, *host_part_,
                         [this](const worker::ClusterInfo& cluster) { on_cluster(cluster); }));
   strand_.call([this] {
     worker_view_ = worker_part_.get();
@@ -231,7 +244,8 @@ void Node::forget_everything() {
   const Status noted = write_file_atomic(paths_.unfinished(), "");
   if (!noted) log::error(kLog, "{}", noted.error().message);
   remove_identity(paths_.state_dir);
-  clear_host(paths_);  // also what a leave that was killed left; it reads the attachments
+  clear_host(paths_,
+             *host_part_);  // also what a leave that was killed left; it reads the attachments
   worker::StateDirectory::remove(paths_.state_dir);
   const Status forgotten = manager::Manager::forget(paths_.manager_dir());
   if (!forgotten) log::error(kLog, "{}", forgotten.error().message);
@@ -299,72 +313,6 @@ void Node::leave_worker() {
     log::error(kLog, "what is ours in the kernel could not be removed: {}",
                status->error().message);
   }
-}
-
-void Node::attach(control::AttachRequest request, std::chrono::system_clock::time_point deadline,
-                  Done<control::AttachResponse> done) {
-  strand_.post([this, request = std::move(request), deadline, done = std::move(done)] {
-    if (worker_view_ == nullptr) {
-      done(conflict("this node is not part of a cluster: use `shoal init` or `shoal join` first"));
-      return;
-    }
-    worker::AttachRequest out;
-    out.network = request.network();
-    out.ifname = request.ifname();
-    if (locked_view_) {
-      done(manager::locked_error());
-      return;
-    }
-    if (request.netns().empty() == (request.pid() == 0)) {
-      done(invalid_argument("name the namespace either by its path or by a process in it"));
-      return;
-    }
-    if (request.pid() < 0 || request.pid() > INT32_MAX) {
-      done(invalid_argument(std::to_string(request.pid()) + " is not a process id"));
-      return;
-    }
-    out.space.path = request.netns();
-    out.space.pid = static_cast<int32_t>(request.pid());
-    Result<manager::EndpointSpec> spec = manager::wire::from_wire(request.spec());
-    if (!spec) {
-      done(spec.error());
-      return;
-    }
-    out.spec = std::move(*spec);
-    out.deadline = clock_.now() + patience_until(deadline);
-    worker_view_->worker().attach(std::move(out), [done](const Result<worker::Attached>& attached) {
-      if (!attached) {
-        done(attached.error());
-        return;
-      }
-      control::AttachResponse response;
-      *response.mutable_endpoint() = manager::wire::to_wire(attached->endpoint);
-      response.set_ifname(attached->ifname);
-      response.set_mtu(attached->mtu);
-      done(response);
-    });
-  });
-}
-
-void Node::detach(control::DetachRequest request, Done<control::DetachResponse> done) {
-  strand_.post([this, request = std::move(request), done = std::move(done)] {
-    if (worker_view_ == nullptr) {
-      done(conflict("this node is not part of a cluster: use `shoal init` or `shoal join` first"));
-      return;
-    }
-    if (locked_view_) {
-      done(manager::locked_error());
-      return;
-    }
-    worker_view_->worker().detach(request.network(), request.endpoint(), request.force(),
-                                  [done](const Status& detached) {
-                                    if (detached) {
-                                      done(control::DetachResponse());
-                                    } else {
-                                      done(detached.error());
-                                    }
-                                  });
-  });
 }
 
 }  // namespace shoal::node

@@ -11,6 +11,8 @@
 // managers). node.state is the commit point: what failed before it leaves nothing; what is found
 // without it at start is rubbish and removed.
 //
+// The host's own networks (HostPart) are there in every state, and no change of state touches them.
+//
 // Thread rule: start(), stop() from main; init(), join(), leave() from any thread; status(),
 // attach(), detach() from any thread, answered on the strand.
 #pragma once
@@ -24,6 +26,7 @@
 
 #include "base/runtime/system_ports.h"
 #include "node/cluster_router.h"
+#include "node/host_part.h"
 #include "node/manager_part.h"
 #include "node/worker_part.h"
 #include "proto/control.pb.h"
@@ -115,6 +118,8 @@ class Node {
   Status renew();
   void schedule_renewal();
 
+  Status start_host();
+  void stop_host();
   Status start_worker(const Identity& identity);
   void stop_worker();
   // `unlock_key`: 32 bytes, of a locked state.
@@ -127,6 +132,9 @@ class Node {
   // Undoes a failed init or join: nothing of it is left.
   void forget_everything();
   void set_identity(std::optional<Identity> identity);
+  // On the strand: what concerns the cluster can be asked for here.
+  Status require_cluster() const;
+  bool is_local(const std::string& network) const;
   Status require_inactive() const;
   Status require_running() const;  // not stopping
   // Runs `work` on the lifecycle thread unless the daemon is stopping.
@@ -151,6 +159,7 @@ class Node {
 
   // Lifecycle thread only.
   std::optional<Identity> identity_;
+  std::unique_ptr<HostPart> host_part_;  // from start() to stop()
   std::unique_ptr<WorkerPart> worker_part_;
   std::unique_ptr<ManagerPart> manager_part_;
 
@@ -158,6 +167,7 @@ class Node {
 
   // Strand only: what the lifecycle thread has set up, for reading.
   std::optional<Identity> view_;
+  worker::LocalNetworks* local_view_ = nullptr;
   WorkerPart* worker_view_ = nullptr;
   manager::Manager* manager_view_ = nullptr;
   const ManagerPart* manager_part_view_ = nullptr;

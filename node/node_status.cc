@@ -16,6 +16,12 @@ void Node::status(Done<control::StatusResponse> done) {
 void Node::fill_status(control::StatusResponse& out) const {
   out.set_version(SHOAL_VERSION);
   for (const std::string& sentence : missing_.sentences) out.add_warnings(sentence);
+  if (local_view_ != nullptr) {
+    for (const std::string& problem : local_view_->problems()) out.add_warnings(problem);
+    auto& counters = *out.mutable_counters();
+    counters["local_networks"] = local_view_->book().networks().size();
+    counters["local_endpoints"] = local_view_->endpoints({}).size();
+  }
   if (worker_view_ == nullptr) {
     out.set_membership(control::StatusResponse::INACTIVE);
     return;

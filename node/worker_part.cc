@@ -27,7 +27,7 @@ manager::NodeAddresses addresses_of(const Identity& identity) {
   return out;
 }
 
-void clear_host(const Paths& paths) {
+void clear_host(const Paths& paths, const HostPart& host) {
   worker::WorkerState nothing;
   nothing.complete = true;
   const auto loaded = worker::StateDirectory::load(paths.state_dir);
@@ -38,6 +38,9 @@ void clear_host(const Paths& paths) {
   }
   worker::DataPlaneOptions options;
   options.run_dir = paths.run_dir;
+  options.dns_needed_elsewhere = [&host](const worker::NamespaceRef& space) {
+    return host.dns_needed(space);
+  };
   const auto data_plane = worker::DataPlane::start(std::move(options));
   if (!data_plane) {
     log::error("data_plane", "{}", data_plane.error().message);
@@ -55,7 +58,7 @@ void clear_host(const Paths& paths) {
 Result<std::unique_ptr<WorkerPart>> WorkerPart::start(const Identity& identity, const Paths& paths,
                                                       manager::NodeDescription description,
                                                       Strand& strand, Clock& clock, Rng& rng,
-                                                      ClusterCallback on_cluster) {
+                                                      HostPart& host, ClusterCallback on_cluster) {
   worker::StateDirectory::Loaded loaded = SHOAL_TRY(worker::StateDirectory::load(paths.state_dir));
   std::unique_ptr<WorkerPart> part(new WorkerPart(strand, std::move(on_cluster)));
   WorkerPart* const raw = part.get();
@@ -66,6 +69,9 @@ Result<std::unique_ptr<WorkerPart>> WorkerPart::start(const Identity& identity, 
     strand.post([raw, id, reason] {
       if (raw->worker_) raw->worker_->on_endpoint_gone(id, reason);
     });
+  };
+  options.dns_needed_elsewhere = [&host](const worker::NamespaceRef& space) {
+    return host.dns_needed(space);
   };
   options.on_problems = [raw, &strand](std::vector<std::string> problems) {
     strand.post([raw, problems = std::move(problems)]() mutable {
@@ -100,9 +106,6 @@ Result<std::unique_ptr<WorkerPart>> WorkerPart::start(const Identity& identity, 
   }
   SHOAL_TRY(strand.call([&]() -> Status {
     part->disk_ = std::make_unique<worker::StateDirectory>(paths.state_dir, strand);
-    part->dns_ = std::make_unique<worker::dns::DnsServer>(strand, clock, rng);
-    part->dns_->follow_resolv_conf(paths.resolv_conf);
-    part->resolvers_ = std::make_unique<worker::ResolversAdapter>(*part->dns_);
     part->session_ =
         std::make_unique<worker::SessionClient>(std::move(session), strand, clock, rng, *part);
     const auto start_gossip = [identity, &strand, &clock, &rng](gossip::KeyRing keys,
@@ -119,7 +122,9 @@ Result<std::unique_ptr<WorkerPart>> WorkerPart::start(const Identity& identity, 
     };
     part->worker_ = std::make_unique<worker::Worker>(
         worker::WorkerConfig{identity.node, identity.data_path},
-        worker::Ports{*part->session_, *part->kernel_, *part->resolvers_, *part->disk_, clock, rng,
+        worker::Ports{*part->session_, *part->kernel_,
+                      host.resolvers().part(worker::SharedResolvers::Part::kOverlays), *part->disk_,
+                      clock, rng,
                       [&strand](std::function<void()> work) { strand.post(std::move(work)); },
                       [&strand] { return strand.make_timer(); }, start_gossip});
     part->worker_->start(std::move(loaded.state), std::move(cluster), std::move(assignments));
@@ -139,8 +144,6 @@ WorkerPart::~WorkerPart() {
     if (worker_) worker_->stop();
     worker_.reset();
     session_.reset();
-    resolvers_.reset();
-    dns_.reset();
     disk_.reset();
   });
   kernel_.reset();

@@ -12,6 +12,7 @@
 #include <stop_token>
 #include <string>
 
+#include "node/host_part.h"
 #include "node/identity.h"
 #include "node/paths.h"
 #include "worker/adapters.h"
@@ -25,11 +26,12 @@ class WorkerPart final : public worker::SessionObserver {
  public:
   using ClusterCallback = std::function<void(const worker::ClusterInfo&)>;
 
-  // `on_cluster` is called on the strand on every change of what the managers say of the cluster.
+  // `host` outlives this. `on_cluster` is called on the strand on every change of what the managers
+  // say of the cluster.
   static Result<std::unique_ptr<WorkerPart>> start(const Identity& identity, const Paths& paths,
                                                    manager::NodeDescription description,
                                                    Strand& strand, Clock& clock, Rng& rng,
-                                                   ClusterCallback on_cluster);
+                                                   HostPart& host, ClusterCallback on_cluster);
   ~WorkerPart() override;
 
   worker::Worker& worker() { return *worker_; }
@@ -55,8 +57,6 @@ class WorkerPart final : public worker::SessionObserver {
   ClusterCallback on_cluster_;
   std::unique_ptr<worker::KernelAdapter> kernel_;
   std::unique_ptr<worker::StateDirectory> disk_;
-  std::unique_ptr<worker::dns::DnsServer> dns_;
-  std::unique_ptr<worker::ResolversAdapter> resolvers_;
   std::unique_ptr<worker::SessionClient> session_;
   std::unique_ptr<worker::Worker> worker_;
   std::unique_ptr<worker::HostRouteWatch> routes_;
@@ -68,7 +68,7 @@ class WorkerPart final : public worker::SessionObserver {
 
 // Takes out of the kernel what the worker of this state directory put there. Blocks, not on the
 // strand; no worker may run.
-void clear_host(const Paths& paths);
+void clear_host(const Paths& paths, const HostPart& host);
 
 // What this node tells others of where it is reached.
 manager::NodeAddresses addresses_of(const Identity& identity);

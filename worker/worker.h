@@ -23,6 +23,7 @@
 #include <string>
 #include <vector>
 
+#include "worker/attach_request.h"
 #include "worker/peers.h"
 #include "worker/ports.h"
 #include "worker/sandboxes.h"
@@ -34,21 +35,6 @@ namespace shoal::worker {
 struct WorkerConfig {
   NodeId self;
   Ip data_path;  // this host's VTEP
-};
-
-struct AttachRequest {
-  std::string network;  // name, id, or unique prefix of an id
-  NamespaceRef space;
-  manager::EndpointSpec spec;
-  std::string ifname;  // empty: the first free ethN
-  // When the caller stops waiting: it should have been told by then why it is not attached.
-  Instant deadline = Instant::max();
-};
-
-struct Attached {
-  manager::Endpoint endpoint;
-  std::string ifname;
-  uint32_t mtu = 0;
 };
 
 // For status; a copy.

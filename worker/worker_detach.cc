@@ -27,6 +27,7 @@ Result<EndpointId> Worker::find_local(const std::string& network,
   }
   std::optional<EndpointId> found;
   size_t matches = 0;
+  bool by_name = false;  // which wins over the beginning of another's id
   for (const auto& [id, local] : locals_) {
     const Attachment& record = local.record;
     if (record.phase != Attachment::Phase::kAttached) continue;
@@ -35,9 +36,11 @@ Result<EndpointId> Worker::find_local(const std::string& network,
                        (only.empty() && record.network_name == network);
     if (!there || endpoint.empty()) continue;
     if (id.view() == endpoint) return id;
-    if (record.endpoint.spec.name != endpoint && !id.view().starts_with(endpoint)) continue;
+    const bool named = record.endpoint.spec.name == endpoint;
+    if (!named && (by_name || !id.view().starts_with(endpoint))) continue;
+    matches = named && !by_name ? 1 : matches + 1;
+    by_name = by_name || named;
     found = id;
-    ++matches;
   }
   const std::string what = "\"" + endpoint.substr(0, 64) + "\"";
   if (matches > 1) return invalid_argument("endpoint " + what + " is ambiguous: name its network");

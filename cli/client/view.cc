@@ -99,6 +99,11 @@ std::string membership_text(const control::StatusResponse& status) {
   }
 }
 
+// As Docker says it: of the whole cluster, or of this host.
+const char* scope_of(const common::NetworkSpec& spec) {
+  return spec.driver() == "overlay" ? "swarm" : "local";
+}
+
 }  // namespace
 
 Value network_row(const common::Network& network, bool full) {
@@ -108,7 +113,7 @@ Value network_row(const common::Network& network, bool full) {
   return Value::object({{"ID", id_text(network.id(), full)},
                         {"Name", spec.name()},
                         {"Driver", spec.driver()},
-                        {"Scope", "swarm"},
+                        {"Scope", scope_of(spec)},
                         {"Subnets", join(subnets, ",")},
                         {"VNI", network.vni()},
                         {"Attachable", spec.attachable()},
@@ -170,25 +175,27 @@ Value network_document(const control::InspectNetworkResponse& response) {
                               {"Quarantined", subnet.quarantined()},
                               {"Free", subnet.free()}}));
   }
-  return Value::object({{"Name", spec.name()},
-                        {"Id", network.id()},
-                        {"Created", time_text(network.created_at())},
-                        {"Scope", "swarm"},
-                        {"Driver", spec.driver()},
-                        {"EnableIPv4", true},
-                        {"EnableIPv6", has_ipv6(network)},
-                        {"IPAM", Value::object({{"Driver", "default"},
-                                                {"Options", Value()},
-                                                {"Config", ipam_config(network)}})},
-                        {"Internal", spec.internal()},
-                        {"Attachable", spec.attachable()},
-                        {"Ingress", spec.ingress()},
-                        {"Containers", endpoints},
-                        {"Options", map_value(spec.options())},
-                        {"Labels", map_value(spec.labels())},
-                        {"VNI", network.vni()},
-                        {"Usage", usage},
-                        {"Version", Value::object({{"Index", network.version()}})}});
+  Value document = Value::object({{"Name", spec.name()},
+                                  {"Id", network.id()},
+                                  {"Created", time_text(network.created_at())},
+                                  {"Scope", scope_of(spec)},
+                                  {"Driver", spec.driver()},
+                                  {"EnableIPv4", true},
+                                  {"EnableIPv6", has_ipv6(network)},
+                                  {"IPAM", Value::object({{"Driver", "default"},
+                                                          {"Options", Value()},
+                                                          {"Config", ipam_config(network)}})},
+                                  {"Internal", spec.internal()},
+                                  {"Attachable", spec.attachable()},
+                                  {"Ingress", spec.ingress()},
+                                  {"Containers", endpoints},
+                                  {"Options", map_value(spec.options())},
+                                  {"Labels", map_value(spec.labels())},
+                                  {"VNI", network.vni()},
+                                  {"Usage", usage},
+                                  {"Version", Value::object({{"Index", network.version()}})}});
+  if (response.notes_size() > 0) document.set("Notes", list_value(response.notes()));
+  return document;
 }
 
 Value node_document(const common::Node& node) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "manager/allocator/subnet_index.h"
-#include "manager/store/rules.h"
+#include "manager/rules/rules.h"
 
 namespace shoal::manager::control {
 namespace {

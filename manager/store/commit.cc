@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/types/check.h"
-#include "manager/store/rules.h"
+#include "manager/rules/rules.h"
 #include "manager/store/store.h"
 
 namespace shoal::manager {

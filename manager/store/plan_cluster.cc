@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "manager/allocator/subnet_plan.h"
-#include "manager/store/rules.h"
+#include "manager/rules/rules.h"
 #include "manager/store/store.h"
 
 namespace shoal::manager {

@@ -1,5 +1,5 @@
 #include "base/ports/ports.h"
-#include "manager/store/rules.h"
+#include "manager/rules/rules.h"
 #include "manager/store/store.h"
 
 namespace shoal::manager {

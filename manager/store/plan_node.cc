@@ -1,4 +1,4 @@
-#include "manager/store/rules.h"
+#include "manager/rules/rules.h"
 #include "manager/store/store.h"
 
 namespace shoal::manager {

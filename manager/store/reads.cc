@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "manager/store/rules.h"
+#include "manager/rules/rules.h"
 #include "manager/store/store.h"
 
 namespace shoal::manager {

@@ -97,7 +97,8 @@ ATTACHED = [
 # Of h4, which is part of no cluster.
 ASKED_OF_NOBODY = [
     (CONFLICT, "shoal init", arguments) for arguments in (
-        ("network", "ls"), ("node", "ls"), (*CREATE, "x"), ("leave",),
+        ("network", "inspect", "shop"), ("network", "rm", "shop"), ("node", "ls"), (*CREATE, "x"),
+        ("leave",),
         ("raft", "status"), ("init", "--force-new-cluster"),
         ("attach", "shop", "--netns", "/run/netns/x", "--name", "x"), ("detach", "shop", "x"))
 ]

@@ -29,6 +29,11 @@ Status leave_descriptors_behind() {
                         std::strerror(errno));
 }
 
+constexpr const char* kRedirection = "the DNS redirection";
+
+std::string dns_table() { return "ip " + std::string(kDnsTable); }
+std::string host_table() { return "inet " + std::string(kHostTable); }
+
 // A context's socket belongs to the namespace of the thread that makes it.
 Result<Context> make_context() {
   SHOAL_TRY(leave_descriptors_behind());
@@ -40,17 +45,17 @@ Result<Context> make_context() {
   return context;
 }
 
-Status run_script(nft_ctx* context, const std::string& script) {
+Status run_script(nft_ctx* context, const std::string& script, const std::string& what) {
   if (nft_run_cmd_from_buffer(context, script.c_str()) == 0) return ok_status();
   std::string said = nft_ctx_get_error_buffer(context);
   // nft repeats the script below the message; the first line says it.
   said.resize(said.find('\n') == std::string::npos ? said.size() : said.find('\n'));
-  return unimplemented("nftables refused the DNS redirection: " + said);
+  return unimplemented("nftables refused " + what + ": " + said);
 }
 
 // Empty when there is no such table.
-std::string list_table(nft_ctx* context) {
-  const std::string command = "list table ip " + std::string(kDnsTable);
+std::string list_table(nft_ctx* context, const std::string& table) {
+  const std::string command = "list table " + table;
   if (nft_run_cmd_from_buffer(context, command.c_str()) != 0) {
     nft_ctx_get_error_buffer(context);  // reading it empties it
     return {};
@@ -64,12 +69,13 @@ Result<bool> apply_dns_redirect(const NamespaceFd& space, uint16_t port) {
   bool changed = false;
   SHOAL_TRY(run_in_namespace(space, [&]() -> Status {
     const Context context = SHOAL_TRY(make_context());
-    const std::string listed = list_table(context.get());
+    const std::string listed = list_table(context.get(), dns_table());
     if (shows_dns_redirect(listed, port)) return ok_status();
     changed = true;
     // A removal makes the kernel wait, ten milliseconds and more, for all that may use what goes.
     return run_script(context.get(),
-                      listed.empty() ? render_dns_table(port) : render_dns_redirect(port));
+                      listed.empty() ? render_dns_table(port) : render_dns_redirect(port),
+                      kRedirection);
   }));
   return changed;
 }
@@ -77,9 +83,30 @@ Result<bool> apply_dns_redirect(const NamespaceFd& space, uint16_t port) {
 Status remove_dns_redirect(const NamespaceFd& space) {
   return run_in_namespace(space, []() -> Status {
     const Context context = SHOAL_TRY(make_context());
-    if (list_table(context.get()).empty()) return ok_status();
-    return run_script(context.get(), render_dns_removal());
+    if (list_table(context.get(), dns_table()).empty()) return ok_status();
+    return run_script(context.get(), render_dns_removal(), kRedirection);
   });
+}
+
+Result<std::string> replace_host_table(const NamespaceFd& host, const HostTable& table) {
+  std::string listed;
+  SHOAL_TRY(run_in_namespace(host, [&]() -> Status {
+    const Context context = SHOAL_TRY(make_context());
+    SHOAL_TRY(run_script(context.get(), render_host_table(table), "the rules of this host"));
+    listed = list_table(context.get(), host_table());
+    return ok_status();
+  }));
+  return listed;
+}
+
+Result<std::string> list_host_table(const NamespaceFd& host) {
+  std::string listed;
+  SHOAL_TRY(run_in_namespace(host, [&]() -> Status {
+    const Context context = SHOAL_TRY(make_context());
+    listed = list_table(context.get(), host_table());
+    return ok_status();
+  }));
+  return listed;
 }
 
 }  // namespace shoal::vxlan

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
+#include "vxlan/filter/host_table.h"
 #include "vxlan/netlink/namespace.h"
 
 namespace shoal::vxlan {
@@ -13,5 +15,10 @@ namespace shoal::vxlan {
 Result<bool> apply_dns_redirect(const NamespaceFd& space, uint16_t port);
 // Removes the table, if there is one.
 Status remove_dns_redirect(const NamespaceFd& space);
+
+// Makes "table inet shoal" of the host what host_table.h says, in one transaction, and returns how
+// the kernel lists it then; empty when there is none.
+Result<std::string> replace_host_table(const NamespaceFd& host, const HostTable& table);
+Result<std::string> list_host_table(const NamespaceFd& host);
 
 }  // namespace shoal::vxlan

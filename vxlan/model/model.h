@@ -13,6 +13,9 @@
 // in observed values only. Everything of ours carries a mark: the alias "shoal:<id>", the name
 // prefix of ports, the route protocol kRouteProtocol.
 //
+// A network of this host alone (model/host.h) has its bridge in the host's namespace; its endpoints
+// are the same veth pairs, with their ports there.
+//
 // Pure values: no IO, no threads.
 #pragma once
 
@@ -40,6 +43,9 @@ inline constexpr std::string_view kMakingPrefix = "vp";
 inline constexpr size_t kPortIdLength = 10;
 // rtm_protocol of our routes: unassigned in the kernel's list and in iproute2's rt_protos.
 inline constexpr uint8_t kRouteProtocol = 83;
+// Of our default routes: one that the workload gave itself has less (0 in IPv4, 1024 in IPv6) and
+// wins.
+inline constexpr uint32_t kGatewayMetric = 2048;
 // Outer Ethernet is not counted: outer IP (20 or 40) + UDP (8) + VXLAN (8) + inner Ethernet (14).
 inline constexpr uint32_t kOverheadV4 = 50;
 inline constexpr uint32_t kOverheadV6 = 70;
@@ -81,6 +87,8 @@ struct PortConfig {
   bool learning = false;
   // Frames to a MAC the bridge does not know: to vxlan0 only, never to other endpoints.
   bool unicast_flood = false;
+  // It exchanges frames with the bridge itself and with ports that are not isolated only.
+  bool isolated = false;
 
   friend bool operator==(const PortConfig&, const PortConfig&) = default;
 };
@@ -142,12 +150,13 @@ struct Address {
   friend auto operator<=>(const Address&, const Address&) = default;
 };
 
-// An on-link route (no gateway).
+// On-link, or through `gateway` with the metric kGatewayMetric.
 struct Route {
   std::string link;
   Prefix destination;
   std::optional<Ip> source;
   bool ours = true;  // observed: carries kRouteProtocol
+  std::optional<Ip> gateway;
 
   friend auto operator<=>(const Route&, const Route&) = default;
 };
@@ -172,10 +181,15 @@ struct DesiredEndpoint {
   EndpointId id;
   NetworkId network;
   std::string ifname;  // empty: the lowest free ethN, and whatever it is called later
+  std::string ifname_prefix = "eth";
   Mac mac;
   uint32_t mtu = 0;
   std::vector<Prefix> addresses;  // with the prefix length of their subnet
   std::vector<Prefix> subnets;    // of the network; those without an address get an on-link route
+  // At the bridge. A port that learns needs no forwarding entry of its own.
+  PortConfig port{std::string(kBridgeName)};
+  Inet6Config port_inet6;
+  std::vector<Ip> gateways;  // default routes, at most one of each family
 
   friend bool operator==(const DesiredEndpoint&, const DesiredEndpoint&) = default;
 };

@@ -247,6 +247,7 @@ class Applier {
     message.nest(IFLA_PROTINFO | NLA_F_NESTED, [&] {
       message.put_u8(IFLA_BRPORT_LEARNING, config.learning ? 1 : 0);
       message.put_u8(IFLA_BRPORT_UNICAST_FLOOD, config.unicast_flood ? 1 : 0);
+      message.put_u8(IFLA_BRPORT_ISOLATED, config.isolated ? 1 : 0);
     });
     return socket(place).request(message, "set up the bridge port " + name);
   }
@@ -313,10 +314,15 @@ class Applier {
     header.rtm_dst_len = route.destination.length;
     header.rtm_table = RT_TABLE_MAIN;
     header.rtm_protocol = kRouteProtocol;
-    header.rtm_scope = route.destination.ip.is_v4() ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+    header.rtm_scope =
+        route.destination.ip.is_v4() && !route.gateway ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
     header.rtm_type = RTN_UNICAST;
     Message message(type, flags, header);
-    message.put_ip(RTA_DST, route.destination.ip);
+    if (route.destination.length > 0) message.put_ip(RTA_DST, route.destination.ip);
+    if (route.gateway) {
+      message.put_ip(RTA_GATEWAY, *route.gateway);
+      message.put_u32(RTA_PRIORITY, kGatewayMetric);
+    }
     message.put_u32(RTA_OIF, static_cast<uint32_t>(SHOAL_TRY(index_of(place, route.link))));
     if (route.source) message.put_ip(RTA_PREFSRC, *route.source);
     return push(place, std::move(message));

@@ -83,7 +83,8 @@ Link parse_link(const nlmsghdr* message, int& master) {
   if (master != 0 && kind_info.string(IFLA_INFO_SLAVE_KIND) == "bridge") {
     const Attributes port = kind_info.nested(IFLA_INFO_SLAVE_DATA);
     link.port = PortConfig{"", port.number<uint8_t>(IFLA_BRPORT_LEARNING).value_or(0) != 0,
-                           port.number<uint8_t>(IFLA_BRPORT_UNICAST_FLOOD).value_or(0) != 0};
+                           port.number<uint8_t>(IFLA_BRPORT_UNICAST_FLOOD).value_or(0) != 0,
+                           port.number<uint8_t>(IFLA_BRPORT_ISOLATED).value_or(0) != 0};
   }
   return link;
 }
@@ -181,13 +182,20 @@ Status dump_routes(NetlinkSocket& socket, const Link& link, std::vector<Route>& 
           if (part->nlmsg_type != RTM_NEWROUTE) return;
           const auto& route = *static_cast<const rtmsg*>(nlmsg_data(part));
           const auto attributes = Attributes::of<rtmsg>(part);
-          const auto destination = attributes.ip(RTA_DST);
-          if (!destination || attributes.has(RTA_GATEWAY) || route.rtm_table != RT_TABLE_MAIN ||
+          if (route.rtm_table != RT_TABLE_MAIN ||
               attributes.number<int32_t>(RTA_OIF) != link.index) {
             return;
           }
-          routes.push_back({link.name, Prefix{*destination, route.rtm_dst_len},
-                            attributes.ip(RTA_PREFSRC), route.rtm_protocol == kRouteProtocol});
+          // A default route has no destination.
+          const Ip any = family == AF_INET ? Ip() : Ip::v6({});
+          const bool ours = route.rtm_protocol == kRouteProtocol;
+          const auto gateway = attributes.ip(RTA_GATEWAY);
+          const Prefix destination{attributes.ip(RTA_DST).value_or(any), route.rtm_dst_len};
+          // Routes of others through a gateway are no business of ours; nor is one of ours that
+          // was changed to another metric, which is put again.
+          const auto metric = attributes.number<uint32_t>(RTA_PRIORITY);
+          if (gateway && (!ours || metric != kGatewayMetric)) return;
+          routes.push_back({link.name, destination, attributes.ip(RTA_PREFSRC), ours, gateway});
         },
         [&] { routes.resize(before); }));
   }
@@ -246,6 +254,19 @@ Result<NamespaceState> dump_inside(NetlinkSocket& socket, const std::string& ali
   return state;
 }
 
+Result<NamespaceState> dump_marked(NetlinkSocket& socket) {
+  NamespaceState state;
+  state.links = SHOAL_TRY(dump_links(socket));
+  const Names names = index_links(state.links);
+  for (const auto& [index, prefix] : SHOAL_TRY(dump_addresses(socket))) {
+    const Link* const link = link_at(names, index);
+    if (link == nullptr || !carries_mark(*link)) continue;
+    if (prefix.ip.is_v6() && prefix.ip.is_link_local()) continue;
+    state.addresses.push_back({link->name, prefix});
+  }
+  return state;
+}
+
 Result<Link> find_link_with_address(NetlinkSocket& socket, const Ip& ip) {
   for (const auto& [index, prefix] : SHOAL_TRY(dump_addresses(socket))) {
     if (prefix.ip != ip) continue;
@@ -286,15 +307,31 @@ Result<std::vector<Prefix>> dump_destinations(NetlinkSocket& socket) {
   return values;
 }
 
-Result<Link> get_link(NetlinkSocket& socket, const std::string& name) {
-  Message message(RTM_GETLINK, 0, ifinfomsg{});
-  message.put_string(IFLA_IFNAME, name);
+namespace {
+
+// By name, or by index when that is not 0.
+Result<Link> ask_link(NetlinkSocket& socket, const std::string& name, int index, int& master) {
+  ifinfomsg header{};
+  header.ifi_index = index;
+  Message message(RTM_GETLINK, 0, header);
+  if (index == 0) message.put_string(IFLA_IFNAME, name);
   message.put_u32(IFLA_EXT_MASK, kSkipStatistics);
   Link link;
-  int master = 0;
   SHOAL_TRY(socket.get(message, "find the link " + name, [&](const nlmsghdr* part) {
     if (part->nlmsg_type == RTM_NEWLINK) link = parse_link(part, master);
   }));
+  return link;
+}
+
+}  // namespace
+
+Result<Link> get_link(NetlinkSocket& socket, const std::string& name) {
+  int master = 0;
+  Link link = SHOAL_TRY(ask_link(socket, name, 0, master));
+  if (!link.port) return link;
+  int ignored = 0;
+  const Result<Link> bridge = ask_link(socket, "of the port " + name, master, ignored);
+  if (bridge.ok()) link.port->bridge = bridge->name;
   return link;
 }
 

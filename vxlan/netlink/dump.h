@@ -1,6 +1,6 @@
 // Dumps of a namespace as model values. Only what the planner looks at is kept: neighbours of VXLAN
-// devices, forwarding entries of VXLAN devices and of bridge ports, on-link routes of the main
-// table.
+// devices, forwarding entries of VXLAN devices and of bridge ports, routes of the main table that
+// are on-link or ours.
 #pragma once
 
 #include "vxlan/model/model.h"
@@ -13,6 +13,8 @@ Result<std::vector<Link>> dump_links(NetlinkSocket& socket);
 Result<NamespaceState> dump_overlay(NetlinkSocket& socket);
 // All links; addresses and routes of the links that carry `alias` only.
 Result<NamespaceState> dump_inside(NetlinkSocket& socket, const std::string& alias);
+// All links; addresses of those that carry our mark: the host's namespace.
+Result<NamespaceState> dump_marked(NetlinkSocket& socket);
 // The link that holds `ip`, or kNotFound.
 Result<Link> find_link_with_address(NetlinkSocket& socket, const Ip& ip);
 // What the main table sends somewhere: destinations of unicast routes of both families, without

@@ -32,6 +32,7 @@ struct Explainer {
     if (op.port) {
       text += field("bridge", op.port->bridge) + field("learning", on_off(op.port->learning)) +
               field("unicast flood", on_off(op.port->unicast_flood));
+      if (op.port->isolated) text += " isolated";
     }
     if (op.inet6) {
       text += field("IPv6", on_off(!op.inet6->disabled)) +
@@ -60,13 +61,16 @@ struct Explainer {
     return "remove the address " + op.address.prefix.str() + " from " + op.address.link;
   }
   std::string operator()(const PutRoute& op) const {
-    return "add the route to " + op.route.destination.str() + " by " + op.route.link;
+    return "add the route to " + op.route.destination.str() + way(op.route);
   }
   std::string operator()(const DeleteRoute& op) const {
-    return "remove the route to " + op.route.destination.str() + " by " + op.route.link;
+    return "remove the route to " + op.route.destination.str() + way(op.route);
   }
 
  private:
+  static std::string way(const Route& route) {
+    return (route.gateway ? " through " + route.gateway->str() : "") + " by " + route.link;
+  }
   static std::string target(const Fdb& fdb) {
     return fdb.vtep ? fdb.vtep->str() + " (" + fdb.link + ")" : "port " + fdb.link;
   }

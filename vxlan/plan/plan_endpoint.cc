@@ -14,8 +14,8 @@ class EndpointPlanner {
     port_.kind = LinkKind::kVeth;
     port_.alias = endpoint_alias(desired.id);
     port_.mtu = desired.mtu;
-    port_.port = PortConfig{std::string(kBridgeName), false, false};
-    port_.inet6 = Inet6Config{};
+    port_.port = desired.port;
+    port_.inet6 = desired.port_inet6;
     inside_.kind = LinkKind::kVeth;
     inside_.alias = port_.alias;
     inside_.mac = desired.mac;
@@ -104,7 +104,7 @@ class EndpointPlanner {
       return old_inside_->name;
     }
     for (size_t number = 0;; ++number) {
-      const std::string name = "eth" + std::to_string(number);
+      const std::string name = desired_.ifname_prefix + std::to_string(number);
       if (foreign(name) == nullptr) return name;
     }
   }
@@ -176,6 +176,10 @@ class EndpointPlanner {
       if (connected || source == desired_.addresses.end()) continue;
       routes.push_back({inside_.name, subnet.network(), source->ip});
     }
+    for (const Ip& gateway : desired_.gateways) {
+      const Prefix all{gateway.is_v4() ? Ip() : Ip::v6({}), 0};
+      routes.push_back({.link = inside_.name, .destination = all, .gateway = gateway});
+    }
     return routes;
   }
 
@@ -204,19 +208,26 @@ class EndpointPlanner {
   // Last of all: from here on frames flow.
   void open_port() {
     if (pair_made_) {
-      add(Place::kOverlay, whole_change(port_));
+      SetLink change = whole_change(port_);
+      // An overlay namespace's defaults are those of a port already.
+      if (desired_.port_inet6 != Inet6Config{}) change.inet6 = desired_.port_inet6;
+      add(Place::kOverlay, std::move(change));
     } else {
       SetLink change = link_change(port_, *old_port_);
       if (!change.empty()) add(Place::kOverlay, std::move(change));
     }
+    if (!desired_.port.learning) put_entry();
+    if (old_port_ == nullptr || !old_port_->up) {
+      add(Place::kOverlay, SetLink{.name = port_.name, .up = true});
+    }
+  }
+
+  void put_entry() {
     const Fdb entry{port_.name, desired_.mac, {}};
     const auto& fdb = observed_.overlay.fdb;
     const bool bridged = old_port_ != nullptr && old_port_->port == port_.port;
     if (!bridged || std::find(fdb.begin(), fdb.end(), entry) == fdb.end()) {
       add(Place::kOverlay, PutFdb{entry});
-    }
-    if (old_port_ == nullptr || !old_port_->up) {
-      add(Place::kOverlay, SetLink{.name = port_.name, .up = true});
     }
   }
 

@@ -36,6 +36,7 @@ DesiredEndpoint some_endpoint(Rng& rng, int number, uint32_t mtu) {
   endpoint.subnets = {{v4(1, 0), 24}, {v6(1, 0), 64}};
   if (rng.below(2) == 0) endpoint.subnets.push_back({v4(2, 0), 24});
   if (rng.below(2) == 0) endpoint.subnets.push_back({v6(2, 0), 64});
+  if (rng.below(2) == 0) endpoint.gateways = {v4(1, 254), v6(1, 254)};
   if (rng.below(3) == 0) endpoint.ifname = rng.below(2) == 0 ? "net0" : "eth1";
   return endpoint;
 }

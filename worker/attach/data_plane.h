@@ -50,6 +50,8 @@ struct DataPlaneOptions {
   // A namespace file that plays the host (labs and tests). Empty: the process's own namespace.
   std::string host_namespace;
   std::chrono::milliseconds full_pass_interval{2000};
+  // Whether a network of the host itself needs the namespace's resolver too.
+  std::function<bool(const NamespaceRef&)> dns_needed_elsewhere;
   // The endpoint's namespace or process is gone; told once. Its port is removed already; the
   // endpoint should leave the next state.
   std::function<void(const EndpointId&, const std::string& reason)> on_endpoint_gone;

@@ -208,7 +208,12 @@ Status Engine::take_out(const DepartedEndpoint& departed, PassResult& result) {
     const NamespaceRef& space = local.second.space;
     return space.device == opened.ref.device && space.inode == opened.ref.inode;
   });
-  return shared ? ok_status() : vxlan::remove_dns_redirect(opened.fd);
+  return shared || dns_needed_elsewhere(opened.ref) ? ok_status()
+                                                    : vxlan::remove_dns_redirect(opened.fd);
+}
+
+bool Engine::dns_needed_elsewhere(const NamespaceRef& space) const {
+  return options_.dns_needed_elsewhere && options_.dns_needed_elsewhere(space);
 }
 
 void Engine::forget_undesired(const Reconciled& wanted, PassResult& result, bool everywhere) {
@@ -222,7 +227,7 @@ void Engine::forget_undesired(const Reconciled& wanted, PassResult& result, bool
     const bool shared = std::any_of(endpoints_.begin(), endpoints_.end(), [&](const auto& other) {
       return other.first != at->first && other.second.opened.fd.identity() == identity;
     });
-    if (at->second.dns_port != 0 && !shared) {
+    if (at->second.dns_port != 0 && !shared && !dns_needed_elsewhere(at->second.opened.ref)) {
       const Status removed = vxlan::remove_dns_redirect(at->second.opened.fd);
       if (!removed.ok()) result.problems.push_back(removed.error());
     }

@@ -54,6 +54,7 @@ class Engine {
   void report_gone(const EndpointId& endpoint, const std::string& reason);
   void take_out_departed(PassResult& result);
   Status take_out(const DepartedEndpoint& departed, PassResult& result);
+  bool dns_needed_elsewhere(const NamespaceRef& space) const;
   void forget_undesired(const Reconciled& wanted, PassResult& result, bool everywhere);
 
   Status pass_overlay(const vxlan::DesiredOverlay& wanted, Look look, PassResult& result);
@@ -71,7 +72,6 @@ class Engine {
   Status run(const vxlan::Plan& plan, const vxlan::Places& places, const std::string& where,
              PassResult& result);
   static void announce_remote(const vxlan::Plan& plan, OverlayHandle& overlay);
-  static void announce_own(const vxlan::DesiredEndpoint& endpoint, EndpointHandle& handle);
   Status remove_overlay(const std::string& path);
 
   const DataPlaneOptions options_;

@@ -2,12 +2,10 @@
 #include <algorithm>
 
 #include "base/runtime/log.h"
-#include "base/types/check.h"
-#include "vxlan/filter/filter.h"
 #include "vxlan/netlink/announce.h"
 #include "vxlan/netlink/dump.h"
-#include "vxlan/netlink/wait.h"
 #include "worker/attach/engine.h"
+#include "worker/attach/plumb.h"
 
 namespace shoal::worker {
 namespace {
@@ -15,9 +13,6 @@ namespace {
 constexpr const char* kComponent = "data_plane";
 // A wiped host has thousands of entries to repair; one line each would drown the log.
 constexpr size_t kLoggedRepairs = 20;
-// Looking at nftables rules enters the namespace and costs a millisecond. Notifications tell when
-// to; as one may be lost, each endpoint's rules are looked at in every so many full passes too.
-constexpr int kDnsCheckEvery = 3;
 // More new neighbours at once are a start or a join, where nobody knows an old MAC; announcing them
 // would be a burst of broadcasts at every port.
 constexpr size_t kMostAnnounced = 256;
@@ -27,33 +22,8 @@ bool has_endpoint(const vxlan::DesiredOverlay& overlay, const EndpointId& id) {
                      [&](const auto& endpoint) { return endpoint.id == id; });
 }
 
-// The part of an overlay namespace that one endpoint's plan looks at.
-vxlan::NamespaceState of_port(const vxlan::NamespaceState& overlay, const std::string& port) {
-  vxlan::NamespaceState part;
-  const vxlan::Link* const link = overlay.find(port);
-  if (link != nullptr) part.links.push_back(*link);
-  for (const vxlan::Fdb& fdb : overlay.fdb) {
-    if (fdb.link == port) part.fdb.push_back(fdb);
-  }
-  return part;
-}
-
 void tell(const Status& sent) {
   if (!sent.ok()) log::debug(kComponent, "{}", sent.error().message);
-}
-
-// What the endpoint's interface is called once the plan is done.
-std::string interface_name(const vxlan::Plan& plan, const vxlan::ObservedEndpoint& observed,
-                           const std::string& alias) {
-  for (const vxlan::Op& op : plan) {
-    const auto* const change = std::get_if<vxlan::SetLink>(&op.action);
-    if (op.place == vxlan::Place::kEndpoint && change != nullptr && change->rename) {
-      return *change->rename;
-    }
-  }
-  const vxlan::Link* const inside = observed.inside.find_alias(alias);
-  SHOAL_CHECK(inside != nullptr, "a plan that renames nothing keeps an interface");
-  return inside->name;
 }
 
 }  // namespace
@@ -201,15 +171,6 @@ void Engine::announce_remote(const vxlan::Plan& plan, OverlayHandle& overlay) {
   }
 }
 
-// From the endpoint itself: its own kernel would complain of hearing another use its address.
-void Engine::announce_own(const vxlan::DesiredEndpoint& endpoint, EndpointHandle& handle) {
-  const auto inside = vxlan::get_link(handle.socket, handle.ifname);
-  if (!inside.ok()) return;
-  for (const Prefix& address : endpoint.addresses) {
-    tell(vxlan::announce(handle.announcer, inside->index, address.ip, endpoint.mac));
-  }
-}
-
 Result<EndpointHandle*> Engine::ensure_endpoint(const EndpointId& endpoint) {
   const auto found = endpoints_.find(endpoint);
   if (found != endpoints_.end()) return &found->second;
@@ -237,56 +198,28 @@ Status Engine::pass_endpoint(const vxlan::DesiredEndpoint& wanted, OverlayHandle
   }
   handle.applied.reset();
   handle.port.reset();
-  const std::string alias = vxlan::endpoint_alias(wanted.id);
-  vxlan::ObservedEndpoint observed;
-  observed.inside = SHOAL_TRY(vxlan::dump_inside(handle.socket, alias));
-  observed.overlay = of_port(seen, vxlan::port_name(wanted.id));
-  const vxlan::Plan plan = SHOAL_TRY(vxlan::plan_endpoint(wanted, observed));
-  const vxlan::Places places{.host = &host_socket_,
-                             .overlay = &overlay.socket,
-                             .overlay_space = &overlay.space,
-                             .endpoint = &handle.socket,
-                             .endpoint_space = &handle.opened.fd};
-  SHOAL_TRY(run(plan, places, "endpoint " + wanted.id.str(), result));
-  handle.ifname = interface_name(plan, observed, alias);
-  if (!plan.empty()) {
-    SHOAL_TRY(vxlan::wait_running(handle.socket, handle.ifname));
-    SHOAL_TRY(vxlan::wait_running(overlay.socket, vxlan::port_name(wanted.id)));
-    for (const Prefix& address : wanted.addresses) {
-      SHOAL_TRY(vxlan::wait_local(handle.socket, address.ip));
-    }
-    announce_own(wanted, handle);
-  }
+  vxlan::NamespaceState port = of_port(seen, vxlan::port_name(wanted.id));
+  const Plumbing plumbing{
+      {.host = &host_socket_, .overlay = &overlay.socket, .overlay_space = &overlay.space},
+      [&](const vxlan::Plan& plan, const vxlan::Places& places) {
+        return run(plan, places, "endpoint " + wanted.id.str(), result);
+      }};
+  const bool changed = SHOAL_TRY(plumb(wanted, port, plumbing, handle));
   SHOAL_TRY(pass_dns(local_.at(wanted.id), handle, look, result));
   handle.applied = wanted;
-  if (look && plan.empty()) handle.port = std::move(observed.overlay);
+  if (look && !changed) handle.port = std::move(port);
   result.attached[wanted.id] = {handle.ifname, wanted.mtu};
   return ok_status();
 }
 
 Status Engine::pass_dns(const LocalEndpoint& endpoint, EndpointHandle& handle, bool look,
                         PassResult& result) {
-  if (endpoint.dns_port == 0) {
-    if (handle.dns_port == 0) return ok_status();
-    SHOAL_TRY(vxlan::remove_dns_redirect(handle.opened.fd));
-    ++result.ops;
-    handle.dns_port = 0;
-    return ok_status();
+  if (!SHOAL_TRY(lead_dns(endpoint.dns_port, look, handle))) return ok_status();
+  ++result.ops;
+  if (repairing_ && endpoint.dns_port != 0) {
+    log::info(kComponent, "repair endpoint {}: lead DNS to port {}", endpoint.id.str(),
+              endpoint.dns_port);
   }
-  const bool due = handle.rules_changed || (look && ++handle.dns_unchecked >= kDnsCheckEvery);
-  if (handle.dns_port == endpoint.dns_port && !due) return ok_status();
-  handle.dns_unchecked = 0;
-  handle.rules_changed = false;
-  if (SHOAL_TRY(vxlan::apply_dns_redirect(handle.opened.fd, endpoint.dns_port))) {
-    ++result.ops;
-    // Our own change is no reason to look again.
-    if (handle.rules) handle.rules->drain();
-    if (repairing_) {
-      log::info(kComponent, "repair endpoint {}: lead DNS to port {}", endpoint.id.str(),
-                endpoint.dns_port);
-    }
-  }
-  handle.dns_port = endpoint.dns_port;
   return ok_status();
 }
 

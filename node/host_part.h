@@ -1,0 +1,48 @@
+// HostPart: what this daemon does for its host alone, with or without a cluster: the host's own
+// networks, their plane, and the resolver of every namespace, overlays' too.
+//
+// Thread rule: start() and the destructor block and are not called on the strand; the rest is on
+// the strand. The kernel keeps what it has when this goes.
+#pragma once
+
+#include <memory>
+
+#include "node/paths.h"
+#include "worker/adapters.h"
+#include "worker/local/adapters.h"
+#include "worker/local/local_networks.h"
+#include "worker/shared_resolvers.h"
+
+namespace shoal::node {
+
+class HostPart {
+ public:
+  // What the cluster knows, while this node is in one; null when it is not. Asked on the strand.
+  using CatalogueView = std::function<const worker::Catalogue*()>;
+
+  static Result<std::unique_ptr<HostPart>> start(const Paths& paths, Strand& strand, Clock& clock,
+                                                 Rng& rng, CatalogueView catalogue);
+  ~HostPart();
+  HostPart(const HostPart&) = delete;
+  HostPart& operator=(const HostPart&) = delete;
+
+  worker::LocalNetworks& networks() { return *networks_; }
+  worker::SharedResolvers& resolvers() { return *shared_; }
+  // Whether a network of this host needs the namespace's resolver. From any thread.
+  bool dns_needed(const worker::NamespaceRef& space) const {
+    return shared_->served(worker::SharedResolvers::Part::kLocal, space);
+  }
+
+ private:
+  explicit HostPart(Strand& strand) : strand_(strand) {}
+
+  Strand& strand_;
+  std::unique_ptr<worker::dns::DnsServer> dns_;
+  std::unique_ptr<worker::ResolversAdapter> resolvers_;
+  std::unique_ptr<worker::SharedResolvers> shared_;
+  std::unique_ptr<worker::LocalDirectory> disk_;
+  std::unique_ptr<worker::HostKernelAdapter> kernel_;
+  std::unique_ptr<worker::LocalNetworks> networks_;
+};
+
+}  // namespace shoal::node

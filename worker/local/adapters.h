@@ -1,0 +1,76 @@
+// The real ports of LocalNetworks: host's plane and state directory behind worker/local/ports.h.
+// Used on the strand only; what blocks or belongs to another thread is handed over.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/runtime/files.h"
+#include "base/runtime/strand.h"
+#include "worker/hostnet/host_plane.h"
+#include "worker/local/ports.h"
+
+namespace shoal::worker {
+
+class HostKernelAdapter final : public HostKernel {
+ public:
+  HostKernelAdapter(std::unique_ptr<HostPlane> plane, Strand& strand)
+      : plane_(std::move(plane)), strand_(strand) {}
+
+  void set_state(HostState state, std::function<void(HostPass)> done) override;
+  void check_namespace(NamespaceRef ref, std::string ifname,
+                       std::function<void(Result<NamespaceRef>)> done) override;
+  void host_routes(std::function<void(Result<std::vector<Prefix>>)> done) override;
+
+ private:
+  std::unique_ptr<HostPlane> plane_;
+  Strand& strand_;
+};
+
+// A file that is written whole, on a thread of its own. While it is, the newer contents pile up
+// into one: the newest is written, and everybody told.
+class PiledFile {
+ public:
+  PiledFile(std::string path, Outlives outlives, const char* thread, Strand& strand);
+  ~PiledFile();  // on the strand; finishes what was asked for
+
+  // `encode` runs on the file's thread.
+  void write(std::function<Bytes()> encode, std::function<void(Status)> done);
+
+ private:
+  void write_next();
+
+  const std::string path_;
+  const Outlives outlives_;
+  Strand& strand_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+  bool writing_ = false;
+  std::function<Bytes()> waiting_;
+  std::vector<std::function<void(Status)>> dones_;
+  WorkThread thread_;  // last: joined first
+};
+
+// "local_networks" and "local_endpoints" of the state directory.
+class LocalDirectory final : public LocalDisk {
+ public:
+  struct Loaded {
+    LocalRecords networks;
+    PersistedState endpoints;
+  };
+
+  LocalDirectory(const std::string& directory, Strand& strand);
+
+  // Blocking. Absent files are an empty state; damaged ones kDataLoss.
+  static Result<Loaded> load(const std::string& directory);
+
+  void save_networks(LocalRecords records, std::function<void(Status)> done) override;
+  void save_endpoints(PersistedState state, std::function<void(Status)> done) override;
+
+ private:
+  PiledFile networks_;
+  PiledFile endpoints_;
+};
+
+}  // namespace shoal::worker

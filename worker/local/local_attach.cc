@@ -1,0 +1,219 @@
+// LocalNetworks: attach and detach, step by step; see local_networks.h.
+#include "base/runtime/log.h"
+#include "worker/local/local_networks.h"
+
+namespace shoal::worker {
+namespace {
+
+constexpr char kLog[] = "local";
+constexpr size_t kToldText = 64;  // of what came from outside, in a message
+
+Error is_stopping() { return unavailable("shoald is stopping: try again when it runs"); }
+
+}  // namespace
+
+struct LocalNetworks::AttachOp {
+  AttachRequest request;
+  std::function<void(Result<Attached>)> done;
+  std::function<void()> over = [] {};  // ends the turn in the namespace's queue
+  EndpointId id;
+};
+
+void LocalNetworks::stop() {
+  if (stopping_) return;
+  stopping_ = true;
+  alive_.reset();
+  for (const auto& op : attaching_) op->done(is_stopping());
+  attaching_.clear();
+  sandboxes_.stop_all();
+}
+
+void LocalNetworks::attach(AttachRequest request, std::function<void(Result<Attached>)> done) {
+  if (stopping_) return done(is_stopping());
+  if (locals_.size() >= kMostEndpoints) {
+    return done(resource_exhausted("this host has " + std::to_string(kMostEndpoints) +
+                                   " endpoints, which is as many as it can have"));
+  }
+  auto op = std::make_shared<AttachOp>();
+  op->request = std::move(request);
+  op->done = std::move(done);
+  attaching_.insert(op);
+  // Without the interface name: whether that is free is asked when this attach has its turn.
+  ports_.kernel.check_namespace(
+      op->request.space, "", guarded([this, op](const Result<NamespaceRef>& space) {
+        if (!space) return attach_answer(op, space.error());
+        op->request.space = *space;
+        serial_.run(space_key(*space), guarded([this, op](std::function<void()> over) {
+                      op->over = std::move(over);
+                      attach_begin(op);
+                    }));
+      }));
+}
+
+void LocalNetworks::attach_begin(const std::shared_ptr<AttachOp>& op) {
+  const Result<const manager::Network*> network = book_->find_network(op->request.network);
+  if (!network) return attach_answer(op, network.error());
+  op->request.network = (*network)->id.str();
+  for (const auto& [id, local] : locals_) {
+    const Attachment& record = local.record;
+    const bool same = !local.leaving && record.phase == Attachment::Phase::kAttached &&
+                      record.endpoint.network_id == (*network)->id &&
+                      space_key(record.space) == space_key(op->request.space);
+    if (!same) continue;
+    // Asked again: the answer is the same.
+    if (record.endpoint.spec.name == op->request.spec.name &&
+        (op->request.ifname.empty() || op->request.ifname == record.ifname)) {
+      return attach_answer(op, Attached{record.endpoint, record.ifname, record.mtu});
+    }
+    return attach_answer(op, already_exists("this namespace is on network " + record.network_name +
+                                            " already, as endpoint " + record.endpoint.spec.name +
+                                            " (" + record.ifname + "): detach that first"));
+  }
+  ports_.kernel.check_namespace(op->request.space, op->request.ifname,
+                                guarded([this, op](const Result<NamespaceRef>& space) {
+                                  if (!space) return attach_answer(op, space.error());
+                                  attach_lease(op);
+                                }));
+}
+
+void LocalNetworks::attach_lease(const std::shared_ptr<AttachOp>& op) {
+  op->id = draw_id<EndpointId>();
+  const NetworkId id(op->request.network);
+  const Result<manager::Endpoint> lease = book_->lease(
+      id, op->id, op->request.spec, Mac::from_random(ports_.rng.next()), ports_.clock.wall());
+  if (!lease) return attach_answer(op, lease.error());
+  Local local;
+  local.record.endpoint = *lease;
+  local.record.network_name = book_->network(id)->spec.name;
+  local.record.space = op->request.space;
+  local.record.ifname = op->request.ifname;
+  locals_.emplace(op->id, std::move(local));
+  save_endpoints(guarded([this, op](const Status& saved) {
+    if (saved) return attach_plumb(op);
+    locals_.erase(op->id);
+    book_->release(op->id);
+    attach_answer(op, saved.error().wrap("the attach cannot be written down"));
+  }));
+}
+
+void LocalNetworks::attach_plumb(const std::shared_ptr<AttachOp>& op) {
+  Local& local = locals_.at(op->id);
+  local.plumbed = true;
+  const Status served = sync_sandbox(local.record.space);
+  if (!served) {
+    return attach_undo(op, served.error().wrap("DNS cannot be set up in the namespace"));
+  }
+  refresh_kernel([this, op](const HostPass& pass) { attach_plumbed(op, pass); });
+}
+
+void LocalNetworks::attach_plumbed(const std::shared_ptr<AttachOp>& op, const HostPass& pass) {
+  const auto failed = pass.endpoint_errors.find(op->id);
+  if (failed != pass.endpoint_errors.end()) return attach_undo(op, failed->second);
+  const auto attached = pass.attached.find(op->id);
+  if (attached == pass.attached.end()) {
+    return attach_undo(op, internal_error("the host's plane did not make the interface"));
+  }
+  Local& local = locals_.at(op->id);
+  local.record.ifname = attached->second.ifname;
+  local.record.mtu = attached->second.mtu;
+  local.record.phase = Attachment::Phase::kAttached;
+  save_endpoints(guarded([this, op](const Status& saved) {
+    if (!saved) {
+      return attach_undo(op, saved.error().wrap("the attachment cannot be written down"));
+    }
+    const Local& made = locals_.at(op->id);
+    announce(made);
+    const Attachment& record = made.record;
+    log::info(kLog, "attached endpoint={} name={} network={} ifname={}", op->id.str(),
+              record.endpoint.spec.name, record.network_name, record.ifname);
+    attach_answer(op, Attached{record.endpoint, record.ifname, record.mtu});
+  }));
+}
+
+void LocalNetworks::attach_undo(const std::shared_ptr<AttachOp>& op, Error error) {
+  log::warn(kLog, "attach undone endpoint={}: {}", op->id.str(), error.message);
+  take_down(op->id, [this, op, error = std::move(error)] { attach_answer(op, error); });
+}
+
+void LocalNetworks::attach_answer(const std::shared_ptr<AttachOp>& op, Result<Attached> answer) {
+  const std::shared_ptr<AttachOp> kept = op;
+  attaching_.erase(kept);
+  kept->over();
+  kept->done(std::move(answer));
+}
+
+Result<manager::Endpoint> LocalNetworks::find_endpoint(const std::string& network,
+                                                       const std::string& endpoint) const {
+  NetworkId only;
+  if (!network.empty()) only = SHOAL_TRY(book_->find_network(network))->id;
+  const manager::Endpoint* found = nullptr;
+  size_t matches = 0;
+  bool by_name = false;  // which wins over the beginning of another's id
+  for (const auto& [id, local] : locals_) {
+    const manager::Endpoint& each = local.record.endpoint;
+    if (local.record.phase != Attachment::Phase::kAttached || endpoint.empty()) continue;
+    if (!only.empty() && each.network_id != only) continue;
+    if (id.view() == endpoint) return each;
+    const bool named = each.spec.name == endpoint;
+    if (!named && (by_name || !id.view().starts_with(endpoint))) continue;
+    matches = named && !by_name ? 1 : matches + 1;
+    by_name = by_name || named;
+    found = &each;
+  }
+  const std::string what = "\"" + endpoint.substr(0, kToldText) + "\"";
+  if (matches > 1) return invalid_argument("endpoint " + what + " is ambiguous: name its network");
+  if (found == nullptr) {
+    return not_found(
+        "this host has no endpoint " + what +
+        (network.empty() ? "" : " on network \"" + network.substr(0, kToldText) + "\"") +
+        ": see `shoal endpoint ls`");
+  }
+  return *found;
+}
+
+void LocalNetworks::detach(const std::string& network, const std::string& endpoint,
+                           std::function<void(Status)> done) {
+  if (stopping_) return done(is_stopping());
+  const Result<manager::Endpoint> found = find_endpoint(network, endpoint);
+  if (!found) return done(found.error());
+  const EndpointId id = found->id;
+  serial_.run(space_key(locals_.at(id).record.space),
+              guarded([this, id, done = std::move(done)](std::function<void()> over) {
+                take_down(id, [id, done, over = std::move(over)] {
+                  log::info(kLog, "detached endpoint={}", id.str());
+                  over();
+                  done(ok_status());
+                });
+              }));
+}
+
+void LocalNetworks::take_down(const EndpointId& id, std::function<void()> done) {
+  const auto found = locals_.find(id);
+  if (found == locals_.end()) return done();
+  Local& local = found->second;
+  const NamespaceRef space = local.record.space;
+  ports_.resolvers.names().remove(local.record.endpoint.network_id, id.str());
+  local.leaving = true;
+  local.plumbed = false;
+  const Status synced = sync_sandbox(space);
+  if (!synced) log::warn(kLog, "{}", synced.error().message);
+  departed_.emplace(id, local.record);
+  refresh_kernel([this, id, done = std::move(done)](const HostPass&) {
+    locals_.erase(id);
+    book_->release(id);
+    save_endpoints(guarded([done](const Status& saved) {
+      if (!saved) log::error(kLog, "{}", saved.error().message);
+      done();
+    }));
+  });
+}
+
+void LocalNetworks::on_endpoint_gone(const EndpointId& id, const std::string& reason) {
+  const auto found = locals_.find(id);
+  if (found == locals_.end() || found->second.leaving) return;
+  log::info(kLog, "endpoint {} is over: {}", id.str(), reason);
+  serial_.run(space_key(found->second.record.space),
+              guarded([this, id](std::function<void()> over) { take_down(id, std::move(over)); }));
+}
+
+}  // namespace shoal::worker

@@ -1,0 +1,83 @@
+// Fakes of LocalNetworks' ports; the loop and the resolvers are worker_fakes.h's. For tests.
+#pragma once
+
+#include "worker/local/local_networks.h"
+#include "worker/worker_fakes.h"
+
+namespace shoal::worker::fakes {
+
+class FakeHostKernel final : public HostKernel {
+ public:
+  explicit FakeHostKernel(FakeLoop& loop) : loop_(loop) {}
+
+  void set_state(HostState next, std::function<void(HostPass)> done) override {
+    state = std::move(next);
+    HostPass result;
+    for (const auto& network : state.networks) {
+      if (network_error) result.network_errors.emplace(network.network, *network_error);
+    }
+    for (const HostEndpoint& endpoint : state.endpoints) {
+      const EndpointId& id = endpoint.desired.id;
+      if (endpoint_error) {
+        result.endpoint_errors.emplace(id, *endpoint_error);
+      } else {
+        result.attached[id] = {"eth0", endpoint.desired.mtu};
+      }
+    }
+    for (const DepartedEndpoint& departed : state.departed) result.departed.insert(departed.id);
+    loop_.post([done, result] { done(result); });
+  }
+  void check_namespace(NamespaceRef ref, std::string,
+                       std::function<void(Result<NamespaceRef>)> done) override {
+    Result<NamespaceRef> answer = not_found("there is no namespace " + ref.path);
+    if (!ref.path.empty() && ref.path != "/gone") {
+      ref.device = 4;
+      ref.inode = std::hash<std::string>{}(ref.path) | 1;
+      answer = ref;
+    }
+    loop_.post([done, answer] { done(answer); });
+  }
+  void host_routes(std::function<void(Result<std::vector<Prefix>>)> done) override {
+    loop_.post([done, answer = routes] { done(answer); });
+  }
+
+  HostState state;
+  std::vector<Prefix> routes;
+  std::optional<Error> network_error;
+  std::optional<Error> endpoint_error;
+
+ private:
+  FakeLoop& loop_;
+};
+
+class FakeLocalDisk final : public LocalDisk {
+ public:
+  explicit FakeLocalDisk(FakeLoop& loop) : loop_(loop) {}
+
+  void save_networks(LocalRecords next, std::function<void(Status)> done) override {
+    if (!error) networks = std::move(next);
+    answer(std::move(done));
+  }
+  void save_endpoints(PersistedState state, std::function<void(Status)> done) override {
+    if (!error) {
+      endpoints = std::move(state);
+      history.push_back(endpoints);
+    }
+    answer(std::move(done));
+  }
+
+  LocalRecords networks;
+  PersistedState endpoints;
+  std::vector<PersistedState> history;
+  std::optional<Error> error;
+
+ private:
+  void answer(std::function<void(Status)> done) {
+    const Status status = error ? Status(*error) : ok_status();
+    loop_.post([done = std::move(done), status] { done(status); });
+  }
+
+  FakeLoop& loop_;
+};
+
+}  // namespace shoal::worker::fakes

@@ -1,0 +1,122 @@
+// LocalNetworks: the networks that this host has for itself, with or without a cluster: created,
+// removed, attached to and detached from. What Worker is for overlays, without managers.
+//
+// An attach is: check the namespace - lease from the book - write the intent down - DNS in the
+// namespace - kernel pass - write the attachment down - answer. What fails undoes what went before.
+// A network is on disk before its bridge is made, and its bridge is there before it is answered.
+// After a crash an intent is undone; an attachment and a network are restored.
+//
+// Thread rule: the strand owns it; every callback comes on the strand.
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "worker/attach_request.h"
+#include "worker/local/book.h"
+#include "worker/local/ports.h"
+#include "worker/sandboxes.h"
+#include "worker/serial.h"
+
+namespace shoal::worker {
+
+class LocalNetworks {
+ public:
+  // As of a host's overlays: some tens of networks of 1,023 ports.
+  static constexpr size_t kMostEndpoints = kMaxAttachments;
+
+  explicit LocalNetworks(LocalPorts ports);
+  ~LocalNetworks();
+
+  // Goes on from what is on disk. kDataLoss when it cannot be: the daemon must not run on it.
+  Status start(const LocalRecords& records, const PersistedState& state);
+  // Answers what is in flight with kUnavailable. The kernel stays as it is.
+  void stop();
+
+  // Errors as Book::create's; kAlreadyExists also for the name of a network of the cluster or of an
+  // interface that is the host's.
+  void create(manager::NetworkSpec spec, std::function<void(Result<manager::Network>)> done);
+  // `network`: name, id, or unique prefix of an id. kConflict while it has endpoints.
+  void remove(const std::string& network, std::function<void(Result<NetworkId>)> done);
+  void attach(AttachRequest request, std::function<void(Result<Attached>)> done);
+  // `endpoint`: name, id or prefix of an id; `network` may be empty when that is unique.
+  void detach(const std::string& network, const std::string& endpoint,
+              std::function<void(Status)> done);
+  // From the plane.
+  void on_endpoint_gone(const EndpointId& id, const std::string& reason);
+  void on_kernel_problems(std::vector<std::string> problems) { problems_ = std::move(problems); }
+
+  const Book& book() const { return *book_; }
+  // The one endpoint, attached here, that is meant. kNotFound, kInvalidArgument (ambiguous).
+  Result<manager::Endpoint> find_endpoint(const std::string& network,
+                                          const std::string& endpoint) const;
+  // Attached endpoints, of one network or (empty) of all.
+  std::vector<manager::Endpoint> endpoints(const NetworkId& network) const;
+  const std::vector<std::string>& problems() const { return problems_; }
+  WallTime now() const { return ports_.clock.wall(); }
+
+ private:
+  struct Local {
+    Attachment record;
+    bool plumbed = false;  // part of what the kernel should hold
+    bool leaving = false;
+  };
+  struct AttachOp;
+
+  void create_at(const manager::NetworkSpec& spec, const std::vector<Prefix>& routes,
+                 std::function<void(Result<manager::Network>)> done);
+  void create_made(const manager::Network& network, const HostPass& pass,
+                   std::function<void(Result<manager::Network>)> done);
+
+  void attach_begin(const std::shared_ptr<AttachOp>& op);
+  void attach_lease(const std::shared_ptr<AttachOp>& op);
+  void attach_plumb(const std::shared_ptr<AttachOp>& op);
+  void attach_plumbed(const std::shared_ptr<AttachOp>& op, const HostPass& pass);
+  void attach_undo(const std::shared_ptr<AttachOp>& op, Error error);
+  void attach_answer(const std::shared_ptr<AttachOp>& op, Result<Attached> answer);
+  // Removes the endpoint from this host; `done` once kernel and disk know.
+  void take_down(const EndpointId& id, std::function<void()> done);
+
+  HostState desired() const;
+  // For each namespace the endpoint that is its way out: the first that was attached.
+  std::set<EndpointId> ways_out() const;
+  void refresh_kernel(std::function<void(const HostPass&)> done);
+  Status sync_sandbox(const NamespaceRef& space);
+  void announce(const Local& local);
+  void save_networks(std::function<void(Status)> done);
+  void save_endpoints(std::function<void(Status)> done);
+  template <typename Id>
+  Id draw_id() {
+    std::array<uint8_t, 16> random;
+    ports_.rng.fill(random);
+    return Id::from_random(random);
+  }
+
+  // A callback that does nothing once this is gone.
+  template <typename F>
+  auto guarded(F callback) {
+    return [alive = std::weak_ptr<int>(alive_), callback = std::move(callback)](auto&&... args) {
+      if (!alive.expired()) callback(std::forward<decltype(args)>(args)...);
+    };
+  }
+
+  LocalPorts ports_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+  bool stopping_ = false;
+  std::unique_ptr<Book> book_;
+  Prefix pool_v6_;
+  std::map<EndpointId, Local> locals_;
+  // Taken down here, and the kernel does not know yet. An intent among them stays on disk till
+  // then.
+  std::map<EndpointId, Attachment> departed_;
+  Serial serial_;
+  Sandboxes sandboxes_;
+  std::set<std::shared_ptr<AttachOp>> attaching_;
+  std::vector<std::string> problems_;
+};
+
+}  // namespace shoal::worker

@@ -1,0 +1,49 @@
+// What LocalNetworks asks of the world. The daemon gives real ones (worker/local/adapters.h), tests
+// give fakes. Thread rule: as worker/ports.h.
+#pragma once
+
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "base/ports/ports.h"
+#include "worker/hostnet/host_state.h"
+#include "worker/local/records.h"
+#include "worker/ports.h"
+#include "worker/state/attachments.h"
+
+namespace shoal::worker {
+
+// The host's plane (worker/hostnet/host_plane.h).
+class HostKernel {
+ public:
+  virtual ~HostKernel() = default;
+  virtual void set_state(HostState state, std::function<void(HostPass)> done) = 0;
+  virtual void check_namespace(NamespaceRef ref, std::string ifname,
+                               std::function<void(Result<NamespaceRef>)> done) = 0;
+  virtual void host_routes(std::function<void(Result<std::vector<Prefix>>)> done) = 0;
+};
+
+// Two files of the state directory.
+class LocalDisk {
+ public:
+  virtual ~LocalDisk() = default;
+  // Outlives the power when `done` is called with ok: networks are there after a reboot.
+  virtual void save_networks(LocalRecords records, std::function<void(Status)> done) = 0;
+  // Outlives this process: namespaces do not outlive the power either.
+  virtual void save_endpoints(PersistedState state, std::function<void(Status)> done) = 0;
+};
+
+struct LocalPorts {
+  HostKernel& kernel;
+  Resolvers& resolvers;
+  LocalDisk& disk;
+  Clock& clock;
+  Rng& rng;
+  std::function<void(std::function<void()>)> post;  // runs on the strand, later
+  // What the cluster has, as far as this node knows; nothing without one.
+  std::function<std::vector<Prefix>()> cluster_subnets;
+  std::function<bool(std::string_view name)> cluster_has_network;
+};
+
+}  // namespace shoal::worker
