@@ -132,6 +132,7 @@ void Run::add_changes() {
   add_quantiles("everywhere", world_.truth().take_changes(world_.now()));
   add("unfinished_count", static_cast<double>(world_.truth().counts().unfinished - before));
   world_.truth().follow_changes(false);
+  result_.slowest = world_.truth().slowest();
 }
 
 void Run::add_traffic(const World::Traffic& before, Duration during) {
@@ -212,6 +213,7 @@ void Run::churn() {
   settle("after the churn", minutes(2));
   add("settled_after_s", seconds_of(world_.now() - ended));
   add_changes();
+  add_quantiles("joined", world_.truth().take_joinings(world_.now()));
 }
 
 // One after the other, three seconds apart, up to a fifth of the nodes; then all come back.

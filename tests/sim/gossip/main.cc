@@ -154,6 +154,7 @@ int print_figures(const Options& given) {
     for (const auto& [name, value] : result.values) {
       std::printf("  %-36s %.4g\n", name.c_str(), value);
     }
+    if (!result.slowest.empty()) std::printf("  slowest: %s\n", result.slowest.c_str());
     std::printf("  %.0f virtual s in %.1f s: %lu events, %.0f events/s, %.0f MB at most, %016lx\n",
                 result.virtual_s, wall, result.events, static_cast<double>(result.events) / wall,
                 rss_mb, result.trace);

@@ -126,7 +126,7 @@ class TruthTest : public ::testing::Test {
   TruthTest() {
     for (uint32_t i = 0; i < 3; ++i) {
       truth_.up(i, {0});
-      truth_.join(i, 0);
+      truth_.join(i, 0, now_);
     }
     for (uint32_t a = 0; a < 3; ++a) {
       for (uint32_t b = 0; b < 3; ++b) {
@@ -214,7 +214,7 @@ TEST_F(TruthTest, SeesALiveEntryWithdrawnUnlessItsOwnerIsNew) {
   put_and_show();
   truth_.down(0, now_);
   truth_.up(0, now_);
-  truth_.join(0, 0);
+  truth_.join(0, 0, now_);
   now_ = now_ + seconds(9);
   put_and_show();
   truth_.removed(1, 0, 0, 1, now_);
@@ -234,6 +234,38 @@ TEST_F(TruthTest, FollowsAChangeUntilTheLastShowsIt) {
   truth_.removed(2, 0, 0, 1, now_ + seconds(2));
   truth_.put(0, 0, 1, now_);
   EXPECT_EQ(truth_.take_changes(now_ + seconds(3)), (std::vector<double>{0, 2, 3}));
+  EXPECT_EQ(truth_.counts().unfinished, 1U);
+}
+
+// It is never told of the deletion, so that nothing would ever end the wait for it.
+TEST_F(TruthTest, WhoShowsNothingIsNotAskedToHideIt) {
+  truth_.follow_changes(true);
+  value_ = truth_.put(0, 0, 1, now_);
+  truth_.shown(0, 0, 0, 1, value_, now_);
+  truth_.shown(1, 0, 0, 1, value_, now_);
+  truth_.erase(0, 0, 1, now_ + seconds(1));
+  truth_.removed(0, 0, 0, 1, now_ + seconds(1));
+  truth_.removed(1, 0, 0, 1, now_ + seconds(3));
+  EXPECT_EQ(truth_.take_changes(now_ + seconds(9)), (std::vector<double>{1, 2}));
+  // Until it shows what was deleted.
+  truth_.shown(2, 0, 0, 1, value_, now_ + seconds(4));
+  truth_.removed(2, 0, 0, 1, now_ + seconds(6));
+  EXPECT_EQ(truth_.take_changes(now_ + seconds(9)), (std::vector<double>{5}));
+  EXPECT_EQ(truth_.counts().unfinished, 0U);
+}
+
+TEST_F(TruthTest, FollowsAJoiningAndAsksForNoChangeBeforeIt) {
+  truth_.follow_changes(true);
+  put_and_show();
+  value_ = truth_.put(0, 0, 1, now_);
+  truth_.shown(0, 0, 0, 1, value_, now_);
+  truth_.down(2, now_);
+  truth_.up(2, now_);
+  truth_.join(2, 0, now_);
+  truth_.shown(2, 0, 0, 1, value_, now_ + seconds(2));
+  EXPECT_EQ(truth_.take_joinings(now_ + seconds(9)), (std::vector<double>{2}));
+  // n1 is the only one that still misses the change.
+  EXPECT_EQ(truth_.take_changes(now_ + seconds(9)), (std::vector<double>{0, 9}));
   EXPECT_EQ(truth_.counts().unfinished, 1U);
 }
 

@@ -192,7 +192,7 @@ void World::remove(uint32_t index, uint32_t network, uint32_t key) {
 void World::join(uint32_t index, uint32_t network) {
   Node& node = nodes_[index];
   if (!node.core || node.leaving || node.frozen || truth_.is_joined(index, network)) return;
-  truth_.join(index, network);
+  truth_.join(index, network, now_);
   node.core->join_network(network_id(network), local(node));
   settle(index);
 }
