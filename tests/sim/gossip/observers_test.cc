@@ -422,7 +422,7 @@ TEST_F(WorldTest, WhoWasFrozenWakesByItselfAgain) {
 // What is done to the effects of sound cores makes the chaos fail, whatever it is.
 TEST(Chaos, FailsForEveryPlantedFault) {
   const auto failure_of = [](const World::Plant& plant) {
-    for (uint64_t seed = 1; seed < 20; ++seed) {
+    for (uint64_t seed = 1; seed <= 40; ++seed) {
       const Outcome outcome = run_chaos(seed, plant);
       if (!outcome.failure.empty()) return outcome.failure;
     }
@@ -471,53 +471,6 @@ TEST(Chaos, FailsForEveryPlantedFault) {
                 effects.members.push_back({node_id(1), {}, MemberState::kAlive});
               }),
               testing::HasSubstr("n0 declared n1 failed, which was not"));
-}
-
-TEST(Birth, AFormedClusterHasNothingToSay) {
-  World world(1, 40, quiet_model(), {true, 2, 3});
-  EXPECT_TRUE(world.truth().settled()) << world.truth().difference();
-  world.run_for(seconds(20));
-  EXPECT_TRUE(world.truth().settled()) << world.truth().difference();
-  // Not one exchange: all digests are the same.
-  EXPECT_EQ(world.traffic().streams, 0U);
-  EXPECT_EQ(world.truth().counts().suspicions, 0U);
-  // Pings, their answers and digests.
-  EXPECT_LT(world.traffic().packets, 40U * 20 * 6);
-  world.truth().follow_changes(true);
-  world.put(5, 1, 1);
-  world.remove(6, 0, 0);
-  world.run_for(seconds(5));
-  EXPECT_TRUE(world.truth().settled()) << world.truth().difference();
-  EXPECT_EQ(world.truth().take_changes(world.now()).size(), 2U);
-}
-
-TEST(Repeat, TheSameSeedIsTheSameRun) {
-  for (const uint64_t seed : {3U, 4U, 5U}) {
-    EXPECT_EQ(run_chaos(seed).trace, run_chaos(seed).trace);
-    EXPECT_NE(run_chaos(seed).trace, run_chaos(seed + 100).trace);
-  }
-  for (const uint32_t nodes : {6U, 70U}) {
-    FigureOptions options;
-    options.figures = {"quiet", "churn", "death", "starved", "partition", "idle"};
-    if (nodes > 6) options.figures = {"quiet"};  // born formed
-    options.nodes = nodes;
-    options.duration = seconds(4);
-    const auto first = run_figures(options);
-    const auto second = run_figures(options);
-    ASSERT_TRUE(first.ok() && second.ok());
-    ASSERT_EQ(first->size(), options.figures.size());
-    for (size_t i = 0; i < first->size(); ++i) {
-      EXPECT_EQ((*first)[i].trace, (*second)[i].trace) << options.figures[i];
-      EXPECT_EQ((*first)[i].failure, "") << options.figures[i];
-      EXPECT_EQ((*first)[i].values, (*second)[i].values) << options.figures[i];
-    }
-  }
-}
-
-TEST(Repeat, AnUnknownFigureIsRefused) {
-  FigureOptions options;
-  options.figures = {"speed"};
-  EXPECT_FALSE(run_figures(options).ok());
 }
 
 }  // namespace

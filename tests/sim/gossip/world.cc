@@ -1,6 +1,7 @@
 #include "tests/sim/gossip/world.h"
 
 #include <algorithm>
+#include <set>
 
 namespace shoal::gossip::sim {
 namespace {
@@ -46,7 +47,11 @@ uint32_t number_in(const std::string& name) {
 }
 
 World::World(uint64_t seed, uint32_t nodes, const Model& model, const Birth& birth)
-    : rng_(mix(seed, 1)), net_(mix(seed, 2)), truth_(nodes, net_), nodes_(nodes) {
+    : rng_(mix(seed, 1)),
+      net_(mix(seed, 2)),
+      truth_(nodes, net_),
+      pool_(birth.shared),
+      nodes_(nodes) {
   net_.set_model(model);
   for (uint32_t i = 0; i < nodes; ++i) {
     Node& node = nodes_[i];
@@ -63,7 +68,7 @@ World::World(uint64_t seed, uint32_t nodes, const Model& model, const Birth& bir
       for (uint32_t key = 0; key < birth.keys; ++key) put(i, network, key);
     }
   }
-  if (birth.formed) form();
+  if (birth.formed) form(birth.shared);
 }
 
 Instant World::local(const Node& node) const {
@@ -135,21 +140,36 @@ void World::refresh_seeds() {
   }
 }
 
-void World::form() {
+void World::form(bool shared) {
   forming_ = false;
   std::vector<Claim> members;
   std::vector<EntryEvent> entries;
+  std::set<NetworkId> networks;
   for (uint32_t i = 0; i < size(); ++i) {
     const Head head = nodes_[i].core->swim().head();
     members.push_back({ClaimKind::kAlive, head.sender, head.incarnation, head.address, {}});
     const auto& own = nodes_[i].core->tables().own_events();
     entries.insert(entries.end(), own.begin(), own.end());
+    for (const EntryEvent& event : own) networks.insert(event.network);
   }
+  // A bystander that nobody ever hears of.
+  CoreConfig config;
+  config.self = node_id(size());
+  config.table.pool = &pool_;
+  SeededRng rng(0);
+  Core image(config, rng, now_);
+  for (const NetworkId& network : networks) image.join_network(network, now_);
+  if (shared) image.restore(members, entries, now_);
   for (uint32_t i = 0; i < size(); ++i) {
-    nodes_[i].core->restore(members, entries, local(nodes_[i]));
+    if (shared) {
+      nodes_[i].core->restore(image, local(nodes_[i]));
+    } else {
+      nodes_[i].core->restore(members, entries, local(nodes_[i]));
+    }
     set_seeds(i);
     settle(i);
   }
+  trace_ = 0;  // what is known at birth is known in no order
 }
 
 void World::end(uint32_t index, bool refuses) {
