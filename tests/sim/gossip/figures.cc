@@ -16,6 +16,9 @@ constexpr uint32_t kEntriesPerNode = 4;
 constexpr Duration kForming = minutes(5);
 // More nodes than this are born formed.
 constexpr uint32_t kTogether = 64;
+// And more are born with their joinings only: each telling its consumer of each other's entry is
+// most of the time that it takes.
+constexpr uint32_t kWithEntries = 2000;
 
 double seconds_of(Duration duration) { return static_cast<double>(duration.count()) / 1e9; }
 
@@ -46,7 +49,8 @@ class Run {
 
  private:
   static World::Birth birth(uint32_t nodes) {
-    return nodes > kTogether ? World::Birth{true, 1, 1} : World::Birth();
+    if (nodes <= kTogether) return {};
+    return {.formed = true, .networks = 1, .keys = nodes <= kWithEntries ? 1U : 0U};
   }
   uint32_t nodes() const { return options_.nodes; }
   uint32_t draw(uint32_t bound) { return static_cast<uint32_t>(world_.rng().below(bound)); }

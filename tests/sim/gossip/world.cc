@@ -1,7 +1,6 @@
 #include "tests/sim/gossip/world.h"
 
 #include <algorithm>
-#include <set>
 
 namespace shoal::gossip::sim {
 namespace {
@@ -68,7 +67,7 @@ World::World(uint64_t seed, uint32_t nodes, const Model& model, const Birth& bir
       for (uint32_t key = 0; key < birth.keys; ++key) put(i, network, key);
     }
   }
-  if (birth.formed) form(birth.shared);
+  if (birth.formed) form(birth);
 }
 
 Instant World::local(const Node& node) const {
@@ -140,17 +139,15 @@ void World::refresh_seeds() {
   }
 }
 
-void World::form(bool shared) {
+void World::form(const Birth& birth) {
   forming_ = false;
   std::vector<Claim> members;
   std::vector<EntryEvent> entries;
-  std::set<NetworkId> networks;
   for (uint32_t i = 0; i < size(); ++i) {
     const Head head = nodes_[i].core->swim().head();
     members.push_back({ClaimKind::kAlive, head.sender, head.incarnation, head.address, {}});
     const auto& own = nodes_[i].core->tables().own_events();
     entries.insert(entries.end(), own.begin(), own.end());
-    for (const EntryEvent& event : own) networks.insert(event.network);
   }
   // A bystander that nobody ever hears of.
   CoreConfig config;
@@ -158,10 +155,12 @@ void World::form(bool shared) {
   config.table.pool = &pool_;
   SeededRng rng(0);
   Core image(config, rng, now_);
-  for (const NetworkId& network : networks) image.join_network(network, now_);
-  if (shared) image.restore(members, entries, now_);
+  for (uint32_t network = 0; network < birth.networks; ++network) {
+    image.join_network(network_id(network), now_);
+  }
+  if (birth.shared) image.restore(members, entries, now_);
   for (uint32_t i = 0; i < size(); ++i) {
-    if (shared) {
+    if (birth.shared) {
       nodes_[i].core->restore(image, local(nodes_[i]));
     } else {
       nodes_[i].core->restore(members, entries, local(nodes_[i]));

@@ -164,7 +164,7 @@ class World {
   void end(uint32_t node, bool refuses);
   void set_seeds(uint32_t node);
   void create(uint32_t node);
-  void form(bool shared);
+  void form(const Birth& birth);
   void drop_inbox(Node& node);
   void run(const Event& event);
   void keep(uint32_t node, const Event& event);
