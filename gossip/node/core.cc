@@ -30,7 +30,7 @@ Core::Core(const CoreConfig& config, Rng& rng, Instant now)
 
 void Core::receive_packet(const HostPort& from, ByteView plain, Instant now) {
   now_ = now;
-  const Result<Packet> packet = decode_packet(plain);
+  const Result<Packet> packet = decode_packet(plain, &spread_);
   if (!packet) return count_drop(DropReason::kMalformed);
   const DropReason drop = swim_.hear(packet->head, from, now);
   if (drop != DropReason::kNone) return count_drop(drop);
@@ -119,7 +119,7 @@ void Core::receive_message(const Head& head, const HostPort& from, const Message
 }
 
 void Core::receive_entry(const EntryEvent& event, Instant now) {
-  if (swim_.is_forgotten(event.owner) || spread_.is_copy(event)) return;
+  if (swim_.is_forgotten(event.owner)) return;
   if (!tables_.receive(event, now)) return spread_.note(event, now);
   tell(event, Spread::News::kHeard);
 }

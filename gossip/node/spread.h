@@ -20,10 +20,10 @@
 
 #include <map>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include "base/types/deadlines.h"
+#include "gossip/node/recent_events.h"
 #include "gossip/node/send_queue.h"
 #include "gossip/node/token_bucket.h"
 #include "gossip/wire/codec.h"
@@ -61,12 +61,10 @@ struct SpreadConfig {
   Duration keep_tag = std::chrono::milliseconds(3000);
 };
 
-// What names an event: network, owner, epoch and sequence, hashed.
-uint32_t tag_of(const EntryEvent& event);
 // F and L for a network of this many peers.
 size_t spread_fanout(size_t peers);
 
-class Spread {
+class Spread : public Seen {
  public:
   // Who there is to tell.
   class Audience {
@@ -114,7 +112,7 @@ class Spread {
   // An event that came and is not to be passed on.
   void note(const EntryEvent& event, Instant now) { know(tag_of(event), nullptr, now); }
   // Whether an event that came has come of late; then it is counted, and nothing new.
-  bool is_copy(const EntryEvent& event);
+  bool is_copy(uint32_t tag) override;
   void receive(const NodeId& from, const Have& have, Instant now);
   void receive(const NodeId& from, const Pull& pull, Instant now);
 
@@ -126,7 +124,7 @@ class Spread {
 
   const Counts& counts() const { return counts_; }
   size_t queued_bytes() const { return queue_.bytes(); }
-  size_t kept_bytes() const { return kept_bytes_; }
+  size_t kept_bytes() const { return recent_.bytes(); }
 
  private:
   // Tags of a network that wait to be told.
@@ -146,15 +144,8 @@ class Spread {
     size_t left = kEchoes;
     Instant since;
   };
-  struct Aged {
-    uint32_t tag = 0;
-    Instant since;
-  };
 
   void know(uint32_t tag, SharedBytes encoded, Instant now);
-  void forget_oldest_event();
-  void forget_oldest_tag();
-  void expire(Instant now);
   void announce_later(const NetworkId& network, std::vector<uint32_t> Announcing::*list,
                       uint32_t tag, Instant now);
   Instant flush_due() const;
@@ -174,10 +165,7 @@ class Spread {
   TokenBucket bytes_;
   Instant last_flush_{INT64_MIN / 2};
 
-  std::unordered_map<uint32_t, SharedBytes> known_;  // nothing: gone, or not ours to pass on
-  std::deque<Aged> tags_;                            // of known_, oldest first
-  std::deque<Aged> kept_;                            // of those with an event
-  size_t kept_bytes_ = 0;
+  RecentEvents recent_;
 
   std::map<NetworkId, Announcing> announcing_;
   Deadlines<NetworkId> announce_due_;

@@ -334,15 +334,15 @@ TEST(Spread, ACopyIsKnownForAWhile) {
   Spread spread(SpreadConfig(), crowd, kRoom);
   Instant now = kBegin;
   const EntryEvent event = event_of(node_number(50), 1);
-  EXPECT_FALSE(spread.is_copy(event));
+  EXPECT_FALSE(spread.is_copy(tag_of(event)));
   spread.note(event, now);
-  EXPECT_TRUE(spread.is_copy(event));
+  EXPECT_TRUE(spread.is_copy(tag_of(event)));
   EXPECT_EQ(spread.counts().copies, 1U);
   EntryEvent later = event;
   later.sequence = 2;
-  EXPECT_FALSE(spread.is_copy(later));
+  EXPECT_FALSE(spread.is_copy(tag_of(later)));
   run(spread, now, now + seconds(10));
-  EXPECT_FALSE(spread.is_copy(event));
+  EXPECT_FALSE(spread.is_copy(tag_of(event)));
 }
 
 // Many of them on a wire that loses a packet in five, with a packet of another kind now and then:
@@ -411,7 +411,7 @@ class Cloud {
                                 [&](const auto& one) { return node_number(one->self) == to; });
     if (const auto* event = std::get_if<EntryEvent>(&message)) {
       ++copies_;
-      if (node.spread.is_copy(*event)) return;
+      if (node.spread.is_copy(tag_of(*event))) return;
       node.got.insert(tag_of(*event));
       node.spread.tell(*event, News::kHeard, now_);
     } else if (const auto* have = std::get_if<Have>(&message)) {
