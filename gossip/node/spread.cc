@@ -191,11 +191,14 @@ void Spread::announce(Instant now) {
   for (const NetworkId& network : announce_due_.take_due(now)) {
     Announcing& announcing = announcing_.at(network);
     tell(network, config_.direct_peers, std::exchange(announcing.own, {}));
-    std::vector<uint32_t> tags = std::exchange(announcing.again, {});
-    tags.insert(tags.end(), announcing.fresh.begin(), announcing.fresh.end());
+    std::vector<uint32_t> tags = std::exchange(announcing.last, {});
+    if (announcing.again.size() >= kManyTags) announcing.last = announcing.again;
+    for (const std::vector<uint32_t>* more : {&announcing.again, &announcing.fresh}) {
+      tags.insert(tags.end(), more->begin(), more->end());
+    }
     tell(network, (spread_fanout(audience_.audience(network)) + 1) / 2, tags);
     announcing.again = std::exchange(announcing.fresh, {});
-    if (announcing.again.empty()) {
+    if (announcing.again.empty() && announcing.last.empty()) {
       announcing_.erase(network);
     } else {
       announce_due_.add(network, now + config_.have_interval);

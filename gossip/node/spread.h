@@ -4,7 +4,9 @@
 //                   (Have), so that who lost the one learns of it by the other.
 //   large network   who hears of an event first sends it to F peers at random, once ("infect and
 //                   die"); later, twice, its tag to L/2 more. F = L = 3/4 ln n: the copies reach
-//                   all but a few in a thousand, the tags, of 4 bytes, find these.
+//                   all but a few in a thousand, the tags, of 4 bytes, find these. Under load F is
+//                   4, and tags, which share packets then, are told a third time: whom all Haves of
+//                   a moment missed would lack each event of it with no copy.
 //
 // In both, whoever got it adds the tag to the next few packets it sends anyway (its probes). Who
 // lacks what a tag stands for asks its sender for it (Pull). What even this misses is found by
@@ -100,6 +102,7 @@ class Spread : public Seen {
   static constexpr size_t kMaxWanted = 4096;       // tags asked for
   static constexpr size_t kMaxEchoes = 1024;       // tags to go along with other packets
   static constexpr size_t kMaxServed = 16U << 10;  // bytes of events for one Pull
+  static constexpr size_t kManyTags = 16;          // told at once: each costs its bytes alone
   static constexpr size_t kEchoTags = 32;          // per packet
   static constexpr size_t kEchoes = 4;             // packets per tag
   static constexpr size_t kPulls = 3;              // times an event is asked for
@@ -132,6 +135,7 @@ class Spread : public Seen {
     std::vector<uint32_t> own;    // small networks: once, to all
     std::vector<uint32_t> fresh;  // large ones: to some
     std::vector<uint32_t> again;  // and to some others
+    std::vector<uint32_t> last;   // and once more, when there are many
   };
   struct Wanted {
     NodeId next;            // to be asked

@@ -225,6 +225,28 @@ TEST(Spread, InALargeNetworkEveryoneTellsAFewOnceAndTagsTwice) {
   EXPECT_EQ(spread_fanout(10'000), 7U);
 }
 
+// A third time costs bytes alone then.
+TEST(Spread, InALargeNetworkManyTagsAreToldThrice) {
+  Crowd crowd(1000);
+  Spread spread(SpreadConfig(), crowd, kRoom);
+  Instant now = kBegin;
+  for (uint64_t i = 1; i <= Spread::kManyTags; ++i) {
+    spread.tell(event_of(node_number(1), i), News::kHeard, now);
+  }
+  const Told told = run(spread, now, now + seconds(5));
+  std::map<uint32_t, size_t> tags;
+  for (const auto& [node, messages] : told.by_node) {
+    for (const Message& message : messages) {
+      const auto* have = std::get_if<Have>(&message);
+      if (have == nullptr) continue;
+      for (const uint32_t tag : have->tags) ++tags[tag];
+    }
+  }
+  EXPECT_EQ(tags.size(), Spread::kManyTags);
+  for (const auto& [tag, times] : tags) EXPECT_EQ(times, 9U);
+  EXPECT_EQ(spread.next_deadline(), Instant::max()) << "nothing is left to do";
+}
+
 TEST(Spread, WhatComesInBurstsSharesPacketsAndKeepsItsOrder) {
   Crowd crowd(1000);
   crowd.set_preface(Have{kOtherNet, {1}});
