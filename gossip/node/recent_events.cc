@@ -12,7 +12,7 @@ constexpr size_t kFewest = 64;
 
 const SharedBytes* RecentEvents::event(uint32_t tag) const {
   const Cell* cell = find(tag);
-  return cell == nullptr || cell->what < kFirst ? nullptr : &events_[cell->what - kFirst];
+  return cell == nullptr || cell->what < kFirst ? nullptr : &events_[cell->what - kFirst].bytes;
 }
 
 void RecentEvents::add(uint32_t tag, SharedBytes encoded, Instant now) {
@@ -28,10 +28,10 @@ void RecentEvents::add(uint32_t tag, SharedBytes encoded, Instant now) {
   bytes_ += encoded->size();
   if (free_.empty()) {
     cell->what = kFirst + static_cast<uint32_t>(events_.size());
-    events_.push_back(std::move(encoded));
+    events_.push_back({std::move(encoded), now});
   } else {
     cell->what = kFirst + free_.back();
-    events_[free_.back()] = std::move(encoded);
+    events_[free_.back()] = {std::move(encoded), now};
     free_.pop_back();
   }
   kept_.push_back({tag, now});
@@ -61,15 +61,18 @@ void RecentEvents::grow() {
 void RecentEvents::drop_bytes(Cell& cell) {
   if (cell.what < kFirst) return;
   const uint32_t at = std::exchange(cell.what, kNoBytes) - kFirst;
-  bytes_ -= events_[at]->size();
-  events_[at].reset();
+  bytes_ -= events_[at].bytes->size();
+  events_[at].bytes.reset();
   free_.push_back(at);
 }
 
 void RecentEvents::forget_oldest_event() {
-  auto* cell = const_cast<Cell*>(find(kept_.front().tag));
+  const Aged oldest = kept_.front();
   kept_.pop_front();
-  if (cell != nullptr) drop_bytes(*cell);
+  auto* cell = const_cast<Cell*>(find(oldest.tag));
+  if (cell == nullptr || cell->what < kFirst) return;
+  // Its tag may have been forgotten since, and have come anew.
+  if (events_[cell->what - kFirst].since == oldest.since) drop_bytes(*cell);
 }
 
 void RecentEvents::forget_oldest_tag() {

@@ -42,6 +42,10 @@ class RecentEvents {
     uint32_t tag = 0;
     Instant since;
   };
+  struct Event {
+    SharedBytes bytes;
+    Instant since;
+  };
 
   size_t mask() const { return cells_.size() - 1; }
   const Cell* find(uint32_t tag) const {
@@ -61,10 +65,10 @@ class RecentEvents {
 
   Bounds bounds_;
   std::vector<Cell> cells_;  // open addressing; a power of two, at most half full
-  std::vector<SharedBytes> events_;
+  std::vector<Event> events_;
   std::vector<uint32_t> free_;  // places in events_
   std::deque<Aged> tags_;       // all, oldest first
-  std::deque<Aged> kept_;       // those with an event
+  std::deque<Aged> kept_;       // those with an event; of some it is gone already
   size_t bytes_ = 0;
 };
 

@@ -73,8 +73,9 @@ int run_bounds(const std::vector<uint32_t>& sizes) {
                 f.bytes_per_node_second);
     std::fflush(stdout);
     const bool small = nodes <= 25;
-    // In a large network the last ones hear of an event by its tag, told 100 and 300 ms later.
-    const bool good = f.failure.empty() && f.announce_ms < (small ? 100 : 400) &&
+    // In a large network the last two in a hundred hear of an event by its tag, told 100 ms later
+    // to most of them, and 300 ms later to the others: more often than not it is the first.
+    const bool good = f.failure.empty() && f.announce_ms < (small ? 100 : 250) &&
                       f.failed_ms < 6000 && f.healed_ms < (small ? 1000 : 3000);
     if (!good) {
       std::printf("out of bounds %s\nreplay: gossip_sim --nodes %u\n", f.failure.c_str(), nodes);
