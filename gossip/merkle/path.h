@@ -4,11 +4,14 @@
 // the wire. They are not for adversaries, which the seal keeps out.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
+#include <type_traits>
 
 namespace shoal::gossip::merkle {
 
@@ -24,8 +27,12 @@ constexpr uint64_t hash_of(std::string_view text, uint64_t seed = 0) {
   uint64_t state = mix(seed + 0x9e3779b97f4a7c15ULL + text.size());
   for (size_t i = 0; i < text.size(); i += 8) {
     uint64_t word = 0;
-    for (size_t j = i; j < text.size() && j < i + 8; ++j) {
-      word |= static_cast<uint64_t>(static_cast<uint8_t>(text[j])) << ((j - i) * 8);
+    if (!std::is_constant_evaluated() && std::endian::native == std::endian::little) {
+      std::memcpy(&word, text.data() + i, std::min<size_t>(8, text.size() - i));
+    } else {
+      for (size_t j = i; j < text.size() && j < i + 8; ++j) {
+        word |= static_cast<uint64_t>(static_cast<uint8_t>(text[j])) << ((j - i) * 8);
+      }
     }
     state = mix(state ^ word) + 0x9e3779b97f4a7c15ULL;
   }

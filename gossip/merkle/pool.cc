@@ -36,6 +36,52 @@ bool Node::same(const Node& other) const {
 
 void Node::drop(const Node* node) { node->pool_->end(node); }
 
+void SharedNodes::place(const Cell& cell) {
+  size_t i = cell.hash & mask();
+  while (cells_[i].node != nullptr) i = (i + 1) & mask();
+  cells_[i] = cell;
+}
+
+void SharedNodes::insert(const Node* node) {
+  if (2 * (used_ + 1) > cells_.size()) {
+    const std::vector<Cell> old =
+        std::exchange(cells_, std::vector<Cell>(std::max<size_t>(1024, 2 * cells_.size())));
+    for (const Cell& cell : old) {
+      if (cell.node != nullptr) place(cell);
+    }
+  }
+  place({node->summary_.hash, node});
+  ++used_;
+}
+
+const Node* SharedNodes::find(const Node& like) const {
+  if (cells_.empty()) return nullptr;
+  const uint64_t hash = like.summary_.hash;
+  for (size_t i = hash & mask(); cells_[i].node != nullptr; i = (i + 1) & mask()) {
+    if (cells_[i].hash == hash && cells_[i].node->same(like)) return cells_[i].node;
+  }
+  return nullptr;
+}
+
+// It need not be there. What was put beyond it for want of its place moves up, so that a free cell
+// ends every search.
+void SharedNodes::erase(const Node* node) {
+  if (cells_.empty()) return;
+  size_t gap = node->summary_.hash & mask();
+  while (cells_[gap].node != node) {
+    if (cells_[gap].node == nullptr) return;
+    gap = (gap + 1) & mask();
+  }
+  for (size_t i = (gap + 1) & mask(); cells_[i].node != nullptr; i = (i + 1) & mask()) {
+    const size_t home = cells_[i].hash & mask();
+    if (((i - home) & mask()) < ((i - gap) & mask())) continue;
+    cells_[gap] = cells_[i];
+    gap = i;
+  }
+  cells_[gap] = {};
+  --used_;
+}
+
 Pool::~Pool() { SHOAL_CHECK(nodes_ == 0, "a pool outlives its maps"); }
 
 Ref<Blob> Pool::blob(std::string_view id, ByteView value, uint8_t flags, uint64_t content) {
@@ -100,26 +146,16 @@ Ref<Node> Pool::adopt(Node* made) {
   node_bytes_ += made->bytes();
   Ref<Node> result(made);
   if (!share_) return result;
-  const auto [begin, end] = shared_nodes_.equal_range(made->summary_.hash);
-  for (auto it = begin; it != end; ++it) {
-    // `result` goes, with what was made in vain; it is not in the table.
-    if (it->second->same(*made)) return Ref<Node>(it->second);
-  }
-  shared_nodes_.emplace(made->summary_.hash, made);
+  // `result` goes then, with what was made in vain; it is not in the table.
+  if (const Node* known = shared_nodes_.find(*made)) return Ref<Node>(known);
+  shared_nodes_.insert(made);
   return result;
 }
 
 void Pool::end(const Node* node) {
   --nodes_;
   node_bytes_ -= node->bytes();
-  if (share_) {
-    const auto [begin, end] = shared_nodes_.equal_range(node->summary_.hash);
-    for (auto it = begin; it != end; ++it) {
-      if (it->second != node) continue;
-      shared_nodes_.erase(it);
-      break;
-    }
-  }
+  if (share_) shared_nodes_.erase(node);
   if (node->leaf_) {
     for (const Item& item : node->items()) item.~Item();
   } else {

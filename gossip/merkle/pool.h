@@ -17,6 +17,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/codec/bytes.h"
 #include "gossip/merkle/path.h"
@@ -153,6 +154,7 @@ class Node {
 
  private:
   friend class Pool;
+  friend class SharedNodes;
   Node(Pool& pool, bool leaf) : leaf_(leaf), pool_(&pool) {}
   size_t bytes() const;
   // The same contents, when it has the same kind and fingerprint.
@@ -164,6 +166,26 @@ class Node {
   uint16_t present_ = 0;
   Summary summary_;
   Pool* pool_;
+};
+
+// By fingerprint, of which several nodes may have one: open addressing, at most half full.
+class SharedNodes {
+ public:
+  void insert(const Node* node);
+  void erase(const Node* node);
+  // One that has the same contents; null when there is none.
+  const Node* find(const Node& like) const;
+
+ private:
+  struct Cell {
+    uint64_t hash = 0;
+    const Node* node = nullptr;
+  };
+  size_t mask() const { return cells_.size() - 1; }
+  void place(const Cell& cell);
+
+  std::vector<Cell> cells_;  // a power of two, or none
+  size_t used_ = 0;
 };
 
 // Outlives all that it made.
@@ -195,7 +217,7 @@ class Pool {
   bool share_;
   size_t nodes_ = 0;
   size_t node_bytes_ = 0;
-  std::unordered_multimap<uint64_t, const Node*> shared_nodes_;  // by fingerprint
+  SharedNodes shared_nodes_;
   // By hash of everything in it. Blobs that nothing else refers to are swept when the table has
   // doubled.
   std::unordered_multimap<uint64_t, Ref<Blob>> shared_blobs_;

@@ -30,7 +30,7 @@ Core::Core(const CoreConfig& config, Rng& rng, Instant now)
 
 void Core::receive_packet(const HostPort& from, ByteView plain, Instant now) {
   now_ = now;
-  const Result<Packet> packet = decode_packet(plain);
+  const Result<Packet> packet = decode_packet(plain, &spread_);
   if (!packet) return count_drop(DropReason::kMalformed);
   const DropReason drop = swim_.hear(packet->head, from, now);
   if (drop != DropReason::kNone) return count_drop(drop);
@@ -119,7 +119,7 @@ void Core::receive_message(const Head& head, const HostPort& from, const Message
 }
 
 void Core::receive_entry(const EntryEvent& event, Instant now) {
-  if (swim_.is_forgotten(event.owner) || spread_.is_copy(event)) return;
+  if (swim_.is_forgotten(event.owner)) return;
   if (!tables_.receive(event, now)) return spread_.note(event, now);
   tell(event, Spread::News::kHeard);
 }
@@ -155,13 +155,24 @@ void Core::settle(Instant now) {
 void Core::restore(const std::vector<Claim>& members, const std::vector<EntryEvent>& entries,
                    Instant now) {
   now_ = now;
+  swim_.restore(members);
+  for (const Claim& claim : members) tables_.set_present(claim.id, true);
+  for (const EntryEvent& event : entries) tables_.receive(event, now);
+  restored();
+}
+
+void Core::restore(const Core& image, Instant now) {
+  now_ = now;
+  swim_.restore(image.swim_);
+  tables_.restore(image.tables_);
+  restored();
+}
+
+void Core::restored() {
   members_unsynced_ = false;
-  for (const Claim& claim : members) swim_.learn(claim, claim.address, now);
   for (Swim::Change& change : swim_.take_changes()) {
-    tables_.set_present(change.info.id, swim_.is_live(change.info.id));
     effects_.members.push_back(std::move(change.info));
   }
-  for (const EntryEvent& event : entries) tables_.receive(event, now);
   // Nobody is left to be greeted, to be told or to be asked.
   tables_.take_new_peers();
   tables_.take_own_events();

@@ -94,6 +94,9 @@ class Core : private Spread::Audience {
   // sent nothing yet.
   void restore(const std::vector<Claim>& members, const std::vector<EntryEvent>& entries,
                Instant now);
+  // The same, as a bystander restored so knows it, whose pool is this one's and who is in all
+  // networks: what they know in common is there once.
+  void restore(const Core& image, Instant now);
 
   // Whether what is for `peer` is for this node in this life.
   bool is_self(const Peer& peer) const;
@@ -167,6 +170,7 @@ class Core : private Spread::Audience {
   void receive_message(const Head& head, const HostPort& from, const Message& message, Instant now);
   void receive_entry(const EntryEvent& event, Instant now);
   void settle(Instant now);
+  void restored();
   void tell(const EntryEvent& event, Spread::News news);
   void push_own_events();
   void spread(Instant now);

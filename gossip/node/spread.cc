@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "gossip/wire/hash.h"
-
 namespace shoal::gossip {
 namespace {
 
@@ -33,15 +31,6 @@ SharedBytes share(Bytes bytes) { return std::make_shared<const Bytes>(std::move(
 
 }  // namespace
 
-uint32_t tag_of(const EntryEvent& event) {
-  return static_cast<uint32_t>(Hash()
-                                   .add(event.network.view())
-                                   .add(event.owner.view())
-                                   .add(event.epoch)
-                                   .add(event.sequence)
-                                   .value());
-}
-
 size_t spread_fanout(size_t peers) {
   const double wanted = std::ceil(0.75 * std::log(static_cast<double>(peers + 1)));
   return std::max(kMinFanout, static_cast<size_t>(wanted));
@@ -53,7 +42,8 @@ Spread::Spread(const SpreadConfig& config, Audience& audience, size_t packet_roo
       packet_room_(packet_room),
       queue_(config.max_queue),
       packets_(config.packet_rate, config.packet_burst),
-      bytes_(config.byte_rate, config.byte_burst) {}
+      bytes_(config.byte_rate, config.byte_burst),
+      recent_({kMaxKnown, kMaxKept, config.keep_event, config.keep_tag}) {}
 
 bool Spread::tell(const EntryEvent& event, News news, Instant now) {
   const uint32_t tag = tag_of(event);
@@ -73,46 +63,15 @@ bool Spread::tell(const EntryEvent& event, News news, Instant now) {
   return false;
 }
 
-bool Spread::is_copy(const EntryEvent& event) {
-  if (!known_.contains(tag_of(event))) return false;
+bool Spread::is_copy(uint32_t tag) {
+  if (!recent_.contains(tag)) return false;
   ++counts_.copies;
   return true;
 }
 
 void Spread::know(uint32_t tag, SharedBytes encoded, Instant now) {
-  wanted_.erase(tag);
-  pull_due_.erase(tag);
-  const auto [it, added] = known_.try_emplace(tag);
-  if (added) {
-    tags_.push_back({tag, now});
-    if (tags_.size() > kMaxKnown) forget_oldest_tag();
-  }
-  if (encoded != nullptr && it->second == nullptr) {
-    kept_bytes_ += encoded->size();
-    it->second = std::move(encoded);
-    kept_.push_back({tag, now});
-    while (kept_bytes_ > kMaxKept) forget_oldest_event();
-  }
-}
-
-void Spread::forget_oldest_event() {
-  const auto it = known_.find(kept_.front().tag);
-  kept_.pop_front();
-  if (it == known_.end() || it->second == nullptr) return;
-  kept_bytes_ -= it->second->size();
-  it->second.reset();
-}
-
-void Spread::forget_oldest_tag() {
-  const auto it = known_.find(tags_.front().tag);
-  tags_.pop_front();
-  if (it->second != nullptr) kept_bytes_ -= it->second->size();
-  known_.erase(it);
-}
-
-void Spread::expire(Instant now) {
-  while (!kept_.empty() && now - kept_.front().since >= config_.keep_event) forget_oldest_event();
-  while (!tags_.empty() && now - tags_.front().since >= config_.keep_tag) forget_oldest_tag();
+  if (wanted_.erase(tag) != 0) pull_due_.erase(tag);
+  recent_.add(tag, std::move(encoded), now);
 }
 
 void Spread::announce_later(const NetworkId& network, std::vector<uint32_t> Announcing::*list,
@@ -125,7 +84,7 @@ void Spread::announce_later(const NetworkId& network, std::vector<uint32_t> Anno
 
 void Spread::receive(const NodeId& from, const Have& have, Instant now) {
   for (const uint32_t tag : have.tags) {
-    if (known_.contains(tag)) continue;
+    if (recent_.contains(tag)) continue;
     const auto it = wanted_.find(tag);
     if (it == wanted_.end() && wanted_.size() < kMaxWanted) {
       wanted_[tag].next = from;
@@ -142,14 +101,13 @@ void Spread::receive(const NodeId& from, const Pull& pull, Instant now) {
   std::vector<SharedBytes> events;
   size_t size = 0;
   for (const uint32_t tag : pull.tags) {
-    const auto it = known_.find(tag);
-    const bool here = it != known_.end() && it->second != nullptr;
-    if (!here || bytes_.empty() || size + it->second->size() > kMaxServed) {
+    const SharedBytes* event = recent_.event(tag);
+    if (event == nullptr || bytes_.empty() || size + (*event)->size() > kMaxServed) {
       ++counts_.unserved;
       continue;
     }
-    size += it->second->size();
-    events.push_back(it->second);
+    size += (*event)->size();
+    events.push_back(*event);
   }
   if (!events.empty()) send({from}, std::move(events));
 }
@@ -157,7 +115,7 @@ void Spread::receive(const NodeId& from, const Pull& pull, Instant now) {
 void Spread::tick(Instant now) {
   packets_.refill(now);
   bytes_.refill(now);
-  expire(now);
+  recent_.expire(now);
   flush(now);
   announce(now);
   pull(now);
@@ -233,11 +191,14 @@ void Spread::announce(Instant now) {
   for (const NetworkId& network : announce_due_.take_due(now)) {
     Announcing& announcing = announcing_.at(network);
     tell(network, config_.direct_peers, std::exchange(announcing.own, {}));
-    std::vector<uint32_t> tags = std::exchange(announcing.again, {});
-    tags.insert(tags.end(), announcing.fresh.begin(), announcing.fresh.end());
+    std::vector<uint32_t> tags = std::exchange(announcing.last, {});
+    if (announcing.again.size() >= kManyTags) announcing.last = announcing.again;
+    for (const std::vector<uint32_t>* more : {&announcing.again, &announcing.fresh}) {
+      tags.insert(tags.end(), more->begin(), more->end());
+    }
     tell(network, (spread_fanout(audience_.audience(network)) + 1) / 2, tags);
     announcing.again = std::exchange(announcing.fresh, {});
-    if (announcing.again.empty()) {
+    if (announcing.again.empty() && announcing.last.empty()) {
       announcing_.erase(network);
     } else {
       announce_due_.add(network, now + config_.have_interval);

@@ -4,7 +4,9 @@
 //                   (Have), so that who lost the one learns of it by the other.
 //   large network   who hears of an event first sends it to F peers at random, once ("infect and
 //                   die"); later, twice, its tag to L/2 more. F = L = 3/4 ln n: the copies reach
-//                   all but a few in a thousand, the tags, of 4 bytes, find these.
+//                   all but a few in a thousand, the tags, of 4 bytes, find these. Under load F is
+//                   4, and tags, which share packets then, are told a third time: whom all Haves of
+//                   a moment missed would lack each event of it with no copy.
 //
 // In both, whoever got it adds the tag to the next few packets it sends anyway (its probes). Who
 // lacks what a tag stands for asks its sender for it (Pull). What even this misses is found by
@@ -20,10 +22,10 @@
 
 #include <map>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include "base/types/deadlines.h"
+#include "gossip/node/recent_events.h"
 #include "gossip/node/send_queue.h"
 #include "gossip/node/token_bucket.h"
 #include "gossip/wire/codec.h"
@@ -61,12 +63,10 @@ struct SpreadConfig {
   Duration keep_tag = std::chrono::milliseconds(3000);
 };
 
-// What names an event: network, owner, epoch and sequence, hashed.
-uint32_t tag_of(const EntryEvent& event);
 // F and L for a network of this many peers.
 size_t spread_fanout(size_t peers);
 
-class Spread {
+class Spread : public Seen {
  public:
   // Who there is to tell.
   class Audience {
@@ -102,6 +102,7 @@ class Spread {
   static constexpr size_t kMaxWanted = 4096;       // tags asked for
   static constexpr size_t kMaxEchoes = 1024;       // tags to go along with other packets
   static constexpr size_t kMaxServed = 16U << 10;  // bytes of events for one Pull
+  static constexpr size_t kManyTags = 16;          // told at once: each costs its bytes alone
   static constexpr size_t kEchoTags = 32;          // per packet
   static constexpr size_t kEchoes = 4;             // packets per tag
   static constexpr size_t kPulls = 3;              // times an event is asked for
@@ -114,7 +115,7 @@ class Spread {
   // An event that came and is not to be passed on.
   void note(const EntryEvent& event, Instant now) { know(tag_of(event), nullptr, now); }
   // Whether an event that came has come of late; then it is counted, and nothing new.
-  bool is_copy(const EntryEvent& event);
+  bool is_copy(uint32_t tag) override;
   void receive(const NodeId& from, const Have& have, Instant now);
   void receive(const NodeId& from, const Pull& pull, Instant now);
 
@@ -126,7 +127,7 @@ class Spread {
 
   const Counts& counts() const { return counts_; }
   size_t queued_bytes() const { return queue_.bytes(); }
-  size_t kept_bytes() const { return kept_bytes_; }
+  size_t kept_bytes() const { return recent_.bytes(); }
 
  private:
   // Tags of a network that wait to be told.
@@ -134,6 +135,7 @@ class Spread {
     std::vector<uint32_t> own;    // small networks: once, to all
     std::vector<uint32_t> fresh;  // large ones: to some
     std::vector<uint32_t> again;  // and to some others
+    std::vector<uint32_t> last;   // and once more, when there are many
   };
   struct Wanted {
     NodeId next;            // to be asked
@@ -146,15 +148,8 @@ class Spread {
     size_t left = kEchoes;
     Instant since;
   };
-  struct Aged {
-    uint32_t tag = 0;
-    Instant since;
-  };
 
   void know(uint32_t tag, SharedBytes encoded, Instant now);
-  void forget_oldest_event();
-  void forget_oldest_tag();
-  void expire(Instant now);
   void announce_later(const NetworkId& network, std::vector<uint32_t> Announcing::*list,
                       uint32_t tag, Instant now);
   Instant flush_due() const;
@@ -174,10 +169,7 @@ class Spread {
   TokenBucket bytes_;
   Instant last_flush_{INT64_MIN / 2};
 
-  std::unordered_map<uint32_t, SharedBytes> known_;  // nothing: gone, or not ours to pass on
-  std::deque<Aged> tags_;                            // of known_, oldest first
-  std::deque<Aged> kept_;                            // of those with an event
-  size_t kept_bytes_ = 0;
+  RecentEvents recent_;
 
   std::map<NetworkId, Announcing> announcing_;
   Deadlines<NetworkId> announce_due_;

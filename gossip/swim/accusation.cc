@@ -107,8 +107,8 @@ bool Swim::solid(const Member& member) const {
 // Whether its word counts here. Who is accused by one other only may be accused by a sick one.
 bool Swim::is_witness(const NodeId& id) const {
   if (id == self_) return true;
-  const auto it = members_.find(id);
-  return it != members_.end() && is_live(id) && !solid(it->second);
+  const Member* member = peek(id);
+  return member != nullptr && is_live(id) && !solid(*member);
 }
 
 size_t Swim::witnesses(std::span<const NodeId> accusers) const {
@@ -120,7 +120,7 @@ size_t Swim::witnesses(std::span<const NodeId> accusers) const {
 size_t Swim::needed(const Member& member, Instant now) {
   size_t cannot = solid_;
   std::erase_if(stalled_, [&](const NodeId& id) {
-    const Member* other = find(id);
+    const Member* other = peek(id);
     if (other == nullptr || !is_stalled(*other, now)) return true;
     if (other != &member && is_live(id) && !solid(*other)) ++cannot;
     return false;
@@ -196,14 +196,17 @@ void Swim::check_isolation(Instant now) {
   if (now < isolation_deadline()) return;
   if (isolated_) {
     isolation_end_.reset();
-    for (Member* member : std::vector(live_)) declare_failed(*member, {self_}, false);
+    while (!live_.empty()) {
+      declare_failed(*find(members_.at(live_[live_.size() - 1])->info.id), {self_}, false);
+    }
     return;
   }
   isolated_ = true;
   isolation_end_ = now + suspicion_time(config_, live_.size() + 1, 1);
   ++counts_.isolations;
-  for (Member* member : live_) {
-    if (!member->suspicion) start_suspicion(*member, now);
+  for (size_t i = 0; i < live_.size(); ++i) {
+    const Member& member = *members_.at(live_[i]);
+    if (!member.suspicion) start_suspicion(*find(member.info.id), now);
   }
 }
 

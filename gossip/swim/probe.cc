@@ -100,7 +100,7 @@ void Swim::receive_testimony(const NodeId& from, const Testimony& testimony) {
 
 // 0 when there are too many under way, or it is to a stranger, whom nothing can be sealed for.
 uint64_t Swim::start_tcp(const NodeId& target, const HostPort& to, uint32_t number, bool relayed) {
-  const Member* member = find(target);
+  const Member* member = peek(target);
   if (member == nullptr || tcp_.size() >= config_.max_tcp_probes) return 0;
   const uint64_t id = next_tcp_++;
   tcp_[id] = {target, number, relayed};
@@ -166,8 +166,9 @@ void Swim::finish_relays(Instant now) {
 }
 
 void Swim::probe_next(const NodeId& id) {
-  if (probe_next_ < probe_order_.size() && probe_order_[probe_next_] == id) return;
-  probe_order_.insert(probe_order_.begin() + static_cast<std::ptrdiff_t>(probe_next_), id);
+  const Slot slot = members_.slot_of(id);
+  if (probe_next_ < probe_order_.size() && probe_order_[probe_next_] == slot) return;
+  probe_order_.insert(probe_order_.begin() + static_cast<std::ptrdiff_t>(probe_next_), slot);
 }
 
 void Swim::start_probe(Instant now) {
@@ -177,16 +178,17 @@ void Swim::start_probe(Instant now) {
     if (probe_next_ >= probe_order_.size()) {
       // A new round over those that still are members.
       probe_order_.clear();
-      for (const auto& [id, member] : members_) probe_order_.push_back(id);
+      members_.each([this](const Member&, Slot slot) { probe_order_.push_back(slot); });
       for (size_t i = probe_order_.size(); i > 1; --i) {
         std::swap(probe_order_[i - 1], probe_order_[rng_.below(i)]);
       }
       probe_next_ = 0;
       if (probe_order_.empty()) return;
     }
-    const NodeId id = probe_order_[probe_next_++];
-    if (!is_live(id)) continue;
-    Member& target = *find(id);
+    const Member* found = members_.at(probe_order_[probe_next_++]);
+    if (found == nullptr || !is_live(found->info.id)) continue;
+    const Member& target = *found;
+    const NodeId& id = target.info.id;
     probe_ = Probe{};
     probe_->target = id;
     probe_->number = next_number_++;
@@ -202,10 +204,10 @@ void Swim::start_probe(Instant now) {
 // Helpers, and a connection of its own, at once.
 void Swim::send_indirect(Instant now) {
   probe_->indirect_sent = true;
-  const HostPort address = find(probe_->target)->info.address;
+  const HostPort address = peek(probe_->target)->info.address;
   // Some more, as those who are not in a state to help are passed over.
   for (const NodeId& id : random_live(2 * config_.helpers + 1)) {
-    const Member& helper = *find(id);
+    const Member& helper = *peek(id);
     if (id == probe_->target || helper.suspicion || is_stalled(helper, now)) continue;
     if (probe_->asked.size() == config_.helpers) break;
     probe_->asked.push_back(id);

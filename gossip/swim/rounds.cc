@@ -19,7 +19,7 @@ void Swim::gossip_round(Instant now) {
   last_gossip_ = now;
   next_gossip_ = now + config_.gossip_interval;
   for (const NodeId& id : random_live(config_.fanout)) {
-    outgoing_.push_back({find(id)->info.address, {}});
+    outgoing_.push_back({peek(id)->info.address, {}});
   }
 }
 
@@ -35,7 +35,7 @@ void Swim::reconnect_round(Instant now) {
     const bool mine = rng_.below(askers) < config_.reconnect_probers;
     if (!mine && now >= ask_all_until_) continue;
     ++sent;
-    const Member& member = *find(*it);
+    const Member& member = *peek(*it);
     remind(member);
   }
   reconnect_next_ = it == failed_.end() ? NodeId() : *it;
@@ -43,7 +43,7 @@ void Swim::reconnect_round(Instant now) {
   for (const NodeId& id : suspects_) {
     if (rng_.below(askers) >= config_.reconnect_probers && now >= ask_all_until_) continue;
     if (++sent > kMaxReconnects) break;
-    const Member& member = *find(id);
+    const Member& member = *peek(id);
     remind(member);
   }
 }
@@ -59,9 +59,7 @@ void Swim::seed_round(Instant now) {
   next_seed_ = now + (live_.empty() ? config_.reconnect_interval : config_.seed_interval);
   std::vector<HostPort> candidates;
   for (const HostPort& seed : seeds_) {
-    const auto known = live_at_.lower_bound({seed, NodeId()});
-    const bool is_live = known != live_at_.end() && known->first == seed;
-    if (!is_live && seed != address_) candidates.push_back(seed);
+    if (seed != address_ && live_at(seed).id.empty()) candidates.push_back(seed);
   }
   for (size_t sent = 0; sent < kSeedsPerRound && !candidates.empty(); ++sent) {
     const size_t pick = rng_.below(candidates.size());
@@ -79,7 +77,7 @@ void Swim::set_seeds(std::vector<HostPort> seeds, Instant now) {
 std::vector<NodeId> Swim::random_live(size_t count) {
   std::vector<NodeId> picked;
   for (const size_t i : sample_indices(rng_, live_.size(), count)) {
-    picked.push_back(live_[i]->info.id);
+    picked.push_back(members_.at(live_[i])->info.id);
   }
   return picked;
 }
@@ -89,7 +87,8 @@ std::vector<NodeId> Swim::random_live(size_t count) {
 std::vector<HostPort> Swim::remembered(size_t count) const {
   std::vector<std::pair<uint64_t, const Member*>> order;
   order.reserve(live_.size());
-  for (const Member* member : live_) {
+  for (size_t i = 0; i < live_.size(); ++i) {
+    const Member* member = members_.at(live_[i]);
     order.emplace_back(Hash().add(self_.str()).add(member->info.id.str()).value(), member);
   }
   const size_t kept = std::min(count, order.size());

@@ -176,15 +176,41 @@ void Swim::forget(const NodeId& id) {
     forgotten_order_.erase(forgotten_order_.begin());
   }
   rumors_.drop(id);
-  const auto it = members_.find(id);
-  if (it == members_.end()) return;
-  Member& member = it->second;
+  Member* known = find(id);
+  if (known == nullptr) return;
+  Member& member = *known;
   end_suspicion(member);
   stalled_.erase(id);
   if (member.info.state != MemberState::kLeft) set_state(member, MemberState::kLeft, false);
   digests_.buckets[bucket_of(id)] ^= member.hash;
   if (probe_ && probe_->target == id) probe_.reset();
-  members_.erase(it);
+  members_.erase(id);
+}
+
+void Swim::restore(std::span<const Claim> members) {
+  for (const Claim& claim : members) {
+    if (claim.id == self_ || is_known(claim.id)) continue;
+    Member& member = members_.add(claim.id);
+    member.info = {claim.id, claim.address, MemberState::kLeft};
+    member.incarnation = claim.incarnation;
+    set_state(member, MemberState::kAlive, true);
+    rehash(member);
+  }
+}
+
+void Swim::restore(const Swim& image) {
+  SHOAL_CHECK(image.live_.size() == image.members_.size() && image.suspects_.empty(),
+              "an image holds all for alive");
+  members_ = image.members_;
+  live_ = image.live_;
+  if (const Slot slot = members_.slot_of(self_); slot != kNoSlot) {
+    live_.erase_in_order(slot, members_.at(slot)->info.address);
+    members_.erase(self_);
+  }
+  members_.each([this](const Member& member, Slot) {
+    digests_.buckets[bucket_of(member.info.id)] ^= member.hash;
+    changes_.push_back({member.info, true});
+  });
 }
 
 void Swim::leave(Instant now) {
@@ -192,7 +218,7 @@ void Swim::leave(Instant now) {
   leave_done_ = now + config_.leave_linger;
   spread(own_claim());
   for (const NodeId& id : random_live(kMaxSeeds)) {
-    outgoing_.push_back({find(id)->info.address, {own_claim()}});
+    outgoing_.push_back({peek(id)->info.address, {own_claim()}});
   }
 }
 
@@ -213,20 +239,15 @@ void Swim::spread(const Claim& claim) {
   next_gossip_ = std::min(next_gossip_, last_gossip_ + kGossipSpacing);
 }
 
-Swim::Member* Swim::find(const NodeId& id) {
-  const auto it = members_.find(id);
-  return it == members_.end() ? nullptr : &it->second;
-}
-
 Swim::Member& Swim::add_member(const Claim& claim, MemberState state) {
-  Member& member = members_[claim.id];
+  Member& member = members_.add(claim.id);
   member.info = {claim.id, claim.address, MemberState::kLeft};
   member.incarnation = claim.incarnation;
   if (state == MemberState::kFailed) member.verdict = claim.accusers;
   // A random place in this round: the new one is probed soon, and not by all at once.
   const size_t rest = probe_order_.size() - probe_next_;
   const auto at = static_cast<std::ptrdiff_t>(probe_next_ + rng_.below(rest + 1));
-  probe_order_.insert(probe_order_.begin() + at, claim.id);
+  probe_order_.insert(probe_order_.begin() + at, members_.slot_of(claim.id));
   set_state(member, state, live(state));
   rehash(member);
   return member;
@@ -237,14 +258,9 @@ void Swim::set_state(Member& member, MemberState state, bool returned) {
   const bool was_live = live(member.info.state);
   member.info.state = state;
   if (live(state) && !was_live) {
-    member.live_index = live_.size();
-    live_.push_back(&member);
-    live_at_.emplace(member.info.address, id);
+    live_.add(members_.slot_of(id), member.info.address);
   } else if (!live(state) && was_live) {
-    live_[member.live_index] = live_.back();
-    live_[member.live_index]->live_index = member.live_index;
-    live_.pop_back();
-    live_at_.erase({member.info.address, id});
+    live_.erase(members_.slot_of(id), member.info.address);
   }
   state == MemberState::kFailed ? void(failed_.insert(id)) : void(failed_.erase(id));
   state == MemberState::kSuspect ? void(suspects_.insert(id)) : void(suspects_.erase(id));
@@ -253,9 +269,8 @@ void Swim::set_state(Member& member, MemberState state, bool returned) {
 }
 
 void Swim::move(Member& member, const HostPort& address) {
-  if (live(member.info.state)) {
-    live_at_.erase({member.info.address, member.info.id});
-    live_at_.emplace(address, member.info.id);
+  if (live(member.info.state) && member.info.address != address) {
+    live_.move(members_.slot_of(member.info.id), member.info.address, address);
   }
   member.info.address = address;
 }
@@ -264,10 +279,11 @@ bool Swim::piggyback(Packer& packer, const HostPort& to) {
   if (isolated_) return false;
   bool alive = false;
   bool suspect = false;
-  for (auto it = live_at_.lower_bound({to, NodeId()}); it != live_at_.end() && it->first == to;
-       ++it) {
-    (suspects_.contains(it->second) ? suspect : alive) = true;
-  }
+  live_.each_at(to, [&](Slot slot) {
+    const MemberInfo& there = members_.at(slot)->info;
+    if (there.address == to) (there.state == MemberState::kSuspect ? suspect : alive) = true;
+    return false;
+  });
   // A suspect is told too, but that may be in vain.
   if (alive || suspect) rumors_.fill(packer, retransmit_limit(), alive);
   return alive || suspect;
@@ -300,49 +316,53 @@ std::vector<Claim> Swim::claims_in(const MemberDifference& difference) const {
   };
   std::vector<Claim> claims;
   if (marked(self_)) claims.push_back(own_claim());
-  for (const auto& [id, member] : members_) {
-    if (marked(id)) claims.push_back(claim_of(member));
-  }
+  members_.each([&](const Member& member, Slot) {
+    if (marked(member.info.id)) claims.push_back(claim_of(member));
+  });
   return claims;
 }
 
 bool Swim::is_live(const NodeId& id) const {
-  const auto it = members_.find(id);
-  return it != members_.end() && live(it->second.info.state);
+  const Member* member = peek(id);
+  return member != nullptr && live(member->info.state);
 }
 
 std::optional<HostPort> Swim::address_of(const NodeId& id) const {
-  const auto it = members_.find(id);
-  if (it == members_.end()) return std::nullopt;
-  return it->second.info.address;
+  const Member* member = peek(id);
+  if (member == nullptr) return std::nullopt;
+  return member->info.address;
 }
 
 Peer Swim::peer(const NodeId& id) const {
-  const auto it = members_.find(id);
-  if (it == members_.end()) return {};
-  return {id, epoch_of(it->second.incarnation)};
+  const Member* member = peek(id);
+  if (member == nullptr) return {};
+  return {id, epoch_of(member->incarnation)};
 }
 
 Peer Swim::live_at(const HostPort& address) const {
   Peer latest;
-  for (auto it = live_at_.lower_bound({address, NodeId()});
-       it != live_at_.end() && it->first == address; ++it) {
-    const Peer there = peer(it->second);
-    if (latest.id.empty() || there.epoch > latest.epoch) latest = there;
-  }
+  live_.each_at(address, [&](Slot slot) {
+    const Member& member = *members_.at(slot);
+    if (member.info.address != address) return false;
+    const Peer there{member.info.id, epoch_of(member.incarnation)};
+    const auto order = there.epoch <=> latest.epoch;
+    if (latest.id.empty() || order > 0 || (order == 0 && there.id < latest.id)) latest = there;
+    return false;
+  });
   return latest;
 }
 
 std::optional<Claim> Swim::correction(const Head& said) const {
-  const auto it = members_.find(said.sender);
-  if (it == members_.end() || it->second.incarnation <= said.incarnation) return std::nullopt;
-  return claim_of(it->second);
+  const Member* member = peek(said.sender);
+  if (member == nullptr || member->incarnation <= said.incarnation) return std::nullopt;
+  return claim_of(*member);
 }
 
 std::vector<MemberInfo> Swim::members() const {
   std::vector<MemberInfo> all;
   all.reserve(members_.size());
-  for (const auto& [id, member] : members_) all.push_back(member.info);
+  members_.each([&all](const Member& member, Slot) { all.push_back(member.info); });
+  std::ranges::sort(all, {}, &MemberInfo::id);
   return all;
 }
 

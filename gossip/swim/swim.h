@@ -28,6 +28,7 @@
 #include "base/types/deadlines.h"
 #include "gossip/swim/config.h"
 #include "gossip/swim/member.h"
+#include "gossip/swim/roster.h"
 #include "gossip/swim/rumors.h"
 #include "gossip/swim/suspicion.h"
 #include "gossip/wire/seal.h"
@@ -79,6 +80,11 @@ class Swim {
 
   // A claim out of many: a member heard of for the first time is no news to the others.
   void learn(const Claim& claim, const HostPort& reply_to, Instant now);
+
+  // What meeting these would bring, all of them live, for one that knows nobody yet. Or what
+  // another one knows that restored so; what they know in common is there once.
+  void restore(std::span<const Claim> members);
+  void restore(const Swim& image);
 
   // At most kMaxSeeds are kept.
   void set_seeds(std::vector<HostPort> seeds, Instant now);
@@ -142,8 +148,7 @@ class Swim {
     Instant accused{INT64_MIN / 2};        // when it was last told
     Instant stalled_since{INT64_MIN / 2};  // the first time in a row
     Instant stalled_until{INT64_MIN / 2};
-    uint64_t hash = 0;      // its share of the digest
-    size_t live_index = 0;  // in live_, when alive or suspect
+    uint64_t hash = 0;  // its share of the digest
   };
   struct Probe {
     NodeId target;
@@ -173,7 +178,9 @@ class Swim {
   };
 
   // Claims (swim.cc).
-  Member* find(const NodeId& id);
+  Member* find(const NodeId& id) { return members_.edit(id); }
+  // To be preferred where nothing is changed (roster.h).
+  const Member* peek(const NodeId& id) const { return members_.find(id); }
   Member& add_member(const Claim& claim, MemberState state);
   void set_state(Member& member, MemberState state, bool returned);
   void move(Member& member, const HostPort& address);
@@ -236,9 +243,8 @@ class Swim {
   uint64_t incarnation_;
   Rng& rng_;
 
-  std::map<NodeId, Member> members_;  // all but self
-  std::vector<Member*> live_;         // alive or suspect; pointers into members_, which keeps them
-  std::set<std::pair<HostPort, NodeId>> live_at_;
+  Roster<Member> members_;  // all but self
+  Live live_;               // alive or suspect
   std::set<NodeId> failed_;
   std::set<NodeId> suspects_;
   size_t solid_ = 0;              // suspects on more than one other's word
@@ -249,7 +255,7 @@ class Swim {
   MemberDigests digests_;
   Rumors rumors_;
 
-  std::vector<NodeId> probe_order_;  // a shuffled round; then shuffled again
+  std::vector<Slot> probe_order_;  // a shuffled round; then shuffled again
   size_t probe_next_ = 0;
   std::optional<Probe> probe_;
   Instant next_probe_;

@@ -120,6 +120,33 @@ void Tables::set_present(const NodeId& owner, bool present) {
   }
 }
 
+// The copies of maps cost nothing: the trees are there once.
+void Tables::restore(const Tables& image) {
+  for (auto& [id, network] : networks_) {
+    const auto known = image.networks_.find(id);
+    SHOAL_CHECK(known != image.networks_.end(), "an image is in all networks");
+    merkle::OwnedMap map = known->second.map;
+    map.forget(image.self_.view());
+    SHOAL_CHECK(map.contents(self_.view(), 0) == network.map.contents(self_.view(), 0),
+                "an image has heard all of this node");
+    const Counting counting(*this, network.map, false);
+    network.map = std::move(map);
+  }
+  members_ = image.members_;
+  members_.erase(merkle::OwnedMap::head_place(self_.view()), self_.view());
+  joiners_ = image.joiners_;
+  for (const auto& [id, network] : image.networks_) {
+    joiners_.erase(joiner_place(id, image.self_), joiner_id(id, image.self_));
+  }
+  for (const auto& [id, network] : networks_) {
+    if (id == directory()) continue;
+    mark_peer(id, self_, false);
+    std::vector<NodeId> owners = peers(id);
+    std::ranges::sort(owners);
+    for (const NodeId& owner : owners) show_all(id, owner, true);
+  }
+}
+
 // As its directory entries say; the directory itself is not among them.
 std::vector<NetworkId> Tables::networks_of(const NodeId& owner) const {
   std::vector<NetworkId> networks;

@@ -82,6 +82,10 @@ class Tables {
   // are parked.
   void set_present(const NodeId& owner, bool present);
   void forget(const NodeId& owner);
+  // What the others are known to say, as `image`, a bystander with the same pool, knows it: it has
+  // heard all that this node said, too, and is in this node's networks. For one that has heard of
+  // nobody yet.
+  void restore(const Tables& image);
 
   bool joined(const NetworkId& network) const { return networks_.contains(network); }
   // Joined networks, the directory included.

@@ -62,6 +62,26 @@ Id read_id(ByteReader& in) {
   return read_id_text(in, text) ? Id(std::string_view(text.data(), text.size())) : Id();
 }
 
+// An event's name is what its body begins with.
+void write_name(ByteWriter& out, const EntryEvent& event) {
+  write_id(out, event.network);
+  write_id(out, event.owner);
+  out.varint(event.epoch);
+  out.varint(event.sequence);
+}
+
+uint32_t tag_of_name(ByteView name) {
+  return static_cast<uint32_t>(merkle::hash_of(as_text(name)));
+}
+
+bool is_copy(ByteView body, Seen& seen) {
+  ByteReader in(body);
+  in.raw(2 * kWireId);
+  in.varint();
+  in.varint();
+  return in.ok() && seen.is_copy(tag_of_name(body.first(body.size() - in.remaining())));
+}
+
 void write_address(ByteWriter& out, const HostPort& address) {
   out.ip(address.ip);
   out.u16(address.port);
@@ -100,6 +120,7 @@ std::vector<uint32_t> read_tags(ByteReader& in) {
   const size_t count = read_count(in, sizeof(uint32_t));
   if (count == 0 || count > kMaxTags) in.fail();
   std::vector<uint32_t> tags;
+  tags.reserve(count);
   for (size_t i = 0; i < count && in.ok(); ++i) tags.push_back(in.u32());
   return tags;
 }
@@ -132,10 +153,7 @@ struct Writer {
     for (size_t i = 0; i < accusers; ++i) write_id(out, claim.accusers[i]);
   }
   void operator()(const EntryEvent& event) const {
-    write_id(out, event.network);
-    write_id(out, event.owner);
-    out.varint(event.epoch);
-    out.varint(event.sequence);
+    write_name(out, event);
     out.u8(event.deleted ? 1 : 0);
     out.text(event.key);
     if (!event.deleted) out.bytes(event.value);
@@ -363,6 +381,12 @@ Bytes encode_message(const Message& message) {
   return out.take();
 }
 
+uint32_t tag_of(const EntryEvent& event) {
+  ByteWriter name;
+  write_name(name, event);
+  return tag_of_name(name.view());
+}
+
 Bytes encode_padding(size_t size, Rng& rng) {
   // The length takes one byte for up to 127 others, else two.
   Bytes noise(size - (size <= 129 ? 2 : 3));
@@ -380,15 +404,18 @@ bool read_head(ByteReader& in, Head& head) {
   return in.ok();
 }
 
-Result<Packet> decode_packet(ByteView plain) {
+Result<Packet> decode_packet(ByteView plain, Seen* seen) {
   ByteReader in(plain);
   Packet packet;
   if (!read_head(in, packet.head)) return data_loss("the head of a packet is malformed");
   while (in.ok() && in.remaining() > 0) {
     const uint8_t type = in.u8();
-    ByteReader body(in.bytes(in.remaining()));
+    const ByteView bytes = in.bytes(in.remaining());
     if (!in.ok()) break;
     if (type == 0 || type >= static_cast<uint8_t>(Type::kEnd)) continue;
+    const bool event = type == static_cast<uint8_t>(Type::kEntryEvent);
+    if (event && seen != nullptr && is_copy(bytes, *seen)) continue;
+    ByteReader body(bytes);
     Message message = read_body(static_cast<Type>(type), body);
     if (!body.done()) {
       return data_loss("a message of type " + std::to_string(type) + " is malformed");

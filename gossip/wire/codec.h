@@ -41,12 +41,24 @@ bool read_head(ByteReader& in, Head& head);
 // Type, length and body.
 Bytes encode_message(const Message& message);
 
+// What names an event: network, owner, epoch and sequence, hashed as they are on the wire.
+uint32_t tag_of(const EntryEvent& event);
+
+// Who knows what has come of late: most events come several times, and only the first is read.
+class Seen {
+ public:
+  virtual bool is_copy(uint32_t tag) = 0;
+
+ protected:
+  ~Seen() = default;
+};
+
 // `size` bytes (at least 3) that every receiver skips and nobody can compress: makes a packet as
 // large as a path is to carry.
 Bytes encode_padding(size_t size, Rng& rng);
 
-// kDataLoss says what is wrong.
-Result<Packet> decode_packet(ByteView plain);
+// kDataLoss says what is wrong. Events that `seen` knows are left out, unread beyond their names.
+Result<Packet> decode_packet(ByteView plain, Seen* seen = nullptr);
 
 // Fills packets of at most `budget` bytes with encoded messages, in order. A message that does not
 // fit an empty packet gets one of its own.

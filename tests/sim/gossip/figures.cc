@@ -16,6 +16,9 @@ constexpr uint32_t kEntriesPerNode = 4;
 constexpr Duration kForming = minutes(5);
 // More nodes than this are born formed.
 constexpr uint32_t kTogether = 64;
+// And more are born with their joinings only: each telling its consumer of each other's entry is
+// most of the time that it takes.
+constexpr uint32_t kWithEntries = 2000;
 
 double seconds_of(Duration duration) { return static_cast<double>(duration.count()) / 1e9; }
 
@@ -46,7 +49,8 @@ class Run {
 
  private:
   static World::Birth birth(uint32_t nodes) {
-    return nodes > kTogether ? World::Birth{true, 1, 1} : World::Birth();
+    if (nodes <= kTogether) return {};
+    return {.formed = true, .networks = 1, .keys = nodes <= kWithEntries ? 1U : 0U};
   }
   uint32_t nodes() const { return options_.nodes; }
   uint32_t draw(uint32_t bound) { return static_cast<uint32_t>(world_.rng().below(bound)); }
@@ -132,6 +136,7 @@ void Run::add_changes() {
   add_quantiles("everywhere", world_.truth().take_changes(world_.now()));
   add("unfinished_count", static_cast<double>(world_.truth().counts().unfinished - before));
   world_.truth().follow_changes(false);
+  result_.slowest = world_.truth().slowest();
 }
 
 void Run::add_traffic(const World::Traffic& before, Duration during) {
@@ -212,6 +217,7 @@ void Run::churn() {
   settle("after the churn", minutes(2));
   add("settled_after_s", seconds_of(world_.now() - ended));
   add_changes();
+  add_quantiles("joined", world_.truth().take_joinings(world_.now()));
 }
 
 // One after the other, three seconds apart, up to a fifth of the nodes; then all come back.

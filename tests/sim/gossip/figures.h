@@ -37,6 +37,7 @@ struct FigureResult {
   std::string figure;
   std::string failure;                                 // empty: nothing was broken
   std::vector<std::pair<std::string, double>> values;  // names end in their unit
+  std::string slowest;                                 // of the changes, in words
   double virtual_s = 0;                                // without the forming, as the events
   uint64_t events = 0;
   uint64_t trace = 0;

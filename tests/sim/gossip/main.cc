@@ -73,8 +73,9 @@ int run_bounds(const std::vector<uint32_t>& sizes) {
                 f.bytes_per_node_second);
     std::fflush(stdout);
     const bool small = nodes <= 25;
-    // In a large network the last ones hear of an event by its tag, told 100 and 300 ms later.
-    const bool good = f.failure.empty() && f.announce_ms < (small ? 100 : 400) &&
+    // In a large network the last two in a hundred hear of an event by its tag, told 100 ms later
+    // to most of them, and 300 ms later to the others: more often than not it is the first.
+    const bool good = f.failure.empty() && f.announce_ms < (small ? 100 : 250) &&
                       f.failed_ms < 6000 && f.healed_ms < (small ? 1000 : 3000);
     if (!good) {
       std::printf("out of bounds %s\nreplay: gossip_sim --nodes %u\n", f.failure.c_str(), nodes);
@@ -154,6 +155,7 @@ int print_figures(const Options& given) {
     for (const auto& [name, value] : result.values) {
       std::printf("  %-36s %.4g\n", name.c_str(), value);
     }
+    if (!result.slowest.empty()) std::printf("  slowest: %s\n", result.slowest.c_str());
     std::printf("  %.0f virtual s in %.1f s: %lu events, %.0f events/s, %.0f MB at most, %016lx\n",
                 result.virtual_s, wall, result.events, static_cast<double>(result.events) / wall,
                 rss_mb, result.trace);

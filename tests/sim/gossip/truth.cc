@@ -58,6 +58,13 @@ void Truth::down(uint32_t node, Instant now) {
   if (!it.up) return;
   for (const Entry own : it.own) kill(own, now, false);
   forgive(node, now);
+  it.networks.clear();
+  for (Observed& other : nodes_) {
+    for (Joined& joined : other.networks) {
+      if (joined.lacking.empty()) continue;
+      for (const Entry own : it.own) lacks_no_more(joined, own, UINT64_MAX, now);
+    }
+  }
   it.up = it.starved = false;
   running_print_ ^= node_print(node);
   --running_;
@@ -91,19 +98,33 @@ void Truth::starve(uint32_t node, bool starved, Instant now) {
   nodes_[node].starved_until = now;
 }
 
-void Truth::join(uint32_t node, uint32_t network) { nodes_[node].networks.push_back(network); }
+void Truth::join(uint32_t node, uint32_t network, Instant now) {
+  Joined joined{network, changes_made_, now, {}};
+  for (Entry entry = 0; follow_ && entry < facts_.size(); ++entry) {
+    const Fact& fact = facts_[entry];
+    if (fact.network == network && fact.live()) joined.lacking.emplace(entry, fact.level());
+  }
+  nodes_[node].networks.push_back(std::move(joined));
+}
+
+void Truth::lacks_no_more(Joined& joined, Entry entry, uint64_t level, Instant now) {
+  const auto it = joined.lacking.find(entry);
+  if (it == joined.lacking.end() || it->second > level) return;
+  joined.lacking.erase(it);
+  if (joined.lacking.empty()) joinings_.push_back(seconds_of(now - joined.since));
+}
 
 void Truth::leave(uint32_t node, uint32_t network, Instant now) {
   SHOAL_CHECK(!follow_, "changes are followed where nobody leaves a network");
-  std::erase(nodes_[node].networks, network);
+  std::erase_if(nodes_[node].networks,
+                [network](const Joined& joined) { return joined.network == network; });
   for (const Entry own : nodes_[node].own) {
     if (facts_[own].network == network) kill(own, now, false);
   }
 }
 
 bool Truth::is_joined(uint32_t node, uint32_t network) const {
-  const auto& networks = nodes_[node].networks;
-  return std::find(networks.begin(), networks.end(), network) != networks.end();
+  return joining(nodes_[node], network) != nullptr;
 }
 
 uint64_t Truth::put(uint32_t node, uint32_t network, uint32_t key, Instant now) {
@@ -125,17 +146,20 @@ void Truth::kill(Entry entry, Instant now, bool follow_it) {
   if (!fact.live()) return;
   network_prints_[fact.network] ^= entry_print(entry, fact.version);
   fact.dead = fact.version;
+  fact.died = now;
   if (follow_it) follow(fact, entry, now);
 }
 
 void Truth::follow(Fact& fact, Entry entry, Instant now) {
   if (!follow_) return;
-  Change change{fact.level(), now, 0};
+  Change change{fact.level(), now, 0, changes_made_++};
   for (uint32_t node = 0; node < nodes_.size(); ++node) {
     if (!nodes_[node].up || !is_joined(node, fact.network)) continue;
+    // Who shows nothing is told nothing of the deletion.
+    if (!fact.live() && shown_of(node, entry).value == 0) caught_up(node, entry, change.level, now);
     if (shown_of(node, entry).level < change.level) ++change.missing;
   }
-  fact.following.push_back(change);
+  if (change.missing > 0) fact.following.push_back(change);
 }
 
 // A node that shows a change shows all before it.
@@ -144,12 +168,29 @@ void Truth::caught_up(uint32_t at, Entry entry, uint64_t level, Instant now) {
   if (level <= shown.level) return;
   const uint64_t before = shown.level;
   shown.level = static_cast<uint32_t>(level);
+  Joined* joined = joining(nodes_[at], facts_[entry].network);
+  if (joined != nullptr && !joined->lacking.empty()) lacks_no_more(*joined, entry, level, now);
   std::vector<Change>& following = facts_[entry].following;
+  if (following.empty()) return;
   for (Change& change : following) {
-    if (change.level <= before || change.level > level || change.missing == 0) continue;
-    if (--change.missing == 0) changes_.push_back(seconds_of(now - change.since));
+    const bool asked = change.only == kEverybody
+                           ? joined != nullptr && change.number >= joined->from
+                           : change.only == at;
+    if (!asked || change.level <= before || change.level > level) continue;
+    if (--change.missing == 0) finished(at, entry, change, now);
   }
   std::erase_if(following, [](const Change& change) { return change.missing == 0; });
+}
+
+void Truth::finished(uint32_t at, Entry entry, const Change& change, Instant now) {
+  changes_.push_back(seconds_of(now - change.since));
+  if (changes_.back() <= slowest_s_) return;
+  slowest_s_ = changes_.back();
+  const auto ago = [&](Instant then) { return std::to_string(seconds_of(change.since - then)); };
+  slowest_ =
+      in_words(at, change.level % 2 == 0 ? "was last to show" : "was last to hide", entry, now) +
+      "; changed" + at_ms(change.since) + ", its owner up " +
+      ago(nodes_[facts_[entry].owner].since) + " s and it " + ago(nodes_[at].since) + " s before";
 }
 
 std::string Truth::in_words(uint32_t at, const std::string& what, Entry entry, Instant now) const {
@@ -173,6 +214,12 @@ void Truth::shown(uint32_t at, uint32_t network, uint32_t owner, uint32_t key, u
   if (shown.value != 0) node.shown_print ^= entry_print(id, shown.value);
   node.shown_print ^= entry_print(id, value);
   shown.value = shown.floor = static_cast<uint32_t>(value);
+  Fact& fact = facts_[id];
+  if (follow_ && !fact.live() && shown.level >= fact.level()) {
+    // Nothing was shown there when it was deleted, and now it is, after the deletion.
+    shown.level = static_cast<uint32_t>(2 * value);
+    fact.following.push_back({fact.level(), fact.died, 1, changes_made_++, at});
+  }
   caught_up(at, id, 2 * value, now);
 }
 
@@ -248,8 +295,8 @@ std::vector<uint32_t> Truth::running_nodes() const {
 
 uint64_t Truth::expected_print(const Observed& node) const {
   uint64_t print = 0;
-  for (const uint32_t network : node.networks) {
-    const auto it = network_prints_.find(network);
+  for (const Joined& joined : node.networks) {
+    const auto it = network_prints_.find(joined.network);
     if (it != network_prints_.end()) print ^= it->second;
   }
   return print;
@@ -302,7 +349,18 @@ std::vector<double> Truth::take_changes(Instant now) {
     }
     fact.following.clear();
   }
+  slowest_s_ = 0;
   return std::exchange(changes_, {});
+}
+
+std::vector<double> Truth::take_joinings(Instant now) {
+  for (Observed& node : nodes_) {
+    for (Joined& joined : node.networks) {
+      if (!joined.lacking.empty()) joinings_.push_back(seconds_of(now - joined.since));
+      joined.lacking.clear();
+    }
+  }
+  return std::exchange(joinings_, {});
 }
 
 std::vector<double> Truth::take_deaths(Instant now) {

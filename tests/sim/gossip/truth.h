@@ -20,8 +20,16 @@
 // also when one of them was starved in that time. All else is a false failure.
 //
 // An entry's versions are its number of puts; of a network, an owner and a key.
+//
+// A change that is followed is over at a node as soon as nothing older is shown there:
+//   a put       when the node shows it or something newer, or shows nothing when it is deleted
+//   a deletion  when the node shows nothing of the entry; should it show what was deleted even
+//               later, it is one that missed the deletion, from the deletion on
+// A node is asked for the changes made since it joined. What
+// was announced before that and by nodes that stay is its joining, followed as one thing.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -53,7 +61,7 @@ class Truth {
   void up(uint32_t node, Instant now);
   void down(uint32_t node, Instant now);
   void starve(uint32_t node, bool starved, Instant now);
-  void join(uint32_t node, uint32_t network);
+  void join(uint32_t node, uint32_t network, Instant now);
   void leave(uint32_t node, uint32_t network, Instant now);
   uint64_t put(uint32_t node, uint32_t network, uint32_t key,
                Instant now);  // the value to announce
@@ -93,15 +101,23 @@ class Truth {
   const std::string& first_false() const { return first_false_; }
   // Seconds from a change until the last node showed it; those still missing count as until now.
   std::vector<double> take_changes(Instant now);
+  // Seconds from a joining until the node showed all that was announced then, as long as it was;
+  // those still missing something count as until now.
+  std::vector<double> take_joinings(Instant now);
+  // The change that took longest, in words; empty when there was none.
+  const std::string& slowest() const { return slowest_; }
   // Seconds from a death until the last node knew of it, and of every single node.
   std::vector<double> take_deaths(Instant now);
   std::vector<double> take_single_deaths() { return std::exchange(single_deaths_, {}); }
 
  private:
+  static constexpr uint32_t kEverybody = UINT32_MAX;
   struct Change {
     uint64_t level = 0;  // 2 * version for a put, one more for its deletion
     Instant since;
     size_t missing = 0;
+    uint64_t number = 0;
+    uint32_t only = kEverybody;  // or the one node that is asked for it
   };
   struct Fact {
     uint32_t network = 0;
@@ -109,6 +125,7 @@ class Truth {
     uint32_t key = 0;
     uint64_t version = 0;  // the last put
     uint64_t dead = 0;     // versions up to this one are deleted
+    Instant died;          // when the last of these was
     std::vector<Change> following;
 
     bool live() const { return version > dead; }
@@ -121,6 +138,12 @@ class Truth {
     uint32_t gone = 0;   // up to here it was told that it is deleted
     uint32_t level = 0;
   };
+  struct Joined {
+    uint32_t network = 0;
+    uint64_t from = 0;  // the first change it is asked for
+    Instant since;
+    std::unordered_map<Entry, uint64_t> lacking;  // levels
+  };
   struct Observed {
     bool up = false;
     bool starved = false;
@@ -128,8 +151,8 @@ class Truth {
     Instant since{INT64_MIN / 2};  // its start
     Instant down_until{INT64_MIN / 2};
     Instant starved_until{INT64_MIN / 2};
-    uint64_t deaths = 0;             // its number of the death that is followed, plus one
-    std::vector<uint32_t> networks;  // joined
+    uint64_t deaths = 0;  // its number of the death that is followed, plus one
+    std::vector<Joined> networks;
     std::vector<Entry> own;
     std::vector<Shown> entries;    // by Entry
     std::vector<uint8_t> members;  // MemberState + 1; 0: never heard of
@@ -147,6 +170,14 @@ class Truth {
   void kill(Entry entry, Instant now, bool follow);
   void follow(Fact& fact, Entry entry, Instant now);
   void caught_up(uint32_t at, Entry entry, uint64_t level, Instant now);
+  void finished(uint32_t at, Entry entry, const Change& change, Instant now);
+  void lacks_no_more(Joined& joined, Entry entry, uint64_t level, Instant now);
+  // Null when the node is not in the network.
+  template <typename Node>
+  static auto* joining(Node& node, uint32_t network) {
+    const auto it = std::ranges::find(node.networks, network, &Joined::network);
+    return it == node.networks.end() ? nullptr : &*it;
+  }
   void forgive(uint32_t node, Instant now);
   void failed(uint32_t at, uint32_t other, Instant now);
   bool may_fail(uint32_t at, uint32_t other, Instant now) const;
@@ -165,7 +196,11 @@ class Truth {
   size_t running_ = 0;
   bool follow_ = false;
   bool follow_deaths_ = false;
+  uint64_t changes_made_ = 0;
   std::vector<double> changes_;
+  std::vector<double> joinings_;
+  double slowest_s_ = 0;
+  std::string slowest_;
   std::vector<Death> deaths_;
   std::vector<double> done_deaths_;
   std::vector<double> single_deaths_;

@@ -46,7 +46,11 @@ uint32_t number_in(const std::string& name) {
 }
 
 World::World(uint64_t seed, uint32_t nodes, const Model& model, const Birth& birth)
-    : rng_(mix(seed, 1)), net_(mix(seed, 2)), truth_(nodes, net_), nodes_(nodes) {
+    : rng_(mix(seed, 1)),
+      net_(mix(seed, 2)),
+      truth_(nodes, net_),
+      pool_(birth.shared),
+      nodes_(nodes) {
   net_.set_model(model);
   for (uint32_t i = 0; i < nodes; ++i) {
     Node& node = nodes_[i];
@@ -63,7 +67,7 @@ World::World(uint64_t seed, uint32_t nodes, const Model& model, const Birth& bir
       for (uint32_t key = 0; key < birth.keys; ++key) put(i, network, key);
     }
   }
-  if (birth.formed) form();
+  if (birth.formed) form(birth);
 }
 
 Instant World::local(const Node& node) const {
@@ -135,7 +139,7 @@ void World::refresh_seeds() {
   }
 }
 
-void World::form() {
+void World::form(const Birth& birth) {
   forming_ = false;
   std::vector<Claim> members;
   std::vector<EntryEvent> entries;
@@ -145,11 +149,26 @@ void World::form() {
     const auto& own = nodes_[i].core->tables().own_events();
     entries.insert(entries.end(), own.begin(), own.end());
   }
+  // A bystander that nobody ever hears of.
+  CoreConfig config;
+  config.self = node_id(size());
+  config.table.pool = &pool_;
+  SeededRng rng(0);
+  Core image(config, rng, now_);
+  for (uint32_t network = 0; network < birth.networks; ++network) {
+    image.join_network(network_id(network), now_);
+  }
+  if (birth.shared) image.restore(members, entries, now_);
   for (uint32_t i = 0; i < size(); ++i) {
-    nodes_[i].core->restore(members, entries, local(nodes_[i]));
+    if (birth.shared) {
+      nodes_[i].core->restore(image, local(nodes_[i]));
+    } else {
+      nodes_[i].core->restore(members, entries, local(nodes_[i]));
+    }
     set_seeds(i);
     settle(i);
   }
+  trace_ = 0;  // what is known at birth is known in no order
 }
 
 void World::end(uint32_t index, bool refuses) {
@@ -192,7 +211,7 @@ void World::remove(uint32_t index, uint32_t network, uint32_t key) {
 void World::join(uint32_t index, uint32_t network) {
   Node& node = nodes_[index];
   if (!node.core || node.leaving || node.frozen || truth_.is_joined(index, network)) return;
-  truth_.join(index, network);
+  truth_.join(index, network, now_);
   node.core->join_network(network_id(network), local(node));
   settle(index);
 }

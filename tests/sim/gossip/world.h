@@ -50,6 +50,8 @@ class World {
     bool formed = false;
     uint32_t networks = 0;  // each node joins these
     uint32_t keys = 0;      // and announces these in each of them
+    // What the nodes know in common is there once (until it differs). Nothing else follows from it.
+    bool shared = true;
   };
 
   World(uint64_t seed, uint32_t nodes, const Model& model) : World(seed, nodes, model, Birth()) {}
@@ -162,7 +164,7 @@ class World {
   void end(uint32_t node, bool refuses);
   void set_seeds(uint32_t node);
   void create(uint32_t node);
-  void form();
+  void form(const Birth& birth);
   void drop_inbox(Node& node);
   void run(const Event& event);
   void keep(uint32_t node, const Event& event);
@@ -189,7 +191,7 @@ class World {
   Net net_;
   Truth truth_;
   Instant now_{1'000'000'000};
-  merkle::Pool pool_{true};  // what replicas have in common is there once
+  merkle::Pool pool_;
   std::vector<Node> nodes_;
   std::vector<uint32_t> by_address_;  // by the low bits of the address
   Calendar calendar_;
