@@ -27,9 +27,8 @@ void Swim::on_accusation(Member& member, const Claim& claim, const HostPort& rep
   if (claim.incarnation < member.incarnation) return correct(member, reply_to, now);
   if (!is_live(claim.id)) return;
   if (claim.incarnation > member.incarnation) {
-    lapse(member);  // what was said of an earlier incarnation
-    member.incarnation = claim.incarnation;
-    move(member, claim.address);
+    lapse(member);
+    renew(member, claim);
     rehash(member);
   }
   if (claim.kind == ClaimKind::kFailed) {
@@ -39,6 +38,7 @@ void Swim::on_accusation(Member& member, const Claim& claim, const HostPort& rep
     if (!member.suspicion) return recheck(member, claim, now);
   }
   if (claim.accusers.empty()) return;
+  if (is_stalled(member, now)) return defend(member, reply_to, now);
   const bool first = !member.suspicion;
   if (first) start_suspicion(member, now);
   const bool was_solid = solid(member);
@@ -56,6 +56,8 @@ void Swim::on_accusation(Member& member, const Claim& claim, const HostPort& rep
   if (first && std::find(accusers.begin(), accusers.end(), self_) != accusers.end()) {
     accuse(member, member.info.address, now);
   }
+  // Before its time is up some look again: the accusers may have lost a packet each.
+  if (first && member.suspicion && rng_.below(live_.size() + 1) < config_.lookers) look(member);
 }
 
 // Who says this has not heard that the member refuted it.
@@ -135,7 +137,6 @@ void Swim::judge(Member& member, Instant now) {
   const Duration time = suspicion_time(config_, live_.size() + 1, voices);
   const Instant due = suspicion.start() + time;
   if (now < due) return suspicions_.set(member.info.id, due);
-  if (is_stalled(member, now)) return lapse(member);
   if (witnesses(suspicion.accusers()) >= voices) {
     return declare_failed(member, std::vector(suspicion.accusers()), true);
   }
@@ -163,26 +164,6 @@ void Swim::expire_suspicions(Instant now) {
 
 bool Swim::may_judge(Instant now) const {
   return now >= quiet_until_ && !isolated_ && awareness_ < config_.awareness_max / 2;
-}
-
-// False when it has been stalled for so long that this says nothing any more.
-bool Swim::note_stalled(Member& member, Instant now) {
-  if (member.stalled_until <= now) member.stalled_since = now;
-  member.stalled_until = now + config_.stalled_hold;
-  if (now - member.stalled_since > config_.stalled_max) {
-    stalled_.erase(member.info.id);
-    return false;
-  }
-  stalled_.insert(member.info.id);
-  lapse(member);
-  return true;
-}
-
-void Swim::note_heard(Member& member, Instant now) {
-  member.heard = now;
-  if (member.stalled_until < now) return;
-  member.stalled_until = now;
-  stalled_.erase(member.info.id);
 }
 
 Instant Swim::isolation_deadline() const {

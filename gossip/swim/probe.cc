@@ -18,6 +18,7 @@ void Swim::tick(Instant now) {
   check_isolation(now);
   expire_suspicions(now);
   finish_relays(now);
+  look_again(now);
   if (probe_ && (now >= probe_->end || (probe_->indirect_sent && !is_waiting()))) {
     finish_probe(now);
   }
@@ -55,7 +56,7 @@ Instant Swim::next_deadline() const {
   if (!rumors_.empty() && !live_.empty() && !isolated_) next = std::min(next, next_gossip_);
   if (leave_done_) next = std::min(next, *leave_done_);
   if (!isolated_) next = std::min(next, std::max(suspicions_.next(), quiet_until_));
-  return std::min({next, isolation_deadline(), relays_end_.next()});
+  return std::min({next, isolation_deadline(), relays_end_.next(), watches_.next()});
 }
 
 Instant Swim::probe_deadline() const {
@@ -76,7 +77,7 @@ void Swim::receive_ping_request(const PingRequest& request, const HostPort& from
   relays_[number] = {from, request.number, request.target, std::nullopt};
   relays_end_.set(number, now + config_.tcp_timeout + kRelaySlack);
   outgoing_.push_back({request.address, {Ping{number, request.target}}});
-  start_tcp(request.target, request.address, number, true);
+  start_tcp(request.target, request.address, number, Purpose::kRelay);
 }
 
 void Swim::receive_ack(const Ack& ack) {
@@ -99,13 +100,14 @@ void Swim::receive_testimony(const NodeId& from, const Testimony& testimony) {
 }
 
 // 0 when there are too many under way, or it is to a stranger, whom nothing can be sealed for.
-uint64_t Swim::start_tcp(const NodeId& target, const HostPort& to, uint32_t number, bool relayed) {
+uint64_t Swim::start_tcp(const NodeId& target, const HostPort& to, uint32_t number,
+                         Purpose purpose) {
   const Member* member = find(target);
   if (member == nullptr || tcp_.size() >= config_.max_tcp_probes) return 0;
   const uint64_t id = next_tcp_++;
-  tcp_[id] = {target, number, relayed};
+  tcp_[id] = {target, number, purpose};
   TcpProbe probe{id, to, Ping{number, target}, {}};
-  if (member->suspicion && !isolated_) probe.claims.push_back(claim_of(*member));
+  if (is_accused(*member) && !isolated_) probe.claims.push_back(claim_of(*member));
   tcp_outgoing_.push_back(std::move(probe));
   return id;
 }
@@ -126,7 +128,8 @@ void Swim::finish_tcp_probe(uint64_t id, Reach reach, Instant now) {
     last_heard_ = now;
     if (isolated_) end_isolation(now);
   }
-  if (connection.relayed) {
+  if (connection.purpose == Purpose::kLook) return finish_look(connection.target, reach, now);
+  if (connection.purpose == Purpose::kRelay) {
     const auto asked = relays_.find(connection.number);
     if (asked == relays_.end()) return;
     if (reach == Reach::kAnswers) return finish_relay(connection.number, reach);
@@ -193,7 +196,7 @@ void Swim::start_probe(Instant now) {
     probe_->indirect_at = now + config_.probe_timeout * factor;
     probe_->end = next_probe_;
     Outgoing out{target.info.address, {Ping{probe_->number, id}}};
-    if (target.suspicion && !isolated_) out.messages.push_back(claim_of(target));
+    if (is_accused(target) && !isolated_) out.messages.push_back(claim_of(target));
     outgoing_.push_back(std::move(out));
     return;
   }
@@ -206,14 +209,14 @@ void Swim::send_indirect(Instant now) {
   // Some more, as those who are not in a state to help are passed over.
   for (const NodeId& id : random_live(2 * config_.helpers + 1)) {
     const Member& helper = *find(id);
-    if (id == probe_->target || helper.suspicion || is_stalled(helper, now)) continue;
+    if (id == probe_->target || is_accused(helper) || is_stalled(helper, now)) continue;
     if (probe_->asked.size() == config_.helpers) break;
     probe_->asked.push_back(id);
     outgoing_.push_back(
         {helper.info.address, {PingRequest{probe_->number, probe_->target, address}}});
   }
   probe_->helpers = probe_->asked.size();
-  probe_->tcp = start_tcp(probe_->target, address, probe_->number, false);
+  probe_->tcp = start_tcp(probe_->target, address, probe_->number, Purpose::kProbe);
 }
 
 // For a helper or its own connection.
@@ -234,7 +237,7 @@ void Swim::finish_probe(Instant now) {
   Member* target = find(probe.target);
   if (target == nullptr || !is_live(probe.target)) return;
   if (probe.stalled || reach == Reach::kStalled) {
-    if (note_stalled(*target, now)) return;
+    if (note_stalled(*target, now)) return watch(*target, now);
   } else if (reach == Reach::kUnknown) {
     return;
   }
