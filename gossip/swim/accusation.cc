@@ -25,6 +25,7 @@ void Swim::accuse(Member& member, const HostPort& to, Instant now) {
 void Swim::on_accusation(Member& member, const Claim& claim, const HostPort& reply_to, bool news,
                          Instant now) {
   if (claim.incarnation < member.incarnation) return correct(member, reply_to, now);
+  if (news) rumors_.heard(claim, retransmit_limit());
   if (!is_live(claim.id)) return;
   if (claim.incarnation > member.incarnation) {
     lapse(member);
@@ -42,6 +43,7 @@ void Swim::on_accusation(Member& member, const Claim& claim, const HostPort& rep
   const bool first = !member.suspicion;
   if (first) start_suspicion(member, now);
   const bool was_solid = solid(member);
+  const bool enough = witnesses(member.suspicion->accusers()) >= needed(member, now);
   bool more = false;
   const auto counts = [this](const NodeId& id) { return is_witness(id); };
   for (const NodeId& accuser : claim.accusers) {
@@ -49,7 +51,8 @@ void Swim::on_accusation(Member& member, const Claim& claim, const HostPort& rep
   }
   if (!more) return;
   if (!was_solid && solid(member)) ++solid_;
-  spread(claim_of(member));
+  // What others have heard enough of is no news.
+  if (!enough) spread(claim_of(member));
   judge(member, now);
   // The suspect first (buddy). Who heard it from others leaves that to them.
   const auto& accusers = claim.accusers;
@@ -118,6 +121,15 @@ size_t Swim::witnesses(std::span<const NodeId> accusers) const {
                                            [this](const NodeId& id) { return is_witness(id); }));
 }
 
+// Those that count, at most so many: what a verdict names.
+std::vector<NodeId> Swim::voices_of(const Suspicion& suspicion, size_t most) const {
+  std::vector<NodeId> voices;
+  for (const NodeId& id : suspicion.accusers()) {
+    if (voices.size() < most && is_witness(id)) voices.push_back(id);
+  }
+  return voices;
+}
+
 // How many must accuse it. Who is stalled cannot.
 size_t Swim::needed(const Member& member, Instant now) {
   size_t cannot = solid_;
@@ -138,7 +150,7 @@ void Swim::judge(Member& member, Instant now) {
   const Instant due = suspicion.start() + time;
   if (now < due) return suspicions_.set(member.info.id, due);
   if (witnesses(suspicion.accusers()) >= voices) {
-    return declare_failed(member, std::vector(suspicion.accusers()), true);
+    return declare_failed(member, voices_of(suspicion, voices + 1), true);
   }
   if (now < suspicion.start() + time * config_.suspicion_lapse) {
     return suspicions_.set(member.info.id, now + kJudgeInterval);

@@ -9,9 +9,13 @@
 namespace shoal::gossip {
 
 struct SwimConfig {
-  // One probe per interval; with n nodes each is probed about once per interval by somebody.
+  // One probe per interval; with n nodes each is probed about once per interval by somebody. A
+  // large cluster takes the shortest one, as news of a death take longer there; a small one has
+  // the time: probe_interval_alone less so much per decade of nodes, 0.71 s at 25.
   Duration probe_interval = std::chrono::milliseconds(500);
-  // Wait for a direct answer; the rest of the interval is for the helpers.
+  Duration probe_interval_alone = std::chrono::milliseconds(900);
+  Duration probe_interval_decade = std::chrono::milliseconds(133);
+  // Wait for a direct answer; the rest of probe_interval is for the helpers.
   Duration probe_timeout = std::chrono::milliseconds(200);
   size_t helpers = 4;
   // A connection to the member's stream port: a kernel's part takes a round trip, and the daemon's

@@ -175,7 +175,7 @@ void Swim::probe_next(const NodeId& id) {
 
 void Swim::start_probe(Instant now) {
   const int factor = 1 + awareness_;
-  next_probe_ = now + config_.probe_interval * factor;
+  next_probe_ = now + probe_interval(config_, live_.size() + 1) * factor;
   for (size_t tried = 0; tried < live_.size() + failed_.size() + 1; ++tried) {
     if (probe_next_ >= probe_order_.size()) {
       // A new round over those that still are members.
@@ -194,7 +194,7 @@ void Swim::start_probe(Instant now) {
     probe_->target = id;
     probe_->number = next_number_++;
     probe_->indirect_at = now + config_.probe_timeout * factor;
-    probe_->end = next_probe_;
+    probe_->end = now + config_.probe_interval * factor;
     Outgoing out{target.info.address, {Ping{probe_->number, id}}};
     if (is_accused(target) && !isolated_) out.messages.push_back(claim_of(target));
     outgoing_.push_back(std::move(out));
@@ -205,9 +205,13 @@ void Swim::start_probe(Instant now) {
 // Helpers, and a connection of its own, at once.
 void Swim::send_indirect(Instant now) {
   probe_->indirect_sent = true;
-  const HostPort address = find(probe_->target)->info.address;
+  Member& target = *find(probe_->target);
+  const HostPort address = target.info.address;
+  // Who is accused by enough others already is only looked at.
+  const bool enough =
+      target.suspicion && witnesses(target.suspicion->accusers()) >= needed(target, now);
   // Some more, as those who are not in a state to help are passed over.
-  for (const NodeId& id : random_live(2 * config_.helpers + 1)) {
+  for (const NodeId& id : random_live(enough ? 0 : 2 * config_.helpers + 1)) {
     const Member& helper = *find(id);
     if (id == probe_->target || is_accused(helper) || is_stalled(helper, now)) continue;
     if (probe_->asked.size() == config_.helpers) break;

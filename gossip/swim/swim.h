@@ -147,8 +147,8 @@ class Swim {
     Instant vouched{INT64_MIN / 2};        // when others were last told that it is stalled
     Instant watched{INT64_MIN / 2};        // since when this node looks whether it goes on so
     std::optional<Instant> stalled;        // since when all know, and it has not denied it
-    uint64_t hash = 0;      // its share of the digest
-    size_t live_index = 0;  // in live_, when alive or suspect
+    uint64_t hash = 0;                     // its share of the digest
+    size_t live_index = 0;                 // in live_, when alive or suspect
   };
   struct Probe {
     NodeId target;
@@ -210,6 +210,7 @@ class Swim {
   bool solid(const Member& member) const;
   bool is_witness(const NodeId& id) const;
   size_t witnesses(std::span<const NodeId> accusers) const;
+  std::vector<NodeId> voices_of(const Suspicion& suspicion, size_t most) const;
   size_t needed(const Member& member, Instant now);
   bool may_judge(Instant now) const;
   Instant isolation_deadline() const;
