@@ -78,7 +78,7 @@ void Swim::recheck(Member& member, const Claim& claim, Instant now) {
   if (now - member.accused < kAccuseSpacing) return;
   member.accused = now;
   outgoing_.push_back({member.info.address, {claim}});
-  probe_next(member.info.id);
+  doubtful_.insert(member.info.id);
 }
 
 void Swim::start_suspicion(Member& member, Instant now) {
@@ -157,7 +157,7 @@ void Swim::judge(Member& member, Instant now) {
   }
   const bool again = is_witness(self_) && rng_.below(live_.size() + 1) < config_.reconnect_probers;
   lapse(member);
-  if (again) probe_next(member.info.id);
+  if (again) doubtful_.insert(member.info.id);
 }
 
 void Swim::declare_failed(Member& member, std::vector<NodeId> accusers, bool spread_it) {

@@ -168,14 +168,19 @@ void Swim::finish_relays(Instant now) {
   }
 }
 
-void Swim::probe_next(const NodeId& id) {
-  if (probe_next_ < probe_order_.size() && probe_order_[probe_next_] == id) return;
-  probe_order_.insert(probe_order_.begin() + static_cast<std::ptrdiff_t>(probe_next_), id);
+// Every other turn: who believes in many that are dead must still get round to the others.
+NodeId Swim::take_doubtful() {
+  doubtful_turn_ = !doubtful_turn_ && !doubtful_.empty();
+  if (!doubtful_turn_) return {};
+  auto it = doubtful_.upper_bound(doubtful_last_);
+  if (it == doubtful_.end()) it = doubtful_.begin();
+  doubtful_last_ = *it;
+  doubtful_.erase(it);
+  return doubtful_last_;
 }
 
-void Swim::start_probe(Instant now) {
-  const int factor = 1 + awareness_;
-  next_probe_ = now + probe_interval(config_, live_.size() + 1) * factor;
+// The next live one of a shuffled round over all members; empty when there is none.
+NodeId Swim::take_in_order() {
   for (size_t tried = 0; tried < live_.size() + failed_.size() + 1; ++tried) {
     if (probe_next_ >= probe_order_.size()) {
       // A new round over those that still are members.
@@ -185,21 +190,29 @@ void Swim::start_probe(Instant now) {
         std::swap(probe_order_[i - 1], probe_order_[rng_.below(i)]);
       }
       probe_next_ = 0;
-      if (probe_order_.empty()) return;
+      if (probe_order_.empty()) return {};
     }
-    const NodeId id = probe_order_[probe_next_++];
-    if (!is_live(id)) continue;
-    Member& target = *find(id);
-    probe_ = Probe{};
-    probe_->target = id;
-    probe_->number = next_number_++;
-    probe_->indirect_at = now + config_.probe_timeout * factor;
-    probe_->end = now + config_.probe_interval * factor;
-    Outgoing out{target.info.address, {Ping{probe_->number, id}}};
-    if (is_accused(target) && !isolated_) out.messages.push_back(claim_of(target));
-    outgoing_.push_back(std::move(out));
-    return;
+    const NodeId& id = probe_order_[probe_next_++];
+    if (is_live(id)) return id;
   }
+  return {};
+}
+
+void Swim::start_probe(Instant now) {
+  const int factor = 1 + awareness_;
+  next_probe_ = now + probe_interval(config_, live_.size() + 1) * factor;
+  NodeId id = take_doubtful();
+  if (!is_live(id)) id = take_in_order();
+  if (id.empty()) return;
+  const Member& target = *find(id);
+  probe_ = Probe{};
+  probe_->target = id;
+  probe_->number = next_number_++;
+  probe_->indirect_at = now + config_.probe_timeout * factor;
+  probe_->end = now + config_.probe_interval * factor;
+  Outgoing out{target.info.address, {Ping{probe_->number, id}}};
+  if (is_accused(target) && !isolated_) out.messages.push_back(claim_of(target));
+  outgoing_.push_back(std::move(out));
 }
 
 // Helpers, and a connection of its own, at once.

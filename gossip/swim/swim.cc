@@ -193,6 +193,7 @@ void Swim::forget(const NodeId& id) {
   if (member.info.state != MemberState::kLeft) set_state(member, MemberState::kLeft, false);
   digests_.buckets[bucket_of(id)] ^= member.hash;
   if (probe_ && probe_->target == id) probe_.reset();
+  doubtful_.erase(id);
   members_.erase(it);
 }
 

@@ -241,7 +241,8 @@ class Swim {
   void send_indirect(Instant now);
   bool is_waiting() const;
   void finish_probe(Instant now);
-  void probe_next(const NodeId& id);
+  NodeId take_doubtful();
+  NodeId take_in_order();
   uint64_t start_tcp(const NodeId& target, const HostPort& to, uint32_t number, Purpose purpose);
   void adjust_awareness(int by);
   Instant probe_deadline() const;
@@ -275,6 +276,9 @@ class Swim {
 
   std::vector<NodeId> probe_order_;  // a shuffled round; then shuffled again
   size_t probe_next_ = 0;
+  std::set<NodeId> doubtful_;  // to be probed before it is their turn
+  NodeId doubtful_last_;
+  bool doubtful_turn_ = false;
   std::optional<Probe> probe_;
   Instant next_probe_;
   Instant quiet_until_{INT64_MIN / 2};  // after a stall: accuses nobody
