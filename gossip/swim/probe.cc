@@ -11,6 +11,8 @@ namespace {
 constexpr size_t kMaxRelays = 256;
 // A helper waits for its connection, whose deadline is the shell's.
 constexpr Duration kRelaySlack = std::chrono::milliseconds(20);
+// Doubtful members are probed one after the other, at most so often.
+constexpr Duration kDoubtfulSpacing = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -23,7 +25,7 @@ void Swim::tick(Instant now) {
     finish_probe(now);
   }
   if (probe_ && !probe_->indirect_sent && now >= probe_->indirect_at) send_indirect(now);
-  if (!probe_ && now >= next_probe_) start_probe(now);
+  if (!probe_ && now >= free_probe()) start_probe(now);
   if (now >= next_reconnect_) reconnect_round(now);
   if (now >= next_seed_ || (live_.empty() && now + config_.reconnect_interval < next_seed_)) {
     seed_round(now);
@@ -49,14 +51,17 @@ void Swim::resume(Duration lateness, Instant now) {
 }
 
 Instant Swim::next_deadline() const {
-  Instant next = next_probe_;
-  if (probe_) next = probe_deadline();
+  Instant next = probe_ ? probe_deadline() : free_probe();
   if (!failed_.empty() || !suspects_.empty()) next = std::min(next, next_reconnect_);
   if (!seeds_.empty()) next = std::min(next, next_seed_);
   if (!rumors_.empty() && !live_.empty() && !isolated_) next = std::min(next, next_gossip_);
   if (leave_done_) next = std::min(next, *leave_done_);
   if (!isolated_) next = std::min(next, std::max(suspicions_.next(), quiet_until_));
   return std::min({next, isolation_deadline(), relays_end_.next(), watches_.next()});
+}
+
+Instant Swim::free_probe() const {
+  return doubtful_.empty() ? next_probe_ : std::min(next_probe_, next_doubtful_);
 }
 
 Instant Swim::probe_deadline() const {
@@ -168,15 +173,15 @@ void Swim::finish_relays(Instant now) {
   }
 }
 
-// Every other turn: who believes in many that are dead must still get round to the others.
 NodeId Swim::take_doubtful() {
-  doubtful_turn_ = !doubtful_turn_ && !doubtful_.empty();
-  if (!doubtful_turn_) return {};
-  auto it = doubtful_.upper_bound(doubtful_last_);
-  if (it == doubtful_.end()) it = doubtful_.begin();
-  doubtful_last_ = *it;
-  doubtful_.erase(it);
-  return doubtful_last_;
+  while (!doubtful_.empty()) {
+    auto it = doubtful_.upper_bound(doubtful_last_);
+    if (it == doubtful_.end()) it = doubtful_.begin();
+    doubtful_last_ = *it;
+    doubtful_.erase(it);
+    if (is_live(doubtful_last_)) return doubtful_last_;
+  }
+  return {};
 }
 
 // The next live one of a shuffled round over all members; empty when there is none.
@@ -198,11 +203,18 @@ NodeId Swim::take_in_order() {
   return {};
 }
 
+// Who is doubtful need not wait for a turn, nor do others lose theirs: who was cut off may believe
+// in many that died meanwhile.
 void Swim::start_probe(Instant now) {
   const int factor = 1 + awareness_;
-  next_probe_ = now + probe_interval(config_, live_.size() + 1) * factor;
-  NodeId id = take_doubtful();
-  if (!is_live(id)) id = take_in_order();
+  NodeId id;
+  if (now >= next_probe_) {
+    next_probe_ = now + probe_interval(config_, live_.size() + 1) * factor;
+    id = take_in_order();
+  } else {
+    id = take_doubtful();
+  }
+  next_doubtful_ = now + kDoubtfulSpacing;
   if (id.empty()) return;
   const Member& target = *find(id);
   probe_ = Probe{};
@@ -223,17 +235,30 @@ void Swim::send_indirect(Instant now) {
   // Who is accused by enough others already is only looked at.
   const bool enough =
       target.suspicion && witnesses(target.suspicion->accusers()) >= needed(target, now);
-  // Some more, as those who are not in a state to help are passed over.
-  for (const NodeId& id : random_live(enough ? 0 : 2 * config_.helpers + 1)) {
-    const Member& helper = *find(id);
-    if (id == probe_->target || is_accused(helper) || is_stalled(helper, now)) continue;
-    if (probe_->asked.size() == config_.helpers) break;
-    probe_->asked.push_back(id);
-    outgoing_.push_back(
-        {helper.info.address, {PingRequest{probe_->number, probe_->target, address}}});
+  if (!enough) {
+    for (const Member* helper : random_helpers(now)) {
+      probe_->asked.push_back(helper->info.id);
+      outgoing_.push_back(
+          {helper->info.address, {PingRequest{probe_->number, probe_->target, address}}});
+    }
   }
   probe_->helpers = probe_->asked.size();
   probe_->tcp = start_tcp(probe_->target, address, probe_->number, Purpose::kProbe);
+}
+
+// Of twice as many drawn, those in a state to help who were heard last: who is dead or starved has
+// not been heard for a while.
+std::vector<const Swim::Member*> Swim::random_helpers(Instant now) {
+  std::vector<const Member*> helpers;
+  for (const NodeId& id : random_live(2 * config_.helpers + 1)) {
+    const Member& helper = *find(id);
+    if (id == probe_->target || is_accused(helper) || is_stalled(helper, now)) continue;
+    if (!doubtful_.contains(id)) helpers.push_back(&helper);
+  }
+  std::stable_sort(helpers.begin(), helpers.end(),
+                   [](const Member* a, const Member* b) { return a->heard > b->heard; });
+  helpers.resize(std::min(helpers.size(), config_.helpers));
+  return helpers;
 }
 
 // For a helper or its own connection.

@@ -239,6 +239,8 @@ class Swim {
   // Probing (probe.cc).
   void start_probe(Instant now);
   void send_indirect(Instant now);
+  std::vector<const Member*> random_helpers(Instant now);
+  Instant free_probe() const;
   bool is_waiting() const;
   void finish_probe(Instant now);
   NodeId take_doubtful();
@@ -278,7 +280,7 @@ class Swim {
   size_t probe_next_ = 0;
   std::set<NodeId> doubtful_;  // to be probed before it is their turn
   NodeId doubtful_last_;
-  bool doubtful_turn_ = false;
+  Instant next_doubtful_{INT64_MIN / 2};
   std::optional<Probe> probe_;
   Instant next_probe_;
   Instant quiet_until_{INT64_MIN / 2};  // after a stall: accuses nobody
