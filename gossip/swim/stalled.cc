@@ -23,6 +23,7 @@ constexpr Instant kNever{INT64_MIN / 2};
 bool Swim::note_stalled(Member& member, Instant now) {
   if (is_given_up(member, now)) return false;
   const bool suspected = member.suspicion.has_value();
+  member.found_stalled = now;
   hold(member, now);
   if (suspected && !isolated_) vouch(member, now);
   return true;
@@ -61,9 +62,10 @@ void Swim::on_stalled(Member& member, const Claim& claim, const HostPort& reply_
   spread(claim_of(member));
 }
 
-// Against an accusation of one found stalled a moment ago: to all others, but not for each copy of
-// the accusation.
+// Against an accusation of one that this node itself found stalled a moment ago: to all others, but
+// not for each copy of the accusation. Of hearsay nothing is said, as it would be heard for ever.
 void Swim::defend(Member& member, const HostPort& reply_to, Instant now) {
+  if (now - member.found_stalled >= config_.stalled_hold) return;
   if (now - member.vouched >= config_.stalled_hold) return vouch(member, now);
   accuse(member, reply_to, now);
 }
@@ -79,7 +81,7 @@ void Swim::note_heard(Member& member, Instant now) {
 
 void Swim::end_stall(Member& member) {
   member.stalled.reset();
-  member.stalled_until = member.vouched = kNever;
+  member.stalled_until = member.found_stalled = member.vouched = kNever;
   stalled_.erase(member.info.id);
   watches_.erase(member.info.id);
 }

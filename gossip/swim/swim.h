@@ -144,6 +144,7 @@ class Swim {
     Instant heard{INT64_MIN / 2};          // the last packet of this incarnation
     Instant accused{INT64_MIN / 2};        // when it was last told
     Instant stalled_until{INT64_MIN / 2};  // not accused before
+    Instant found_stalled{INT64_MIN / 2};  // by this node itself
     Instant vouched{INT64_MIN / 2};        // when others were last told that it is stalled
     Instant watched{INT64_MIN / 2};        // since when this node looks whether it goes on so
     std::optional<Instant> stalled;        // since when all know, and it has not denied it
