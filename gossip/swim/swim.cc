@@ -117,11 +117,13 @@ void Swim::on_alive(Member& member, const Claim& claim, Instant now) {
   if (claim.incarnation <= member.incarnation) return;
   const bool was_live = live(member.info.state);
   const bool moved = member.info.address != claim.address;
+  const bool started = epoch_of(claim.incarnation) != epoch_of(member.incarnation);
   end_suspicion(member);
   renew(member, claim);
   spread(claim);
   if (member.info.state != MemberState::kAlive || moved) {
     set_state(member, MemberState::kAlive, !was_live);
+    changes_.back().started = started;
   }
   rehash(member);
   if (!was_live) on_return(now);
@@ -260,7 +262,7 @@ void Swim::set_state(Member& member, MemberState state, bool returned) {
   state == MemberState::kFailed ? void(failed_.insert(id)) : void(failed_.erase(id));
   state == MemberState::kSuspect ? void(suspects_.insert(id)) : void(suspects_.erase(id));
   if (state != MemberState::kFailed) member.verdict.clear();
-  changes_.push_back({member.info, returned});
+  changes_.push_back({member.info, returned, false});
 }
 
 void Swim::move(Member& member, const HostPort& address) {

@@ -54,6 +54,7 @@ class Swim {
   struct Change {
     MemberInfo info;
     bool returned = false;  // new or back: it may lack what we have
+    bool started = false;   // known from an earlier life
   };
   struct Counts {
     uint64_t suspicions = 0;
