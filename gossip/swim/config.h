@@ -37,7 +37,7 @@ struct SwimConfig {
   Duration stalled_watch = std::chrono::seconds(35);
   // Who was told so of all others, and has not denied it for so long, is as good as silent. Longer
   // than a daemon that lives gets no CPU, as it may be told so at once.
-  Duration stalled_fuse = std::chrono::seconds(40);
+  Duration stalled_fuse = std::chrono::seconds(36);
   // Nothing heard of anybody for so long: it is this node that is cut off.
   Duration isolation = std::chrono::seconds(3);
   // Local health: a node that misses answers it should have had stretches its own timeouts up to

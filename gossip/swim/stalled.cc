@@ -13,8 +13,8 @@ namespace shoal::gossip {
 namespace {
 
 // Of those who find a member stalled one in so many watches it; in a small cluster all do.
-constexpr uint64_t kWatchers = 4;
-constexpr size_t kSmallCluster = 8;
+constexpr uint64_t kWatchers = 3;
+constexpr size_t kSmallCluster = 32;
 constexpr Instant kNever{INT64_MIN / 2};
 
 }  // namespace

@@ -134,7 +134,7 @@ TEST_F(StalledTest, WhoDeniesItHasAllItsTimeAgain) {
   tcp = Reach::kStalled;
   helpers_say = Reach::kUnknown;
   claim(ClaimKind::kStalled, "a", 10);
-  pass(seconds(39));
+  pass(seconds(35));
   swim.hear({node("a"), 11, address(2)}, address(2), now);
   helpers_say = Reach::kSilent;
   pass(seconds(20));
@@ -149,7 +149,7 @@ TEST_F(StalledTest, TheTimeIsCountedFromTheWordThatAllHeard) {
   helpers_say = Reach::kUnknown;
   claim(ClaimKind::kStalled, "a", 10);
   tcp = Reach::kStalled;
-  pass(seconds(38));
+  pass(seconds(34));
   EXPECT_EQ(swim.counts().suspicions, 0U);
   pass(seconds(6));
   claim(ClaimKind::kStalled, "a", 10);  // who still vouches is late
