@@ -8,6 +8,9 @@ namespace {
 // Own events carry the directory entry of their network along for this long after joining it, so
 // that who has not heard of the joining shows them at once.
 constexpr Duration kRecentJoin = std::chrono::seconds(5);
+// Who starts asks one other for all members. Until that is done it differs from everybody, and
+// nobody else need do anything about it.
+constexpr Duration kStartGrace = std::chrono::seconds(1);
 constexpr Duration kOverflowDigests = std::chrono::seconds(1);
 
 // Messages in a packet any path takes, about.
@@ -104,12 +107,14 @@ void Core::receive_message(const Head& head, const HostPort& from, const Message
     settle(now);
     receive_entry(*event, now);
   } else if (const auto* digest = std::get_if<Digest>(&message)) {
+    settle(now);
     receive_digest(head.sender, *digest, now);
   } else if (const auto* have = std::get_if<Have>(&message)) {
     if (tables_.joined(have->network)) spread_.receive(head.sender, *have, now);
   } else if (const auto* pull = std::get_if<Pull>(&message)) {
     spread_.receive(head.sender, *pull, now);
   } else if (const auto* shared = std::get_if<SharedDigest>(&message)) {
+    settle(now);
     receive_shared_digest(head.sender, *shared, now);
   } else if (const auto* sync = std::get_if<Sync>(&message)) {
     settle(now);
@@ -136,6 +141,7 @@ void Core::settle(Instant now) {
     const bool live =
         change.info.state == MemberState::kAlive || change.info.state == MemberState::kSuspect;
     if (!swim_.is_forgotten(change.info.id)) tables_.set_present(change.info.id, live);
+    if (change.started && live) started_.set(change.info.id, now + kStartGrace);
     if (change.returned && swim_.is_live(change.info.id)) {
       if (members_unsynced_) {
         // The first contact tells a new node everything.
@@ -213,6 +219,8 @@ void Core::forget(const NodeId& node, Instant now) {
   tables_.forget(node);
   pending_.erase(node);
   syncing_.erase(node);
+  started_.erase(node);
+  lagging_.erase(node);
 }
 
 void Core::leave(Instant now) { swim_.leave(now); }
@@ -225,6 +233,7 @@ void Core::tick(Instant now) {
   settle(now);
   recent_joins_.take_due(now);
   if (now >= next_digests_) digest_round(now);
+  compare_started(now);
   tables_.expire_parked(now);
   sync_unsynced(now);
   repair_gaps(now);
@@ -326,7 +335,7 @@ Effects Core::take_effects(Instant now) {
 }
 
 Instant Core::next_deadline() const {
-  Instant next = std::min(swim_.next_deadline(), next_digests_);
+  Instant next = std::min({swim_.next_deadline(), next_digests_, started_.next()});
   next = std::min({next, path_.next_deadline(), spread_.next_deadline()});
   if (swim_.live_count() > 0) next = std::min(next, unsynced_.next());
   for (const auto& [peer, syncing] : syncing_) next = std::min(next, syncing.again);

@@ -138,7 +138,8 @@ class Core : private Spread::Audience {
   struct Pending {
     Instant due;
     bool members = false;
-    std::map<NetworkId, uint64_t> networks;  // with the digest the peer claimed, or 0
+    uint64_t members_digest = 0;             // as the peer claimed, or 0
+    std::map<NetworkId, uint64_t> networks;  // likewise
   };
   struct InFlight {
     enum class What : uint8_t {
@@ -204,6 +205,8 @@ class Core : private Spread::Audience {
                  Instant due);
   void sync_unsynced(Instant now);
   void repair_gaps(Instant now);
+  bool members_differ(const NodeId& from, uint64_t members);
+  void compare_started(Instant now);
   void start_exchanges(Instant now);
   void ask_for_members(const NodeId& peer, const Pending& pending);
   void push_members(const NodeId& peer, const std::vector<Message>& messages);
@@ -249,6 +252,8 @@ class Core : private Spread::Audience {
   uint32_t next_sync_ = 1;
   Deadlines<NetworkId> unsynced_;  // joined, nothing asked yet successfully; next try
   bool members_unsynced_ = true;
+  Deadlines<NodeId> started_;  // a moment ago; until when they have time to learn of all members
+  std::set<NodeId> lagging_;   // of these, that had not
 
   bool left_told_ = false;
   Effects effects_;

@@ -388,5 +388,33 @@ TEST_F(CoreTest, WhoMissedARotationIsCutOffAndComesBackWithTheKey) {
   for (const char* name : {"a", "b", "c"}) EXPECT_EQ(at(name).entries.size(), 3U) << name;
 }
 
+// It asks one of the others for all members; that it lacks them is no reason for each to ask it.
+TEST_F(CoreTest, WhoJustStartedHasTimeToLearnOfAllMembers) {
+  form();
+  Node& a = at("a");
+  Head back = head("c");
+  back.incarnation = first_incarnation(++epoch_);
+  at("c").cut = true;
+  run(seconds(6));
+  ASSERT_EQ(a.core.swim().live_count(), 1U);
+  say(a, back, {Digest{1, {}}});
+  size_t questions = 0;
+  size_t compared = 0;
+  for (const Instant until = now_ + milliseconds(1300); now_ < until;
+       now_ = now_ + milliseconds(20)) {
+    a.core.tick(now_);
+    const Effects effects = a.core.take_effects(now_);
+    for (const auto& exchange : effects.exchanges) questions += exchange.to == back.address;
+    for (const auto& datagram : effects.datagrams) {
+      if (datagram.to != back.address) continue;
+      for (const Message& message : decode_packet(datagram.plain).value().messages) {
+        compared += std::holds_alternative<SharedDigest>(message);
+      }
+    }
+  }
+  EXPECT_EQ(questions, 0U);
+  EXPECT_GE(compared, 1U);
+}
+
 }  // namespace
 }  // namespace shoal::gossip

@@ -100,7 +100,10 @@ void Core::send_shared_digest(const NodeId& to, const std::vector<NetworkId>& sh
 }
 
 void Core::receive_shared_digest(const NodeId& from, const SharedDigest& digest, Instant now) {
-  if (digest.members != swim_.digest()) want_sync(from, {}, true, now + kSyncGrace);
+  if (members_differ(from, digest.members)) {
+    want_sync(from, {}, true, now + kSyncGrace);
+    if (pending_.contains(from)) pending_[from].members_digest = digest.members;
+  }
   const std::vector<NetworkId> shared = tables_.shared_with(from);
   const size_t parts = digest.parts.size();
   const std::vector<uint64_t> ours = shared_parts(shared, parts);
@@ -137,7 +140,7 @@ void Core::send_digest(const NodeId& to, const std::set<NetworkId>& networks) {
 }
 
 void Core::receive_digest(const NodeId& from, const Digest& digest, Instant now) {
-  const bool members = digest.members != swim_.digest();
+  const bool members = members_differ(from, digest.members);
   std::set<NetworkId> differing;
   bool first = false;
   for (const NetworkDigest& network : digest.networks) {
@@ -153,6 +156,7 @@ void Core::receive_digest(const NodeId& from, const Digest& digest, Instant now)
   want_sync(from, differing, members, first ? now : now + kSyncGrace);
   const auto it = pending_.find(from);
   if (it == pending_.end()) return;
+  if (members) it->second.members_digest = digest.members;
   for (const NetworkDigest& network : digest.networks) {
     const auto wanted = it->second.networks.find(network.network);
     if (wanted != it->second.networks.end()) wanted->second = network.hash;
@@ -167,6 +171,20 @@ void Core::want_sync(const NodeId& peer, const std::set<NetworkId>& networks, bo
   pending.due = known != pending_.end() ? std::min(pending.due, due) : due;
   pending.members = pending.members || members;
   for (const NetworkId& network : networks) pending.networks[network] = 0;
+}
+
+bool Core::members_differ(const NodeId& from, uint64_t members) {
+  if (members == swim_.digest()) return false;
+  if (!started_.contains(from)) return true;
+  lagging_.insert(from);
+  return false;
+}
+
+void Core::compare_started(Instant now) {
+  for (const NodeId& id : started_.take_due(now)) {
+    if (lagging_.erase(id) == 0 || !swim_.is_live(id)) continue;
+    send_shared_digest(id, tables_.shared_with(id), 1);
+  }
 }
 
 void Core::sync_unsynced(Instant now) {
@@ -203,7 +221,7 @@ void Core::start_exchanges(Instant now) {
       return !tables_.joined(wanted.first) ||
              (wanted.second != 0 && wanted.second == tables_.digest(wanted.first));
     });
-    if (pending.members) {
+    if (pending.members && pending.members_digest != swim_.digest()) {
       ask_for_members(peer, pending);
     } else {
       std::set<NetworkId> networks;

@@ -25,11 +25,11 @@ void Swim::accuse(Member& member, const HostPort& to, Instant now) {
 void Swim::on_accusation(Member& member, const Claim& claim, const HostPort& reply_to, bool news,
                          Instant now) {
   if (claim.incarnation < member.incarnation) return correct(member, reply_to, now);
+  if (news) rumors_.heard(claim, retransmit_limit());
   if (!is_live(claim.id)) return;
   if (claim.incarnation > member.incarnation) {
-    lapse(member);  // what was said of an earlier incarnation
-    member.incarnation = claim.incarnation;
-    move(member, claim.address);
+    lapse(member);
+    renew(member, claim);
     rehash(member);
   }
   if (claim.kind == ClaimKind::kFailed) {
@@ -39,9 +39,11 @@ void Swim::on_accusation(Member& member, const Claim& claim, const HostPort& rep
     if (!member.suspicion) return recheck(member, claim, now);
   }
   if (claim.accusers.empty()) return;
+  if (is_stalled(member, now)) return defend(member, reply_to, now);
   const bool first = !member.suspicion;
   if (first) start_suspicion(member, now);
   const bool was_solid = solid(member);
+  const bool enough = witnesses(member.suspicion->accusers()) >= needed(member, now);
   bool more = false;
   const auto counts = [this](const NodeId& id) { return is_witness(id); };
   for (const NodeId& accuser : claim.accusers) {
@@ -49,13 +51,16 @@ void Swim::on_accusation(Member& member, const Claim& claim, const HostPort& rep
   }
   if (!more) return;
   if (!was_solid && solid(member)) ++solid_;
-  spread(claim_of(member));
+  // What others have heard enough of is no news.
+  if (!enough) spread(claim_of(member));
   judge(member, now);
   // The suspect first (buddy). Who heard it from others leaves that to them.
   const auto& accusers = claim.accusers;
   if (first && std::find(accusers.begin(), accusers.end(), self_) != accusers.end()) {
     accuse(member, member.info.address, now);
   }
+  // Before its time is up some look again: the accusers may have lost a packet each.
+  if (first && member.suspicion && rng_.below(live_.size() + 1) < config_.lookers) look(member);
 }
 
 // Who says this has not heard that the member refuted it.
@@ -73,7 +78,7 @@ void Swim::recheck(Member& member, const Claim& claim, Instant now) {
   if (now - member.accused < kAccuseSpacing) return;
   member.accused = now;
   outgoing_.push_back({member.info.address, {claim}});
-  probe_next(member.info.id);
+  doubtful_.insert(member.info.id);
 }
 
 void Swim::start_suspicion(Member& member, Instant now) {
@@ -116,6 +121,15 @@ size_t Swim::witnesses(std::span<const NodeId> accusers) const {
                                            [this](const NodeId& id) { return is_witness(id); }));
 }
 
+// Those that count, at most so many: what a verdict names.
+std::vector<NodeId> Swim::voices_of(const Suspicion& suspicion, size_t most) const {
+  std::vector<NodeId> voices;
+  for (const NodeId& id : suspicion.accusers()) {
+    if (voices.size() < most && is_witness(id)) voices.push_back(id);
+  }
+  return voices;
+}
+
 // How many must accuse it. Who is stalled cannot.
 size_t Swim::needed(const Member& member, Instant now) {
   size_t cannot = solid_;
@@ -135,16 +149,15 @@ void Swim::judge(Member& member, Instant now) {
   const Duration time = suspicion_time(config_, live_.size() + 1, voices);
   const Instant due = suspicion.start() + time;
   if (now < due) return suspicions_.set(member.info.id, due);
-  if (is_stalled(member, now)) return lapse(member);
   if (witnesses(suspicion.accusers()) >= voices) {
-    return declare_failed(member, std::vector(suspicion.accusers()), true);
+    return declare_failed(member, voices_of(suspicion, voices + 1), true);
   }
   if (now < suspicion.start() + time * config_.suspicion_lapse) {
     return suspicions_.set(member.info.id, now + kJudgeInterval);
   }
   const bool again = is_witness(self_) && rng_.below(live_.size() + 1) < config_.reconnect_probers;
   lapse(member);
-  if (again) probe_next(member.info.id);
+  if (again) doubtful_.insert(member.info.id);
 }
 
 void Swim::declare_failed(Member& member, std::vector<NodeId> accusers, bool spread_it) {
@@ -163,26 +176,6 @@ void Swim::expire_suspicions(Instant now) {
 
 bool Swim::may_judge(Instant now) const {
   return now >= quiet_until_ && !isolated_ && awareness_ < config_.awareness_max / 2;
-}
-
-// False when it has been stalled for so long that this says nothing any more.
-bool Swim::note_stalled(Member& member, Instant now) {
-  if (member.stalled_until <= now) member.stalled_since = now;
-  member.stalled_until = now + config_.stalled_hold;
-  if (now - member.stalled_since > config_.stalled_max) {
-    stalled_.erase(member.info.id);
-    return false;
-  }
-  stalled_.insert(member.info.id);
-  lapse(member);
-  return true;
-}
-
-void Swim::note_heard(Member& member, Instant now) {
-  member.heard = now;
-  if (member.stalled_until < now) return;
-  member.stalled_until = now;
-  stalled_.erase(member.info.id);
 }
 
 Instant Swim::isolation_deadline() const {

@@ -11,6 +11,8 @@ namespace {
 constexpr size_t kMaxRelays = 256;
 // A helper waits for its connection, whose deadline is the shell's.
 constexpr Duration kRelaySlack = std::chrono::milliseconds(20);
+// Doubtful members are probed one after the other, at most so often.
+constexpr Duration kDoubtfulSpacing = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -18,11 +20,12 @@ void Swim::tick(Instant now) {
   check_isolation(now);
   expire_suspicions(now);
   finish_relays(now);
+  look_again(now);
   if (probe_ && (now >= probe_->end || (probe_->indirect_sent && !is_waiting()))) {
     finish_probe(now);
   }
   if (probe_ && !probe_->indirect_sent && now >= probe_->indirect_at) send_indirect(now);
-  if (!probe_ && now >= next_probe_) start_probe(now);
+  if (!probe_ && now >= free_probe()) start_probe(now);
   if (now >= next_reconnect_) reconnect_round(now);
   if (now >= next_seed_ || (live_.empty() && now + config_.reconnect_interval < next_seed_)) {
     seed_round(now);
@@ -48,14 +51,17 @@ void Swim::resume(Duration lateness, Instant now) {
 }
 
 Instant Swim::next_deadline() const {
-  Instant next = next_probe_;
-  if (probe_) next = probe_deadline();
+  Instant next = probe_ ? probe_deadline() : free_probe();
   if (!failed_.empty() || !suspects_.empty()) next = std::min(next, next_reconnect_);
   if (!seeds_.empty()) next = std::min(next, next_seed_);
   if (!rumors_.empty() && !live_.empty() && !isolated_) next = std::min(next, next_gossip_);
   if (leave_done_) next = std::min(next, *leave_done_);
   if (!isolated_) next = std::min(next, std::max(suspicions_.next(), quiet_until_));
-  return std::min({next, isolation_deadline(), relays_end_.next()});
+  return std::min({next, isolation_deadline(), relays_end_.next(), watches_.next()});
+}
+
+Instant Swim::free_probe() const {
+  return doubtful_.empty() ? next_probe_ : std::min(next_probe_, next_doubtful_);
 }
 
 Instant Swim::probe_deadline() const {
@@ -76,7 +82,7 @@ void Swim::receive_ping_request(const PingRequest& request, const HostPort& from
   relays_[number] = {from, request.number, request.target, std::nullopt};
   relays_end_.set(number, now + config_.tcp_timeout + kRelaySlack);
   outgoing_.push_back({request.address, {Ping{number, request.target}}});
-  start_tcp(request.target, request.address, number, true);
+  start_tcp(request.target, request.address, number, Purpose::kRelay);
 }
 
 void Swim::receive_ack(const Ack& ack) {
@@ -99,13 +105,14 @@ void Swim::receive_testimony(const NodeId& from, const Testimony& testimony) {
 }
 
 // 0 when there are too many under way, or it is to a stranger, whom nothing can be sealed for.
-uint64_t Swim::start_tcp(const NodeId& target, const HostPort& to, uint32_t number, bool relayed) {
+uint64_t Swim::start_tcp(const NodeId& target, const HostPort& to, uint32_t number,
+                         Purpose purpose) {
   const Member* member = peek(target);
   if (member == nullptr || tcp_.size() >= config_.max_tcp_probes) return 0;
   const uint64_t id = next_tcp_++;
-  tcp_[id] = {target, number, relayed};
+  tcp_[id] = {target, number, purpose};
   TcpProbe probe{id, to, Ping{number, target}, {}};
-  if (member->suspicion && !isolated_) probe.claims.push_back(claim_of(*member));
+  if (is_accused(*member) && !isolated_) probe.claims.push_back(claim_of(*member));
   tcp_outgoing_.push_back(std::move(probe));
   return id;
 }
@@ -126,7 +133,8 @@ void Swim::finish_tcp_probe(uint64_t id, Reach reach, Instant now) {
     last_heard_ = now;
     if (isolated_) end_isolation(now);
   }
-  if (connection.relayed) {
+  if (connection.purpose == Purpose::kLook) return finish_look(connection.target, reach, now);
+  if (connection.purpose == Purpose::kRelay) {
     const auto asked = relays_.find(connection.number);
     if (asked == relays_.end()) return;
     if (reach == Reach::kAnswers) return finish_relay(connection.number, reach);
@@ -165,15 +173,19 @@ void Swim::finish_relays(Instant now) {
   }
 }
 
-void Swim::probe_next(const NodeId& id) {
-  const Slot slot = members_.slot_of(id);
-  if (probe_next_ < probe_order_.size() && probe_order_[probe_next_] == slot) return;
-  probe_order_.insert(probe_order_.begin() + static_cast<std::ptrdiff_t>(probe_next_), slot);
+NodeId Swim::take_doubtful() {
+  while (!doubtful_.empty()) {
+    auto it = doubtful_.upper_bound(doubtful_last_);
+    if (it == doubtful_.end()) it = doubtful_.begin();
+    doubtful_last_ = *it;
+    doubtful_.erase(it);
+    if (is_live(doubtful_last_)) return doubtful_last_;
+  }
+  return {};
 }
 
-void Swim::start_probe(Instant now) {
-  const int factor = 1 + awareness_;
-  next_probe_ = now + config_.probe_interval * factor;
+// The next live one of a shuffled round over all members; empty when there is none.
+NodeId Swim::take_in_order() {
   for (size_t tried = 0; tried < live_.size() + failed_.size() + 1; ++tried) {
     if (probe_next_ >= probe_order_.size()) {
       // A new round over those that still are members.
@@ -183,39 +195,70 @@ void Swim::start_probe(Instant now) {
         std::swap(probe_order_[i - 1], probe_order_[rng_.below(i)]);
       }
       probe_next_ = 0;
-      if (probe_order_.empty()) return;
+      if (probe_order_.empty()) return {};
     }
-    const Member* found = members_.at(probe_order_[probe_next_++]);
-    if (found == nullptr || !is_live(found->info.id)) continue;
-    const Member& target = *found;
-    const NodeId& id = target.info.id;
-    probe_ = Probe{};
-    probe_->target = id;
-    probe_->number = next_number_++;
-    probe_->indirect_at = now + config_.probe_timeout * factor;
-    probe_->end = next_probe_;
-    Outgoing out{target.info.address, {Ping{probe_->number, id}}};
-    if (target.suspicion && !isolated_) out.messages.push_back(claim_of(target));
-    outgoing_.push_back(std::move(out));
-    return;
+    const Member* member = members_.at(probe_order_[probe_next_++]);
+    if (member != nullptr && is_live(member->info.id)) return member->info.id;
   }
+  return {};
+}
+
+// Who is doubtful need not wait for a turn, nor do others lose theirs: who was cut off may believe
+// in many that died meanwhile.
+void Swim::start_probe(Instant now) {
+  const int factor = 1 + awareness_;
+  NodeId id;
+  if (now >= next_probe_) {
+    next_probe_ = now + probe_interval(config_, live_.size() + 1) * factor;
+    id = take_in_order();
+  } else {
+    id = take_doubtful();
+  }
+  next_doubtful_ = now + kDoubtfulSpacing;
+  if (id.empty()) return;
+  const Member& target = *peek(id);
+  probe_ = Probe{};
+  probe_->target = id;
+  probe_->number = next_number_++;
+  probe_->indirect_at = now + config_.probe_timeout * factor;
+  probe_->end = now + config_.probe_interval * factor;
+  Outgoing out{target.info.address, {Ping{probe_->number, id}}};
+  if (is_accused(target) && !isolated_) out.messages.push_back(claim_of(target));
+  outgoing_.push_back(std::move(out));
 }
 
 // Helpers, and a connection of its own, at once.
 void Swim::send_indirect(Instant now) {
   probe_->indirect_sent = true;
-  const HostPort address = peek(probe_->target)->info.address;
-  // Some more, as those who are not in a state to help are passed over.
-  for (const NodeId& id : random_live(2 * config_.helpers + 1)) {
-    const Member& helper = *peek(id);
-    if (id == probe_->target || helper.suspicion || is_stalled(helper, now)) continue;
-    if (probe_->asked.size() == config_.helpers) break;
-    probe_->asked.push_back(id);
-    outgoing_.push_back(
-        {helper.info.address, {PingRequest{probe_->number, probe_->target, address}}});
+  const Member& target = *peek(probe_->target);
+  const HostPort address = target.info.address;
+  // Who is accused by enough others already is only looked at.
+  const bool enough =
+      target.suspicion && witnesses(target.suspicion->accusers()) >= needed(target, now);
+  if (!enough) {
+    for (const Member* helper : random_helpers(now)) {
+      probe_->asked.push_back(helper->info.id);
+      outgoing_.push_back(
+          {helper->info.address, {PingRequest{probe_->number, probe_->target, address}}});
+    }
   }
   probe_->helpers = probe_->asked.size();
-  probe_->tcp = start_tcp(probe_->target, address, probe_->number, false);
+  probe_->tcp = start_tcp(probe_->target, address, probe_->number, Purpose::kProbe);
+}
+
+// Of twice as many drawn, those in a state to help who were heard last: who is dead or starved has
+// not been heard for a while.
+std::vector<const Swim::Member*> Swim::random_helpers(Instant now) {
+  std::vector<const Member*> helpers;
+  for (const NodeId& id : random_live(2 * config_.helpers + 1)) {
+    const Member& helper = *peek(id);
+    if (id == probe_->target || is_accused(helper) || is_stalled(helper, now)) continue;
+    if (!doubtful_.contains(id)) helpers.push_back(&helper);
+  }
+  std::stable_sort(helpers.begin(), helpers.end(),
+                   [](const Member* a, const Member* b) { return a->heard > b->heard; });
+  helpers.resize(std::min(helpers.size(), config_.helpers));
+  return helpers;
 }
 
 // For a helper or its own connection.
@@ -236,7 +279,7 @@ void Swim::finish_probe(Instant now) {
   Member* target = find(probe.target);
   if (target == nullptr || !is_live(probe.target)) return;
   if (probe.stalled || reach == Reach::kStalled) {
-    if (note_stalled(*target, now)) return;
+    if (note_stalled(*target, now)) return watch(*target, now);
   } else if (reach == Reach::kUnknown) {
     return;
   }

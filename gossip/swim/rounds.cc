@@ -48,10 +48,11 @@ void Swim::reconnect_round(Instant now) {
   }
 }
 
-// Who is cut off itself only asks whether anybody is there.
+// Who is cut off itself only asks whether anybody is there. Who failed is called openly and would
+// not believe a word; it is told when it answers.
 void Swim::remind(const Member& member) {
   Outgoing out{member.info.address, {Ping{next_number_++, member.info.id}}};
-  if (!isolated_) out.messages.push_back(claim_of(member));
+  if (!isolated_ && member.suspicion) out.messages.push_back(claim_of(member));
   outgoing_.push_back(std::move(out));
 }
 

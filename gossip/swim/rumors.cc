@@ -6,7 +6,26 @@ void Rumors::put(const Claim& claim) {
   drop(claim.id);
   const Rank rank{0, next_number_++};
   by_id_[claim.id] = rank;
-  order_[rank] = {claim.id, encode_message(claim)};
+  order_[rank] = {claim.id, claim.kind, claim.incarnation, encode_message(claim)};
+}
+
+void Rumors::heard(const Claim& claim, size_t limit) {
+  const auto it = by_id_.find(claim.id);
+  if (it == by_id_.end()) return;
+  const auto rumor = order_.find(it->second);
+  const bool same =
+      rumor->second.kind == claim.kind && rumor->second.incarnation == claim.incarnation;
+  if (same) count(order_.extract(rumor), limit);
+}
+
+void Rumors::count(Node node, size_t limit) {
+  const NodeId& id = node.mapped().id;
+  if (++node.key().told >= limit) {
+    by_id_.erase(id);
+    return;
+  }
+  by_id_[id] = node.key();
+  order_.insert(std::move(node));
 }
 
 void Rumors::drop(const NodeId& id) {
@@ -24,20 +43,13 @@ void Rumors::fill(Packer& packer, size_t limit, bool counts) {
     }
     return;
   }
-  std::vector<std::map<Rank, Rumor>::node_type> told;
+  std::vector<Node> told;
   while (!order_.empty() && order_.begin()->second.encoded.size() <= packer.room()) {
     auto node = order_.extract(order_.begin());
     packer.add(node.mapped().encoded);
     told.push_back(std::move(node));
   }
-  for (auto& node : told) {
-    if (++node.key().told >= limit) {
-      by_id_.erase(node.mapped().id);
-    } else {
-      by_id_[node.mapped().id] = node.key();
-      order_.insert(std::move(node));
-    }
-  }
+  for (Node& node : told) count(std::move(node), limit);
 }
 
 }  // namespace shoal::gossip

@@ -1,5 +1,6 @@
 // Rumors: claims on their way round, the least told first, one per member (a newer claim replaces
-// the older one), each told a limited number of times.
+// the older one), each told a limited number of times. That others tell it here, too, counts as
+// told: who is full of it needs no more of it.
 #pragma once
 
 #include <map>
@@ -11,6 +12,8 @@ namespace shoal::gossip {
 class Rumors {
  public:
   void put(const Claim& claim);
+  // The same, as said by another.
+  void heard(const Claim& claim, size_t limit);
   void drop(const NodeId& id);
   bool empty() const { return order_.empty(); }
   size_t size() const { return order_.size(); }
@@ -29,8 +32,13 @@ class Rumors {
   };
   struct Rumor {
     NodeId id;
+    ClaimKind kind;
+    uint64_t incarnation;
     Bytes encoded;
   };
+  using Node = std::map<Rank, Rumor>::node_type;
+
+  void count(Node node, size_t limit);
 
   uint64_t next_number_ = 0;
   std::map<Rank, Rumor> order_;

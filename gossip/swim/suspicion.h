@@ -48,6 +48,8 @@ class Suspicion {
   std::vector<NodeId> accusers_;
 };
 
+// From one probe of a node to its next.
+Duration probe_interval(const SwimConfig& config, size_t nodes);
 // Voices needed of `others` that could judge beside this node.
 size_t quorum(const SwimConfig& config, size_t others);
 // `nodes` in the cluster, this one included.

@@ -70,7 +70,7 @@ DropReason Swim::hear(const Head& head, const HostPort& from, Instant now) {
   }
   on_alive(*member, claim, now);
   if (head.incarnation == member->incarnation) note_heard(*member, now);
-  if (member->info.state != MemberState::kAlive) accuse(*member, from, now);
+  if (member->info.state != MemberState::kAlive || member->stalled) accuse(*member, from, now);
   return DropReason::kNone;
 }
 
@@ -84,11 +84,11 @@ void Swim::receive_claim(const Claim& claim, const HostPort& reply_to, bool news
   if (member == nullptr) {
     if (members_.size() >= kMaxMembers) return;
     spread(claim);
-    const bool suspect = claim.kind == ClaimKind::kSuspect;
+    const bool doubtful = claim.kind == ClaimKind::kSuspect || claim.kind == ClaimKind::kStalled;
     Member& added =
-        add_member(claim, suspect ? MemberState::kAlive : static_cast<MemberState>(claim.kind));
-    if (suspect) on_accusation(added, claim, reply_to, news, now);
-    return;
+        add_member(claim, doubtful ? MemberState::kAlive : static_cast<MemberState>(claim.kind));
+    if (!doubtful) return;
+    member = &added;
   }
   switch (claim.kind) {
     case ClaimKind::kAlive:
@@ -100,6 +100,9 @@ void Swim::receive_claim(const Claim& claim, const HostPort& reply_to, bool news
       break;
     case ClaimKind::kLeft:
       on_left(*member, claim);
+      break;
+    case ClaimKind::kStalled:
+      on_stalled(*member, claim, reply_to, news, now);
       break;
   }
 }
@@ -114,15 +117,23 @@ void Swim::on_alive(Member& member, const Claim& claim, Instant now) {
   if (claim.incarnation <= member.incarnation) return;
   const bool was_live = live(member.info.state);
   const bool moved = member.info.address != claim.address;
-  member.incarnation = claim.incarnation;
-  move(member, claim.address);
+  const bool started = epoch_of(claim.incarnation) != epoch_of(member.incarnation);
   end_suspicion(member);
+  renew(member, claim);
   spread(claim);
   if (member.info.state != MemberState::kAlive || moved) {
     set_state(member, MemberState::kAlive, !was_live);
+    changes_.back().started = started;
   }
   rehash(member);
   if (!was_live) on_return(now);
+}
+
+// A later incarnation: what was said of the one before is over.
+void Swim::renew(Member& member, const Claim& claim) {
+  member.incarnation = claim.incarnation;
+  move(member, claim.address);
+  end_stall(member);
 }
 
 // A failed one came back: the network may have healed, so the other failed ones are asked now. If
@@ -162,7 +173,7 @@ void Swim::refute(const Claim& claim, const HostPort& reply_to) {
   bucket ^= Hash().add(self_.str()).add(incarnation_).add(uint64_t{1}).value();
   if (accused) {
     ++counts_.refutations;
-    if (claim.kind == ClaimKind::kSuspect) adjust_awareness(1);
+    if (claim.kind != ClaimKind::kFailed) adjust_awareness(1);
   }
   spread(own_claim());
   outgoing_.push_back({reply_to, {own_claim()}});
@@ -180,10 +191,11 @@ void Swim::forget(const NodeId& id) {
   if (known == nullptr) return;
   Member& member = *known;
   end_suspicion(member);
-  stalled_.erase(id);
+  end_stall(member);
   if (member.info.state != MemberState::kLeft) set_state(member, MemberState::kLeft, false);
   digests_.buckets[bucket_of(id)] ^= member.hash;
   if (probe_ && probe_->target == id) probe_.reset();
+  doubtful_.erase(id);
   members_.erase(id);
 }
 
@@ -231,6 +243,7 @@ Claim Swim::claim_of(const Member& member) const {
       kind_of(member.info.state), member.info.id, member.incarnation, member.info.address, {}};
   if (member.suspicion) claim.accusers = member.suspicion->accusers();
   if (claim.kind == ClaimKind::kFailed) claim.accusers = member.verdict;
+  if (claim.kind == ClaimKind::kAlive && member.stalled) claim.kind = ClaimKind::kStalled;
   return claim;
 }
 
@@ -265,7 +278,7 @@ void Swim::set_state(Member& member, MemberState state, bool returned) {
   state == MemberState::kFailed ? void(failed_.insert(id)) : void(failed_.erase(id));
   state == MemberState::kSuspect ? void(suspects_.insert(id)) : void(suspects_.erase(id));
   if (state != MemberState::kFailed) member.verdict.clear();
-  changes_.push_back({member.info, returned});
+  changes_.push_back({member.info, returned, false});
 }
 
 void Swim::move(Member& member, const HostPort& address) {

@@ -11,7 +11,10 @@
 //     quorum of accusers that are live here declares the member failed when its time is up, and
 //     spreads that as a verdict, which others take over on the same condition (accusation.cc).
 //   - A daemon that gets no CPU is not dead: its kernel takes connections, and that is no
-//     accusation. Who is starved itself, in bad health, or hears nobody, accuses nobody.
+//     accusation, but a voucher: whoever finds a suspect so says so to all others, which ends the
+//     suspicion everywhere. It is told, too, and denies it when it runs again; if it never does,
+//     it is as good as silent (stalled.cc).
+//   - Who is starved itself, in bad health, or hears nobody, accuses nobody.
 //   - Who heard nobody for a while is cut off: it takes all others for failed and keeps that to
 //     itself, and asks them until it hears one again.
 //   - Failed members are never dropped: they are pinged for ever, until forget().
@@ -52,6 +55,7 @@ class Swim {
   struct Change {
     MemberInfo info;
     bool returned = false;  // new or back: it may lack what we have
+    bool started = false;   // known from an earlier life
   };
   struct Counts {
     uint64_t suspicions = 0;
@@ -146,9 +150,12 @@ class Swim {
     std::vector<NodeId> verdict;           // by whose word it failed
     Instant heard{INT64_MIN / 2};          // the last packet of this incarnation
     Instant accused{INT64_MIN / 2};        // when it was last told
-    Instant stalled_since{INT64_MIN / 2};  // the first time in a row
-    Instant stalled_until{INT64_MIN / 2};
-    uint64_t hash = 0;  // its share of the digest
+    Instant stalled_until{INT64_MIN / 2};  // not accused before
+    Instant found_stalled{INT64_MIN / 2};  // by this node itself
+    Instant vouched{INT64_MIN / 2};        // when others were last told that it is stalled
+    Instant watched{INT64_MIN / 2};        // since when this node looks whether it goes on so
+    std::optional<Instant> stalled;        // since when all know, and it has not denied it
+    uint64_t hash = 0;                     // its share of the digest
   };
   struct Probe {
     NodeId target;
@@ -170,11 +177,13 @@ class Swim {
     NodeId target;
     std::optional<Reach> reach;
   };
-  // To a member's stream port, for this node's probe or for a relay.
+  // To a member's stream port: for this node's probe, for a relay, or only to see whether its
+  // kernel lives.
+  enum class Purpose : uint8_t { kProbe, kRelay, kLook };
   struct Connection {
     NodeId target;
     uint32_t number = 0;  // of the ping
-    bool relayed = false;
+    Purpose purpose = Purpose::kProbe;
   };
 
   // Claims (swim.cc).
@@ -188,6 +197,7 @@ class Swim {
   void on_alive(Member& member, const Claim& claim, Instant now);
   void on_return(Instant now);
   void on_left(Member& member, const Claim& claim);
+  void renew(Member& member, const Claim& claim);
   void refute(const Claim& claim, const HostPort& reply_to);
   Claim claim_of(const Member& member) const;
   Claim own_claim() const;
@@ -209,24 +219,42 @@ class Swim {
   bool solid(const Member& member) const;
   bool is_witness(const NodeId& id) const;
   size_t witnesses(std::span<const NodeId> accusers) const;
+  std::vector<NodeId> voices_of(const Suspicion& suspicion, size_t most) const;
   size_t needed(const Member& member, Instant now);
   bool may_judge(Instant now) const;
-  bool note_stalled(Member& member, Instant now);
-  bool is_stalled(const Member& member, Instant now) const {
-    return member.stalled_until > now && now - member.stalled_since <= config_.stalled_max;
-  }
-  void note_heard(Member& member, Instant now);
   Instant isolation_deadline() const;
   void check_isolation(Instant now);
   void end_isolation(Instant now);
 
+  // Who is stalled (stalled.cc).
+  bool note_stalled(Member& member, Instant now);
+  bool is_stalled(const Member& member, Instant now) const { return member.stalled_until > now; }
+  bool is_given_up(const Member& member, Instant now) const {
+    return member.stalled && now - *member.stalled > config_.stalled_fuse;
+  }
+  bool is_accused(const Member& member) const { return member.suspicion || member.stalled; }
+  void hold(Member& member, Instant now);
+  void vouch(Member& member, Instant now);
+  void on_stalled(Member& member, const Claim& claim, const HostPort& reply_to, bool news,
+                  Instant now);
+  void defend(Member& member, const HostPort& reply_to, Instant now);
+  void note_heard(Member& member, Instant now);
+  void end_stall(Member& member);
+  void watch(Member& member, Instant now);
+  void look_again(Instant now);
+  void look(const Member& member);
+  void finish_look(const NodeId& id, Reach reach, Instant now);
+
   // Probing (probe.cc).
   void start_probe(Instant now);
   void send_indirect(Instant now);
+  std::vector<const Member*> random_helpers(Instant now);
+  Instant free_probe() const;
   bool is_waiting() const;
   void finish_probe(Instant now);
-  void probe_next(const NodeId& id);
-  uint64_t start_tcp(const NodeId& target, const HostPort& to, uint32_t number, bool relayed);
+  NodeId take_doubtful();
+  NodeId take_in_order();
+  uint64_t start_tcp(const NodeId& target, const HostPort& to, uint32_t number, Purpose purpose);
   void adjust_awareness(int by);
   Instant probe_deadline() const;
   void finish_relay(uint32_t number, Reach reach);
@@ -250,6 +278,7 @@ class Swim {
   size_t solid_ = 0;              // suspects on more than one other's word
   Deadlines<NodeId> suspicions_;  // when a suspect is judged next
   std::set<NodeId> stalled_;      // some no longer
+  Deadlines<NodeId> watches_;     // when a stalled one is looked at again
   std::set<NodeId> forgotten_;
   std::vector<NodeId> forgotten_order_;
   MemberDigests digests_;
@@ -257,6 +286,9 @@ class Swim {
 
   std::vector<Slot> probe_order_;  // a shuffled round; then shuffled again
   size_t probe_next_ = 0;
+  std::set<NodeId> doubtful_;  // to be probed before it is their turn
+  NodeId doubtful_last_;
+  Instant next_doubtful_{INT64_MIN / 2};
   std::optional<Probe> probe_;
   Instant next_probe_;
   Instant quiet_until_{INT64_MIN / 2};  // after a stall: accuses nobody

@@ -246,6 +246,14 @@ TEST(Rumors, EachIsToldALimitedNumberOfTimesNewestFirst) {
   }
   EXPECT_EQ(order.front(), node("m1"));
   for (const auto& [id, times] : told) EXPECT_EQ(times, 2);
+  // What others tell here counts too, if it is the same.
+  const Claim claim{ClaimKind::kFailed, node("m1"), 9, address(1), {}};
+  rumors.put(claim);
+  for (int i = 0; i < 3; ++i) rumors.heard({ClaimKind::kFailed, node("m1"), 8, address(1), {}}, 2);
+  rumors.heard(claim, 2);
+  EXPECT_FALSE(rumors.empty());
+  rumors.heard(claim, 2);
+  EXPECT_TRUE(rumors.empty());
   EXPECT_EQ(told.size(), 3U);
 }
 

@@ -197,7 +197,7 @@ Claim read_claim(ByteReader& in) {
   const bool accused = (kind & kAccused) != 0;
   Claim claim;
   claim.kind = static_cast<ClaimKind>(kind & ~kAccused);
-  if (claim.kind < ClaimKind::kAlive || claim.kind > ClaimKind::kLeft) in.fail();
+  if (claim.kind < ClaimKind::kAlive || claim.kind > ClaimKind::kStalled) in.fail();
   claim.id = read_id<NodeId>(in);
   claim.incarnation = read_incarnation(in);
   claim.address = read_address(in);

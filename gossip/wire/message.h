@@ -84,7 +84,8 @@ struct Testimony {
   Reach reach = Reach::kUnknown;
 };
 
-enum class ClaimKind : uint8_t { kAlive = 1, kSuspect = 2, kFailed = 3, kLeft = 4 };
+// Stalled: its kernel takes connections, its daemon says nothing.
+enum class ClaimKind : uint8_t { kAlive = 1, kSuspect = 2, kFailed = 3, kLeft = 4, kStalled = 5 };
 
 // What somebody holds of a member.
 struct Claim {
@@ -92,7 +93,7 @@ struct Claim {
   NodeId id;
   uint64_t incarnation = 0;
   HostPort address;
-  std::vector<NodeId> accusers;  // who found it dead; none for kAlive and kLeft
+  std::vector<NodeId> accusers;  // who found it dead; for kSuspect and kFailed
 
   friend bool operator==(const Claim&, const Claim&) = default;
 };

@@ -16,7 +16,7 @@ local types = {
   [11] = "Summary", [12] = "More", [255] = "Padding"
 }
 local reaches = {[1] = "stalled", [2] = "refused", [3] = "silent", [4] = "unknown"}
-local claims = {[1] = "alive", [2] = "suspect", [3] = "failed", [4] = "left"}
+local claims = {[1] = "alive", [2] = "suspect", [3] = "failed", [4] = "left", [5] = "stalled"}
 
 local f = {
   version = ProtoField.uint8("shoal_gossip.version", "Version"),
