@@ -115,9 +115,13 @@ class Shoal:
         begun = time.monotonic()
         os.kill(pid, signal.SIGKILL)
         seen = self.until(f"w{number}", False, others, DEATH_SECONDS)
-        run(LAB, "start", f"h{number}")
-        self.until(f"w{number}", True, others, DEATH_SECONDS)
         return [at - begun for at in seen.values()]
+
+    def undo(self, what, number):
+        if what == "death":
+            run(LAB, "start", f"h{number}")
+            others = [other for other in self.sockets if other != number]
+            self.until(f"w{number}", True, others, DEATH_SECONDS)
 
 
 class Started:
@@ -170,13 +174,19 @@ class Serf:
         begun = time.monotonic()
         os.kill(pid, signal.SIGKILL)
         seen = self.until(f"failed h{number}", others, DEATH_SECONDS)
+        return [at - begun for at in seen]
+
+    def undo(self, what, number):
+        if what != "death":
+            return
+        agent = self.agents[number]
+        others = [other for other in self.agents if other != number]
         agent.stop()
         agent.start()
         wait_until(agent.alive, 20, f"serf on h{number}")
         first = self.agents[others[0]]
         agent.command("join", f"-rpc-addr={serf_peer.RPC}", f"{first.address}:{serf_peer.PORT}")
         self.until(f"join h{number}", others, DEATH_SECONDS)
-        return [at - begun for at in seen]
 
 
 def count_bytes():
@@ -226,10 +236,11 @@ def owner(number):
 
 
 def in_turn(both, what, rounds):
-    """By system: the medians and the last of each round, and the bytes that all rounds took."""
+    """By system: the medians and the last of each round, and the bytes of all rounds: until all
+    knew, and of undoing it."""
     middle = {name: Series("s") for name in both}
     last = {name: Series("s") for name in both}
-    cost = dict.fromkeys(both, 0)
+    cost, undone = dict.fromkeys(both, 0), dict.fromkeys(both, 0)
     for number in range(rounds):
         order = list(both.items())
         for name, system in order if number % 2 == 0 else order[::-1]:
@@ -237,13 +248,15 @@ def in_turn(both, what, rounds):
             times = sorted(getattr(system, what)(owner(number)))
             after = sent()
             cost[name] += after[name] - before[name]
+            system.undo(what, owner(number))
+            undone[name] += sent()[name] - after[name]
             middle[name].add(times[len(times) // 2])
             last[name].add(times[-1])
             say(
                 f"{what} {number + 1}: {name} median {middle[name].samples[-1]:.3f} s, "
                 f"everywhere {times[-1]:.3f} s"
             )
-    return middle, last, cost
+    return middle, last, cost, undone
 
 
 def idle(seconds):
@@ -280,9 +293,11 @@ def measure(options):
             ("event", "an event known", options.rounds * 7),
             ("death", "a death known", options.rounds * 2),
         ):
-            middle, last, cost = in_turn(both, what, rounds)
+            middle, last, cost, undone = in_turn(both, what, rounds)
             add(f"{text} on half of the hosts", middle["shoal"], middle["serf"])
             add(f"{text} on all hosts", last["shoal"], last["serf"])
             each = {name: total / rounds / 1e3 for name, total in cost.items()}
             add_bytes(f"sent by all hosts meanwhile, for each {what}", *each.values(), "kB")
+        back = {name: total / (options.rounds * 2) / 1e3 for name, total in undone.items()}
+        add_bytes("sent by all hosts until it is back, after each death", *back.values(), "kB")
     return "\n".join(out) + "\n"
