@@ -95,7 +95,7 @@ Link::Handlers Peer::handlers() {
   };
   return {.secured =
               [call](SSL&) {
-                call([](Peer& peer) { peer.link_->settle(); });
+                call([](Peer& peer) { peer.secured(); });
                 return ok_status();
               },
           .frame =
@@ -108,6 +108,14 @@ Link::Handlers Peer::handlers() {
           .ended = [call](const Error&) { call([](Peer& peer) { peer.ended(); }); }};
 }
 
+void Peer::secured() {
+  secured_ = true;
+  opened_ = shared_.clock.now();
+  link_->settle();
+}
+
+bool Peer::is_good() const { return secured_ && shared_.clock.now() - opened_ > kSettled; }
+
 void Peer::connect() {
   const Instant now = shared_.clock.now();
   if (now < retry_at_) return;
@@ -115,6 +123,7 @@ void Peer::connect() {
   auto tls = shared_.tls();
   if (!address || !tls) return broken();
   opened_ = now;
+  secured_ = false;
   link_ = Link::dial(shared_.strand.context(), *address, std::move(*tls), handlers());
   wire::Envelope envelope;
   *envelope.mutable_hello() = hello();
@@ -151,7 +160,7 @@ void Peer::pump() {
 void Peer::written() {
   writing_ = false;
   wrote_ = shared_.clock.now();
-  pause_ = kFirstPause;
+  if (is_good()) pause_ = kFirstPause;
   pump();
 }
 
@@ -168,7 +177,7 @@ Status Peer::refused(std::string_view frame) {
         [tell = shared_.refused, by = member_.id, epoch = refusal.epoch(),
          message = refusal.message().substr(0, kMaxRefusal)] { tell(by, epoch, message); });
   }
-  opened_ = shared_.clock.now();  // it was not a good one
+  secured_ = false;  // it was not a good one
   return unavailable("refused");
 }
 
@@ -176,11 +185,11 @@ Status Peer::refused(std::string_view frame) {
 // written lately is lost. Raft bears a message that comes twice.
 void Peer::ended() {
   const Instant now = shared_.clock.now();
-  const bool settled = now - opened_ > kSettled;
+  const bool good = is_good();
   const bool lost = last_ && (writing_ || now - wrote_ < kSettled);
   if (lost) again_ = last_;
   drop_link();
-  if (!settled) return broken();
+  if (!good) return broken();
   if (lost && !closing_) connect();
 }
 

@@ -61,6 +61,9 @@ class Peer : public std::enable_shared_from_this<Peer> {
  private:
   Link::Handlers handlers();
   void connect();
+  void secured();
+  // It was accepted: its end is neither a refusal nor a failure to connect.
+  bool is_good() const;
   void send_snapshot(Message message);
   wire::Hello hello() const;
   void pump();
@@ -75,6 +78,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   const Member member_;
   std::shared_ptr<Link> link_;
   uint64_t dialled_ = 0;  // links so far: what is heard of an older one is dropped
+  bool secured_ = false;
   bool writing_ = false;
   bool closing_ = false;
   std::deque<Message> queue_;

@@ -1,6 +1,8 @@
 // Messages between members, and who is let in.
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "proto/raft.pb.h"
 #include "raft/transport/speaker.h"
 #include "raft/transport/test_members.h"
@@ -117,6 +119,28 @@ TEST(Transport, ANodeSpeaksForItsOwnMemberOnly) {
   const std::lock_guard lock(b.mutex);
   ASSERT_EQ(b.received.size(), 1U);
   EXPECT_EQ(b.received[0].from, 1U);
+}
+
+// What raft says to it ten times a second must not be a handshake each time.
+TEST(Transport, WhoRefusesIsDialledLessAndLess) {
+  std::atomic<int> dialled = 0;
+  Node strict(2, "c",
+              {[](const auto&) { return NodeId("n"); },
+               [&](SSL&) {
+                 ++dialled;
+                 return Result<NodeId>(permission_denied("not you"));
+               },
+               [](const NodeId&, RaftId) { return ok_status(); }});
+  Node a(1);
+  a.meet({{2, strict.address(), false}});
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+  while (std::chrono::steady_clock::now() < end) {
+    a.send(heartbeat(1, 2, 1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  // After 50, 100, 200, 400 and 800 ms, and then each 800.
+  EXPECT_GE(dialled, 2);
+  EXPECT_LE(dialled, 8);
 }
 
 TEST(Wire, RefusesWhatNoMemberSends) {
