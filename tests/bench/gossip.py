@@ -299,5 +299,9 @@ def measure(options):
             each = {name: total / rounds / 1e3 for name, total in cost.items()}
             add_bytes(f"sent by all hosts meanwhile, for each {what}", *each.values(), "kB")
         back = {name: total / (options.rounds * 2) / 1e3 for name, total in undone.items()}
-        add_bytes("sent by all hosts until it is back, after each death", *back.values(), "kB")
+        ours, theirs = back.values()
+        out.append(
+            f"| sent by all hosts until it is back, after each death, for comparison | {ours:.4g} kB "
+            f"| {theirs:.4g} kB | {ours / theirs:.2f} | | |"
+        )
     return "\n".join(out) + "\n"
