@@ -300,8 +300,7 @@ def measure(options):
             add_bytes(f"sent by all hosts meanwhile, for each {what}", *each.values(), "kB")
         back = {name: total / (options.rounds * 2) / 1e3 for name, total in undone.items()}
         ours, theirs = back.values()
-        out.append(
-            f"| sent by all hosts until it is back, after each death, for comparison | {ours:.4g} kB "
-            f"| {theirs:.4g} kB | {ours / theirs:.2f} | | |"
-        )
+        what = "sent by all hosts until it is back, after each death, for comparison"
+        row = f"{ours:.4g} kB | {theirs:.4g} kB | {ours / theirs:.2f}"
+        out.append(f"| {what} | {row} | | |")
     return "\n".join(out) + "\n"

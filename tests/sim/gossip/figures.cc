@@ -220,8 +220,8 @@ void Run::churn() {
   add_quantiles("joined", world_.truth().take_joinings(world_.now()));
 }
 
-// One after the other, three seconds apart, up to a fifth of the nodes; then all come back. At 1,000
-// nodes two hundred deaths, of which the slowest two are beyond the 99th percentile.
+// One after the other, three seconds apart, up to a fifth of the nodes; then all come back. At
+// 1,000 nodes two hundred deaths, of which the slowest two are beyond the 99th percentile.
 void Run::death() {
   const uint32_t rounds = nodes() <= 50 ? 8 : nodes() >= 1000 ? 4 : 1;
   const uint32_t per_round = std::min<uint32_t>(50, std::max<uint32_t>(1, nodes() / 5));
