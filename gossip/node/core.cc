@@ -54,7 +54,7 @@ void Core::receive_open(const HostPort& from, ByteView plain, Instant now) {
   Packer answer(swim_.head(), plain_budget());
   for (const Message& message : packet->messages) {
     // An answer proves itself by the number of its question.
-    if (const auto* ack = std::get_if<Ack>(&message)) swim_.receive_ack(*ack);
+    if (const auto* ack = std::get_if<Ack>(&message)) swim_.receive_ack(head.sender, *ack);
     const auto* ping = std::get_if<Ping>(&message);
     if (ping == nullptr) continue;
     if (!ping->target.empty() && ping->target != config_.self) {
@@ -97,7 +97,7 @@ void Core::receive_message(const Head& head, const HostPort& from, const Message
     swim_.receive_ping_request(*request, from, now);
   } else if (const auto* ack = std::get_if<Ack>(&message)) {
     path_.acked(ack->number, now);
-    swim_.receive_ack(*ack);
+    swim_.receive_ack(head.sender, *ack);
   } else if (const auto* testimony = std::get_if<Testimony>(&message)) {
     swim_.receive_testimony(head.sender, *testimony);
   } else if (const auto* claim = std::get_if<Claim>(&message)) {
@@ -232,8 +232,12 @@ void Core::tick(Instant now) {
   swim_.tick(now);
   settle(now);
   recent_joins_.take_due(now);
+  if (swim_.strained(now)) {
+    next_digests_ = std::min(next_digests_, now + config_.table.strained_interval);
+  }
   if (now >= next_digests_) digest_round(now);
   compare_started(now);
+  compare_reached(now);
   tables_.expire_parked(now);
   sync_unsynced(now);
   repair_gaps(now);

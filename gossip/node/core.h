@@ -207,6 +207,7 @@ class Core : private Spread::Audience {
   void repair_gaps(Instant now);
   bool members_differ(const NodeId& from, uint64_t members);
   void compare_started(Instant now);
+  void compare_reached(Instant now);
   void start_exchanges(Instant now);
   void ask_for_members(const NodeId& peer, const Pending& pending);
   void push_members(const NodeId& peer, const std::vector<Message>& messages);
@@ -244,6 +245,7 @@ class Core : private Spread::Audience {
   Instant now_;
   Instant wake_due_ = Instant::max();  // when the next tick should come at the latest
   Instant next_digests_;
+  Instant next_reached_{INT64_MIN / 2};
   std::map<NodeId, Pending> pending_;
   std::optional<NetworkId> digests_from_;  // where the last round ended, if it left something out
   std::map<uint64_t, InFlight> in_flight_;

@@ -23,6 +23,8 @@ constexpr size_t kNetworksPerDigest = 32;
 // which comes sooner by so many times.
 constexpr size_t kPeersPerRound = 32;
 constexpr uint64_t kHurry = 8;
+// After a cut half the cluster speaks again: some of them are enough.
+constexpr Duration kReachedSpacing = std::chrono::milliseconds(200);
 // Shared networks that are named at once rather than narrowed down.
 constexpr size_t kNamedNetworks = 8;
 // More claims than this are not news to the others.
@@ -73,7 +75,9 @@ void Core::digest_round(Instant now) {
     }
     digests_from_ = network;
   }
-  auto interval = static_cast<uint64_t>(config_.table.anti_entropy_interval.count());
+  const TableConfig& table = config_.table;
+  auto interval = static_cast<uint64_t>(
+      (swim_.strained(now) ? table.strained_interval : table.anti_entropy_interval).count());
   if (peers < kPeersPerRound) {
     digests_from_.reset();
   } else {
@@ -82,6 +86,15 @@ void Core::digest_round(Instant now) {
   // Off the beat by a tenth, so that rounds do not align over the cluster.
   next_digests_ =
       now + Duration(static_cast<int64_t>(interval * 9 / 10 + rng_.below(interval / 5 + 1)));
+}
+
+// Who was not to be reached and speaks has heard what passed this node by, and the other way round.
+void Core::compare_reached(Instant now) {
+  for (const NodeId& id : swim_.take_reached()) {
+    if (now < next_reached_ || !swim_.is_live(id)) continue;
+    next_reached_ = now + kReachedSpacing;
+    send_shared_digest(id, tables_.shared_with(id), 1);
+  }
 }
 
 std::vector<uint64_t> Core::shared_parts(const std::vector<NetworkId>& shared, size_t parts) const {

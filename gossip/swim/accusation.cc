@@ -13,6 +13,8 @@ using std::chrono::milliseconds;
 constexpr Duration kAccuseSpacing = milliseconds(50);
 // A suspect whose time is up waits for more voices, which may also be gone: looked at so often.
 constexpr Duration kJudgeInterval = milliseconds(100);
+// What a connection found is said within its time, and a little.
+constexpr Duration kLookSlack = milliseconds(20);
 
 }  // namespace
 
@@ -35,8 +37,9 @@ void Swim::on_accusation(Member& member, const Claim& claim, const HostPort& rep
   if (claim.kind == ClaimKind::kFailed) {
     const bool holds = news && witnesses(claim.accusers) >= needed(member, now) &&
                        now - member.heard >= config_.heard_lately && !is_stalled(member, now);
-    if (holds) return declare_failed(member, claim.accusers, true);
-    if (!member.suspicion) return recheck(member, claim, now);
+    if (!holds && !member.suspicion) return recheck(member, claim, now);
+    if (holds && !member.suspicion) start_suspicion(member, now);
+    if (holds) member.condemned = true;
   }
   if (claim.accusers.empty()) return;
   if (is_stalled(member, now)) return defend(member, reply_to, now);
@@ -49,18 +52,21 @@ void Swim::on_accusation(Member& member, const Claim& claim, const HostPort& rep
   for (const NodeId& accuser : claim.accusers) {
     if (accuser != claim.id) more = member.suspicion->accuse(accuser, counts) || more;
   }
-  if (!more) return;
+  if (!more && !member.condemned) return;
   if (!was_solid && solid(member)) ++solid_;
   // What others have heard enough of is no news.
-  if (!enough) spread(claim_of(member));
+  if (!enough && more) spread(claim_of(member));
   judge(member, now);
+  if (!member.suspicion) return;
   // The suspect first (buddy). Who heard it from others leaves that to them.
   const auto& accusers = claim.accusers;
   if (first && std::find(accusers.begin(), accusers.end(), self_) != accusers.end()) {
     accuse(member, member.info.address, now);
   }
   // Before its time is up some look again: the accusers may have lost a packet each.
-  if (first && member.suspicion && rng_.below(live_.size() + 1) < config_.lookers) look(member);
+  if (first && member.looked < now && rng_.below(live_.size() + 1) < config_.lookers) {
+    look(member, now);
+  }
 }
 
 // Who says this has not heard that the member refuted it.
@@ -83,6 +89,7 @@ void Swim::recheck(Member& member, const Claim& claim, Instant now) {
 
 void Swim::start_suspicion(Member& member, Instant now) {
   member.suspicion.emplace(now);
+  member.condemned = false;
   ++counts_.suspicions;
   set_state(member, MemberState::kSuspect, false);
 }
@@ -147,17 +154,32 @@ void Swim::judge(Member& member, Instant now) {
   const Suspicion& suspicion = *member.suspicion;
   const size_t voices = needed(member, now);
   const Duration time = suspicion_time(config_, live_.size() + 1, voices);
-  const Instant due = suspicion.start() + time;
-  if (now < due) return suspicions_.set(member.info.id, due);
-  if (witnesses(suspicion.accusers()) >= voices) {
-    return declare_failed(member, voices_of(suspicion, voices + 1), true);
-  }
+  const bool enough = witnesses(suspicion.accusers()) >= voices;
+  const Instant due = suspicion.start() + (member.condemned ? Duration(0) : time);
+  const Instant next = enough ? look_first(member, due, now) : due;
+  if (now < next) return suspicions_.set(member.info.id, next);
+  const bool answered = member.answered && member.looked >= suspicion.start();
+  if (enough && !answered) return declare_failed(member, voices_of(suspicion, voices + 1), true);
   if (now < suspicion.start() + time * config_.suspicion_lapse) {
     return suspicions_.set(member.info.id, now + kJudgeInterval);
   }
   const bool again = is_witness(self_) && rng_.below(live_.size() + 1) < config_.reconnect_probers;
   lapse(member);
   if (again) doubtful_.insert(member.info.id);
+}
+
+// This node's own look at a suspect that is about to be declared failed: at once, or, when it was
+// its own probe that found it silent, once more at the end, as its refutation may have been lost.
+// Returns when to judge next.
+Instant Swim::look_first(Member& member, Instant due, Instant now) {
+  const Duration takes = config_.tcp_timeout + kLookSlack;
+  const auto& accusers = member.suspicion->accusers();
+  const bool own = std::find(accusers.begin(), accusers.end(), self_) != accusers.end();
+  const Instant start = member.suspicion->start();
+  const Instant begin = own ? std::max(start, due - takes) : start;
+  if (now < begin) return begin;
+  if (member.looked < begin) look(member, now);
+  return std::max(due, member.looked + takes);
 }
 
 void Swim::declare_failed(Member& member, std::vector<NodeId> accusers, bool spread_it) {

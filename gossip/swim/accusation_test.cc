@@ -118,10 +118,55 @@ TEST_F(SwimTest, AVerdictNeedsAccusersThatAreLiveHere) {
   claim(ClaimKind::kFailed, "a", 9, "bcd");
   EXPECT_EQ(state("a"), MemberState::kAlive) << "it refuted that";
   claim(ClaimKind::kFailed, "a", 10, "bcd");
+  EXPECT_EQ(state("a"), MemberState::kSuspect) << "it is looked at first";
+  pass(milliseconds(230));
   EXPECT_EQ(state("a"), MemberState::kFailed);
   // The word of the dead counts for nothing: one who was cut off brings its side's verdicts.
   claim(ClaimKind::kFailed, "b", 10, "acd");
   EXPECT_EQ(state("b"), MemberState::kAlive);
+}
+
+// The accusers are those who cannot reach it: half of a cluster that is cut in two.
+TEST_F(SwimTest, NobodyIsDeclaredFailedOnOthersWordsWhoAnswersHere) {
+  meet_all("abcdef");
+  answering = {"a", "b", "c", "d", "e", "f"};
+  pass(seconds(3));
+  for (const Reach reach : {Reach::kSilent, Reach::kAnswers}) {
+    tcp = reach;  // datagrams are answered anyway
+    claim(ClaimKind::kSuspect, "a", 10, "bcd");
+    pass(seconds(6));
+    claim(ClaimKind::kFailed, "a", 10, "bcd");
+    pass(seconds(6));
+    EXPECT_EQ(swim.counts().failures, 0U);
+    EXPECT_EQ(state("a"), MemberState::kAlive) << "a suspicion that is not so lapses";
+  }
+  // Once it is silent here too.
+  answering.erase("a");
+  tcp = Reach::kSilent;
+  pass(config.heard_lately);
+  claim(ClaimKind::kFailed, "a", 10, "bcd");
+  pass(milliseconds(230));
+  EXPECT_EQ(state("a"), MemberState::kFailed);
+}
+
+TEST_F(SwimTest, WhoIsNotToBeReachedIsASignOfLossUntilItSpeaks) {
+  meet_all("abcd");
+  answering = {"b", "c", "d"};
+  helpers_say = Reach::kUnknown;
+  tcp = Reach::kRefused;
+  pass(seconds(20));
+  EXPECT_FALSE(swim.strained(now)) << "its host answers";
+  tcp = Reach::kSilent;
+  pass(seconds(5));
+  EXPECT_TRUE(swim.strained(now));
+  EXPECT_TRUE(swim.take_reached().empty());
+  answering.insert("a");
+  meet("a", 2, 11);
+  EXPECT_EQ(swim.take_reached(), std::vector{node("a")});
+  meet("a", 2, 11);
+  EXPECT_TRUE(swim.take_reached().empty());
+  pass(config.strain);
+  EXPECT_FALSE(swim.strained(now));
 }
 
 TEST_F(SwimTest, AFailedClaimThatDoesNotHoldIsAReasonToLook) {

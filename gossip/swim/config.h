@@ -40,6 +40,9 @@ struct SwimConfig {
   Duration stalled_fuse = std::chrono::seconds(36);
   // Nothing heard of anybody for so long: it is this node that is cut off.
   Duration isolation = std::chrono::seconds(3);
+  // A live member that this node could reach neither by datagram nor by connection: for so long
+  // what was sent may be lost in more places.
+  Duration strain = std::chrono::seconds(10);
   // Local health: a node that misses answers it should have had stretches its own timeouts up to
   // this factor, and from half of it on accuses nobody.
   int awareness_max = 4;

@@ -85,13 +85,15 @@ void Swim::receive_ping_request(const PingRequest& request, const HostPort& from
   start_tcp(request.target, request.address, number, Purpose::kRelay);
 }
 
-void Swim::receive_ack(const Ack& ack) {
+void Swim::receive_ack(const NodeId& from, const Ack& ack) {
   if (probe_ && probe_->number == ack.number) {
     probe_.reset();
     adjust_awareness(-1);
     return;
   }
-  if (relays_.contains(ack.number)) finish_relay(ack.number, Reach::kAnswers);
+  if (relays_.contains(ack.number)) return finish_relay(ack.number, Reach::kAnswers);
+  const Member* looked_at = peek(from);
+  if (looked_at != nullptr && looked_at->look == ack.number) find(from)->answered = true;
 }
 
 void Swim::receive_testimony(const NodeId& from, const Testimony& testimony) {
@@ -133,6 +135,9 @@ void Swim::finish_tcp_probe(uint64_t id, Reach reach, Instant now) {
     last_heard_ = now;
     if (isolated_) end_isolation(now);
   }
+  if (connection.purpose == Purpose::kProbe && reach == Reach::kSilent) {
+    note_unreached(connection.target, now);
+  }
   if (connection.purpose == Purpose::kLook) return finish_look(connection.target, reach, now);
   if (connection.purpose == Purpose::kRelay) {
     const auto asked = relays_.find(connection.number);
@@ -146,6 +151,13 @@ void Swim::finish_tcp_probe(uint64_t id, Reach reach, Instant now) {
     probe_.reset();
     adjust_awareness(-1);
   }
+}
+
+// Helpers may have reached it: then it is alive, and what it says is not heard here.
+void Swim::note_unreached(const NodeId& id, Instant now) {
+  if (!is_live(id)) return;
+  find(id)->unreached = true;
+  strained_until_ = now + config_.strain;
 }
 
 void Swim::finish_relay(uint32_t number, Reach reach) {

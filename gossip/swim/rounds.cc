@@ -39,12 +39,18 @@ void Swim::reconnect_round(Instant now) {
     remind(member);
   }
   reconnect_next_ = it == failed_.end() ? NodeId() : *it;
-  // Suspects are told again, in case the first accusation was lost.
-  for (const NodeId& id : suspects_) {
-    if (rng_.below(askers) >= config_.reconnect_probers && now >= ask_all_until_) continue;
+  // Suspects are told again, in case the first accusation was lost. Who is cut off asks them all,
+  // as the one that is on its side may be any of them.
+  auto suspect = suspects_.begin();
+  if (isolated_ && !suspects_.empty()) {
+    std::advance(suspect, static_cast<std::ptrdiff_t>(rng_.below(suspects_.size())));
+  }
+  for (size_t i = 0; i < suspects_.size(); ++i, ++suspect) {
+    if (suspect == suspects_.end()) suspect = suspects_.begin();
+    const bool mine = isolated_ || rng_.below(askers) < config_.reconnect_probers;
+    if (!mine && now >= ask_all_until_) continue;
     if (++sent > kMaxReconnects) break;
-    const Member& member = *peek(id);
-    remind(member);
+    remind(*peek(*suspect));
   }
 }
 

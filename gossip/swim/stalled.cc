@@ -95,16 +95,19 @@ void Swim::watch(Member& member, Instant now) {
 
 void Swim::look_again(Instant now) {
   for (const NodeId& id : watches_.take_due(now)) {
-    const Member& member = *peek(id);
+    Member& member = *find(id);
     if (!is_live(id) || member.stalled || member.heard >= member.watched) continue;
     watches_.set(id, now + config_.stalled_look);
-    look(member);
+    look(member, now);
   }
 }
 
 // Whether its kernel lives. An answer of the daemon is heard like any packet.
-void Swim::look(const Member& member) {
+void Swim::look(Member& member, Instant now) {
   const uint32_t number = next_number_++;
+  member.looked = now;
+  member.look = number;
+  member.answered = false;
   Outgoing out{member.info.address, {Ping{number, member.info.id}}};
   if (is_accused(member) && !isolated_) out.messages.push_back(claim_of(member));
   outgoing_.push_back(std::move(out));
@@ -115,6 +118,7 @@ void Swim::look(const Member& member) {
 void Swim::finish_look(const NodeId& id, Reach reach, Instant now) {
   Member* member = find(id);
   if (member == nullptr || !is_live(id)) return;
+  if (reach == Reach::kAnswers) member->answered = true;
   if (reach != Reach::kStalled || !note_stalled(*member, now)) return watches_.erase(id);
   if (watches_.contains(id) && now - member->watched >= config_.stalled_watch) {
     watches_.erase(id);

@@ -68,6 +68,7 @@ DropReason Swim::hear(const Head& head, const HostPort& from, Instant now) {
     add_member(claim, MemberState::kAlive).heard = now;
     return DropReason::kNone;
   }
+  if (std::exchange(member->unreached, false)) reached_.push_back(head.sender);
   on_alive(*member, claim, now);
   if (head.incarnation == member->incarnation) note_heard(*member, now);
   if (member->info.state != MemberState::kAlive || member->stalled) accuse(*member, from, now);

@@ -10,6 +10,8 @@
 //     by stream, and each who finds the member dead is an accuser by name. Whoever hears of a
 //     quorum of accusers that are live here declares the member failed when its time is up, and
 //     spreads that as a verdict, which others take over on the same condition (accusation.cc).
+//   - Nor on others' words only: who has not found the member silent itself looks first. The
+//     accusers may be those who are cut off from it.
 //   - A daemon that gets no CPU is not dead: its kernel takes connections, and that is no
 //     accusation, but a voucher: whoever finds a suspect so says so to all others, which ends the
 //     suspicion everywhere. It is told, too, and denies it when it runs again; if it never does,
@@ -73,7 +75,7 @@ class Swim {
   DropReason hear(const Head& head, const HostPort& from, Instant now);
   DropReason receive_ping(const Ping& ping, const HostPort& from);
   void receive_ping_request(const PingRequest& request, const HostPort& from, Instant now);
-  void receive_ack(const Ack& ack);
+  void receive_ack(const NodeId& from, const Ack& ack);
   void receive_testimony(const NodeId& from, const Testimony& testimony);
   // A refutation goes to `reply_to` at once. News are what came in a datagram; what an exchange
   // brings may be old, and is no reason to declare anybody failed that is live here.
@@ -108,6 +110,12 @@ class Swim {
   // told to the dead, to seeds or to a forged source would be lost, and yet count as told. Whether
   // one is.
   bool piggyback(Packer& packer, const HostPort& to);
+
+  // Whether lately a live member was not to be reached from here: who could not be probed could
+  // not be told either, without that anybody failed.
+  bool strained(Instant now) const { return now < strained_until_; }
+  // Members that were not to be reached, and spoke since the last call.
+  std::vector<NodeId> take_reached() { return std::exchange(reached_, {}); }
 
   uint64_t incarnation() const { return incarnation_; }
   Head head() const { return {self_, incarnation_, address_}; }
@@ -156,6 +164,11 @@ class Swim {
     Instant watched{INT64_MIN / 2};        // since when this node looks whether it goes on so
     std::optional<Instant> stalled;        // since when all know, and it has not denied it
     uint64_t hash = 0;                     // its share of the digest
+    Instant looked{INT64_MIN / 2};         // when this node last went to see whether it is there
+    uint32_t look = 0;                     // by this ping
+    bool answered = false;                 // it was
+    bool condemned = false;                // suspected by a verdict: it had its time elsewhere
+    bool unreached = false;                // by this node's last probe of it, and not heard since
   };
   struct Probe {
     NodeId target;
@@ -214,6 +227,7 @@ class Swim {
   void end_suspicion(Member& member);
   void lapse(Member& member);
   void judge(Member& member, Instant now);
+  Instant look_first(Member& member, Instant due, Instant now);
   void declare_failed(Member& member, std::vector<NodeId> accusers, bool spread_it);
   void expire_suspicions(Instant now);
   bool solid(const Member& member) const;
@@ -242,7 +256,7 @@ class Swim {
   void end_stall(Member& member);
   void watch(Member& member, Instant now);
   void look_again(Instant now);
-  void look(const Member& member);
+  void look(Member& member, Instant now);
   void finish_look(const NodeId& id, Reach reach, Instant now);
 
   // Probing (probe.cc).
@@ -257,6 +271,7 @@ class Swim {
   uint64_t start_tcp(const NodeId& target, const HostPort& to, uint32_t number, Purpose purpose);
   void adjust_awareness(int by);
   Instant probe_deadline() const;
+  void note_unreached(const NodeId& id, Instant now);
   void finish_relay(uint32_t number, Reach reach);
   void finish_relays(Instant now);
   // Rounds (rounds.cc).
@@ -293,6 +308,7 @@ class Swim {
   Instant next_probe_;
   Instant quiet_until_{INT64_MIN / 2};  // after a stall: accuses nobody
   Instant last_heard_;                  // of anybody, and while there is nobody
+  Instant strained_until_{INT64_MIN / 2};
   bool isolated_ = false;
   std::optional<Instant> isolation_end_;  // when all are taken for failed
   int awareness_ = 0;
@@ -315,6 +331,7 @@ class Swim {
   std::vector<Outgoing> outgoing_;
   std::vector<TcpProbe> tcp_outgoing_;
   std::vector<Change> changes_;
+  std::vector<NodeId> reached_;
   Counts counts_;
 };
 

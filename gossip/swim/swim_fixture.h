@@ -53,7 +53,7 @@ struct SwimTest : testing::Test {
         const auto* request = std::get_if<PingRequest>(&message);
         if (ping == nullptr && request == nullptr) continue;
         swim.hear({id, to->second.second, out.to}, out.to, now);
-        if (ping != nullptr) swim.receive_ack({ping->number});
+        if (ping != nullptr) swim.receive_ack(id, {ping->number});
         if (request != nullptr && helpers_say) {
           swim.receive_testimony(id, {request->number, *helpers_say});
         }

@@ -37,7 +37,7 @@ TEST_F(SwimTest, AskesOthersBeforeSuspecting) {
   }
   ASSERT_EQ(asked.size(), 1U);
   EXPECT_NE(asked[0].first, asked[0].second.address);
-  swim.receive_ack({asked[0].second.number});
+  swim.receive_ack(node("b"), {asked[0].second.number});
   pass(milliseconds(300));
   EXPECT_EQ(state("a"), MemberState::kAlive);
   EXPECT_EQ(state("b"), MemberState::kAlive);
@@ -51,7 +51,7 @@ TEST_F(SwimTest, AsksForOthersAndSaysWhenNobodyAnswers) {
   swim.receive_ping_request({8, node("y"), address(21)}, address(2), now);
   const auto pings = sent<Ping>();
   ASSERT_EQ(pings.size(), 2U);
-  swim.receive_ack({pings[0].second.number});
+  swim.receive_ack(node("x"), {pings[0].second.number});
   const auto acks = sent<Ack>();
   ASSERT_EQ(acks.size(), 1U);
   EXPECT_EQ(acks[0].second.number, 7U);

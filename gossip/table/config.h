@@ -17,6 +17,9 @@ struct TableConfig {
   size_t greeters = 4;
   // Digests go to one random peer per network at this interval.
   Duration anti_entropy_interval = std::chrono::seconds(5);
+  // And at this one while the node is strained (swim.h): events pass it by, and what the last ones
+  // brought others nobody says again.
+  Duration strained_interval = std::chrono::seconds(1);
   // A hole in an owner's sequence may be reordering; older than this it is loss, and a peer is
   // asked.
   Duration gap_grace = std::chrono::milliseconds(300);
