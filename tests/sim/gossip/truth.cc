@@ -45,7 +45,9 @@ void Truth::up(uint32_t node, Instant now) {
   it.networks.clear();
   // A new life of the consumer: it has seen nothing.
   it.entries.clear();
+  it.life = static_cast<uint8_t>((it.life + 1) % kLives);
   it.members.assign(nodes_.size(), 0);
+  it.met.clear();
   it.shown_print = it.members_print = 0;
   if (it.deaths != 0) deaths_[it.deaths - 1].missing = 0;  // back before all knew: not followed
   it.deaths = 0;
@@ -238,26 +240,41 @@ void Truth::removed(uint32_t at, uint32_t network, uint32_t owner, uint32_t key,
     caught_up(at, id, fact.live() ? 2 * value + 1 : fact.level(), now);
   } else {
     ++counts_.withdrawn;
-    if (now - nodes_[owner].since > rules_.news) broken(at, "withdrew the live", id, now);
+    if (!is_new(at, owner, now)) broken(at, "withdrew the live", id, now);
   }
+}
+
+bool Truth::is_new(uint32_t at, uint32_t owner, Instant now) const {
+  if (now - nodes_[owner].since <= rules_.news) return true;
+  const auto met = nodes_[at].met.find(owner);
+  return met != nodes_[at].met.end() && now - met->second <= rules_.news;
 }
 
 bool Truth::holds_live(uint32_t at, uint32_t other) const {
   if (at == other) return true;
   const std::vector<uint8_t>& members = nodes_[at].members;
   if (other >= members.size()) return false;
-  return members[other] == 1 + static_cast<uint8_t>(MemberState::kAlive) ||
-         members[other] == 1 + static_cast<uint8_t>(MemberState::kSuspect);
+  const int state = members[other] & kStateMask;
+  return state == 1 + static_cast<int>(MemberState::kAlive) ||
+         state == 1 + static_cast<int>(MemberState::kSuspect);
 }
 
 void Truth::member(uint32_t at, uint32_t other, MemberState state, Instant now) {
   Observed& node = nodes_[at];
   const bool was_live = holds_live(at, other);
-  node.members[other] = static_cast<uint8_t>(1 + static_cast<uint8_t>(state));
+  const uint8_t known = node.members[other];
+  const bool was_suspect = (known & kStateMask) == 1 + static_cast<int>(MemberState::kSuspect);
+  const int told = known & ~kStateMask;
+  const int life = nodes_[other].life << kStateBits;
+  // Of which life a suspect is, or who is none any more, is not said: it may be no news.
+  const bool says_life = state == MemberState::kAlive && !was_suspect;
+  node.members[other] =
+      static_cast<uint8_t>((1 + static_cast<int>(state)) | (says_life ? life : told));
+  if (state == MemberState::kAlive && known != 0 && told != life) node.met[other] = now;
   const bool live = holds_live(at, other);
   if (live != was_live) node.members_print ^= node_print(other);
   if (state == MemberState::kSuspect && nodes_[other].up) ++counts_.suspicions;
-  if (state == MemberState::kFailed && nodes_[other].up) failed(at, other, now);
+  if (state == MemberState::kFailed && was_live && nodes_[other].up) failed(at, other, now);
   if (!was_live || live || nodes_[other].up || nodes_[other].deaths == 0) return;
   Death& death = deaths_[nodes_[other].deaths - 1];
   if (death.missing == 0) return;

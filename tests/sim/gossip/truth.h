@@ -8,8 +8,10 @@
 //   equal        when all is quiet, every live node shows the same, and exactly what is announced
 //   withdrawn    what its owner has not deleted is not removed while the owner is live there
 // and counted, as it is a matter of how often:
-//   failed       a node is declared failed that could be reached (below)
-//   withdrawn    within Rules::news of the owner's start, when half of what it says may be lost
+//   failed       a node is declared failed that could be reached (below), by one that held it for
+//                live: who first hears of a node as of one that failed takes over what is known
+//   withdrawn    within Rules::news of the owner's start, when half of what it says may be lost, or
+//                of the moment that the node was told of that start, if it was cut off meanwhile
 //
 // A removal counts as the deletion, rather than a hiding, when the node that was told holds the
 // owner for live and is itself in the network, and the world has that version deleted: taken back,
@@ -112,6 +114,9 @@ class Truth {
 
  private:
   static constexpr uint32_t kEverybody = UINT32_MAX;
+  static constexpr int kStateBits = 3;
+  static constexpr uint8_t kStateMask = (1 << kStateBits) - 1;
+  static constexpr uint8_t kLives = 1 << (8 - kStateBits);
   struct Change {
     uint64_t level = 0;  // 2 * version for a put, one more for its deletion
     Instant since;
@@ -152,12 +157,14 @@ class Truth {
     Instant down_until{INT64_MIN / 2};
     Instant starved_until{INT64_MIN / 2};
     uint64_t deaths = 0;  // its number of the death that is followed, plus one
+    uint8_t life = 0;     // of its processes, some low bits of the number
     std::vector<Joined> networks;
     std::vector<Entry> own;
     std::vector<Shown> entries;    // by Entry
-    std::vector<uint8_t> members;  // MemberState + 1; 0: never heard of
-    uint64_t shown_print = 0;      // of all it shows
-    uint64_t members_print = 0;    // of all it holds for live
+    std::vector<uint8_t> members;  // MemberState + 1; 0: never heard of; and the life told of
+    std::unordered_map<uint32_t, Instant> met;  // who was told to be live, in another life
+    uint64_t shown_print = 0;                   // of all it shows
+    uint64_t members_print = 0;                 // of all it holds for live
   };
   struct Death {
     uint32_t node = 0;
@@ -180,6 +187,7 @@ class Truth {
   }
   void forgive(uint32_t node, Instant now);
   void failed(uint32_t at, uint32_t other, Instant now);
+  bool is_new(uint32_t at, uint32_t owner, Instant now) const;
   bool may_fail(uint32_t at, uint32_t other, Instant now) const;
   uint64_t expected_print(const Observed& node) const;
   std::string in_words(uint32_t at, const std::string& what, Entry entry, Instant now) const;
