@@ -194,7 +194,7 @@ void Run::churn_act(uint32_t what, Instant until) {
 }
 
 void Run::churn() {
-  const Duration watched = lasts(nodes() > 100 ? seconds(20) : minutes(3));
+  const Duration watched = lasts(nodes() > 100 ? minutes(1) : minutes(3));
   const Instant begin = world_.now();
   const Instant until = begin + watched;
   world_.set_act([this, until](uint32_t what) { churn_act(what, until); });
@@ -300,7 +300,7 @@ void Run::watch_partition(const std::string& name, Duration lasts) {
 }
 
 void Run::partition() {
-  const Duration each = lasts(nodes() > 500 ? seconds(30) : minutes(10));
+  const Duration each = lasts(minutes(10));
   std::vector<uint8_t> groups(nodes());
   const auto cut = [&](const char* name, const auto& group_of) {
     for (uint32_t node = 0; node < nodes(); ++node) {
