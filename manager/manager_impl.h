@@ -27,7 +27,8 @@
 namespace shoal::manager {
 
 // The leader's housekeeping: learners become voters soon after they have caught up.
-inline constexpr Duration kHousekeeping = std::chrono::milliseconds(200);
+inline constexpr Duration kHousekeeping = std::chrono::seconds(2);
+inline constexpr Duration kHousekeepingOfLearners = std::chrono::milliseconds(200);
 // Gossip keys are replaced when the cluster's age passes a multiple of this.
 inline constexpr Duration kGossipKeyLife = std::chrono::hours(12);
 // When the data key is compared with the cluster's unlock key again: after a start, by when the log

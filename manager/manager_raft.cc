@@ -113,21 +113,22 @@ void ManagerImpl::on_members(const std::vector<raft::Member>& members) {
   const bool member = std::any_of(members.begin(), members.end(), [this](const auto& candidate) {
     return candidate.id == raft_id_;
   });
-  if (was_member_ && !member) {
-    strand_.post([this, alive = std::weak_ptr(alive_)] {
-      if (!alive.expired() && !stopped_ && removed_callback_) removed_callback_();
-    });
-  }
+  strand_.post([this, gone = was_member_ && !member, alive = std::weak_ptr(alive_)] {
+    if (alive.expired() || stopped_) return;
+    if (gone && removed_callback_) removed_callback_();
+    if (!gone && is_leader()) housekeeping();  // there may be a learner
+  });
   was_member_ = member;
 }
 
 void ManagerImpl::housekeeping() {
   if (stopped_ || !is_leader()) return housekeeping_timer_->cancel();
-  members_->tick();
+  const bool learners = members_->tick();
   rotate_gossip_key_when_due();
-  housekeeping_timer_->wake_at(clock_.now() + kHousekeeping, [this, alive = std::weak_ptr(alive_)] {
-    if (!alive.expired()) housekeeping();
-  });
+  housekeeping_timer_->wake_at(clock_.now() + (learners ? kHousekeepingOfLearners : kHousekeeping),
+                               [this, alive = std::weak_ptr(alive_)] {
+                                 if (!alive.expired()) housekeeping();
+                               });
 }
 
 // Counted from the cluster's birth, so that a change of leader does not start it anew.

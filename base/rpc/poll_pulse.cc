@@ -34,7 +34,9 @@ PollPulse::~PollPulse() {
 
 void PollPulse::wait_for_beats(uint64_t count) {
   std::unique_lock lock(mutex_);
+  ++waiting_;
   changed_.wait(lock, [&] { return beats_ >= count; });
+  --waiting_;
 }
 
 void PollPulse::run() {
@@ -53,7 +55,7 @@ void PollPulse::beat() {
                     const std::lock_guard lock(mutex_);
                     beating_ = false;
                     ++beats_;
-                    changed_.notify_all();
+                    if (stopping_ || waiting_ > 0) changed_.notify_all();
                   });
 }
 

@@ -38,6 +38,7 @@ class PollPulse {
   bool stopping_ = false;
   bool beating_ = false;
   uint64_t beats_ = 0;
+  size_t waiting_ = 0;  // in wait_for_beats()
   std::thread thread_;  // last: it uses what is above
 };
 

@@ -172,15 +172,17 @@ void RaftMembers::demote(const NodeId& id, AnswerDone done) {
   });
 }
 
-void RaftMembers::tick() {
-  if (driver_ == nullptr || !driver_->is_leader()) return;
+bool RaftMembers::tick() {
+  if (driver_ == nullptr || !driver_->is_leader()) return false;
   const auto status = driver_->status();
   if (status.term != led_term_) {
     led_term_ = status.term;
     led_since_ = replica_.wall();
   }
-  if (promoting_) return;
+  if (promoting_) return true;
+  bool learners = false;
   for (const auto& member : status.members) {
+    learners = learners || member.member.learner;
     if (!member.member.learner || !member.reachable) continue;
     raft::Member voter = member.member;
     voter.learner = false;
@@ -189,8 +191,9 @@ void RaftMembers::tick() {
     driver_->add_member(voter, [this, alive = std::weak_ptr(alive_)](const Status&) {
       if (!alive.expired()) promoting_ = false;
     });
-    return;
+    break;
   }
+  return learners;
 }
 
 }  // namespace shoal::manager

@@ -39,8 +39,8 @@ class RaftMembers {
   // leave(), and the node object becomes a worker's.
   void demote(const NodeId& node, AnswerDone done);
 
-  // On the leader, now and then: promotes learners that have caught up.
-  void tick();
+  // On the leader, now and then: promotes learners that have caught up. Whether there are any.
+  bool tick();
 
  private:
   void add(const NodeId& node, const HostPort& address, std::function<void(Result<Joined>)> done);

@@ -144,10 +144,17 @@ void Dispatcher::heartbeat(StreamId stream, Instant now) {
     close(stream, invalid_argument("a session begins with Register"));
     return;
   }
-  Health& health = health_.at(session.node);
-  refresh_deadline(session.node, health, now + period() * kMissedHeartbeats);
+  heard(stream, now);
   session.ack_due = true;
   if (!session.writing) dirty_.insert(stream);
+}
+
+void Dispatcher::heard(StreamId stream, Instant when) {
+  const auto it = sessions_.find(stream);
+  if (it == sessions_.end() || !it->second.registered) return;
+  Health& health = health_.at(it->second.node);
+  const Instant deadline = when + period() * kMissedHeartbeats;
+  if (deadline > health.deadline) refresh_deadline(it->second.node, health, deadline);
 }
 
 void Dispatcher::written(StreamId stream, Instant now) {

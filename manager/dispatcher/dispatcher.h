@@ -89,6 +89,8 @@ class Dispatcher {
   // What the node says of itself has changed.
   void described(StreamId stream, NodeDescription description, Instant now);
   void heartbeat(StreamId stream, Instant now);
+  // It lived at `when`, and wants no answer. Before tick() of a time that a deadline has reached.
+  void heard(StreamId stream, Instant when);
   void written(StreamId stream, Instant now);
   void closed(StreamId stream, Instant now);
 

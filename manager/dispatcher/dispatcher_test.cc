@@ -357,6 +357,26 @@ TEST_F(DispatcherTest, AfterAChangeOfLeaderNodesAreUnknownForTwiceTheTime) {
   EXPECT_EQ(state('a'), NodeState::kReady);
 }
 
+TEST_F(DispatcherTest, WhoWasHeardStaysReadyWithoutAnAnswer) {
+  add_node('a');
+  register_node(1, 'a');
+  dispatcher_.heard(2, now_);  // nobody
+  const size_t before = inbox_[1].size();
+  for (int i = 0; i < 5; ++i) {
+    const Instant when = now_ + seconds(2);
+    now_ = now_ + seconds(15);
+    dispatcher_.heard(1, when);
+    dispatcher_.heard(1, when - seconds(1));  // older news change nothing
+    pump();
+    ASSERT_EQ(state('a'), NodeState::kReady) << i;
+    now_ = when + seconds(5);
+  }
+  EXPECT_EQ(inbox_[1].size(), before);
+  now_ = now_ + seconds(10);
+  pump();
+  EXPECT_EQ(state('a'), NodeState::kDown);
+}
+
 TEST_F(DispatcherTest, OnlyDifferencesAreProposedAndUntilTheyShow) {
   add_node('a');
   hold_ = true;

@@ -33,23 +33,23 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* DispatcherServer::S
     grpc::CallbackServerContext* context) {
   const StreamId id = next_stream_++;
   const Caller caller = caller_of(*context);
-  const auto stream =
-      SessionStream::open(context, {[this, id](const dispatch::WorkerMessage& message) {
-                                      post([this, id, message] { receive(id, message); });
-                                    },
-                                    [this, id] {
-                                      post([this, id] {
-                                        core_.written(id, clock_.now());
-                                        pump();
-                                      });
-                                    },
-                                    [this, id] {
-                                      post([this, id] {
-                                        streams_.erase(id);
-                                        core_.closed(id, clock_.now());
-                                        pump();
-                                      });
-                                    }});
+  const auto stream = SessionStream::open(context, clock_,
+                                          {[this, id](const dispatch::WorkerMessage& message) {
+                                             post([this, id, message] { receive(id, message); });
+                                           },
+                                           [this, id] {
+                                             post([this, id] {
+                                               core_.written(id, clock_.now());
+                                               pump();
+                                             });
+                                           },
+                                           [this, id] {
+                                             post([this, id] {
+                                               streams_.erase(id);
+                                               core_.closed(id, clock_.now());
+                                               pump();
+                                             });
+                                           }});
   post([this, id, caller, stream] { open(id, caller, stream); });
   return stream.get();
 }
@@ -245,9 +245,18 @@ grpc::ByteBuffer DispatcherServer::encode(const Told& told) {
   return {slices.data(), slices.size()};
 }
 
+// Only when a deadline is reached; each is some periods off again then.
+void DispatcherServer::ask_who_was_heard() {
+  if (clock_.now() < core_.next_deadline()) return;
+  for (const auto& [id, stream] : streams_) {
+    if (const auto when = stream->take_heard()) core_.heard(id, *when);
+  }
+}
+
 void DispatcherServer::pump() {
   if (pumping_) return;  // a refused proposal calls back from inside
   pumping_ = true;
+  ask_who_was_heard();
   core_.tick(clock_.now());
   while (true) {
     Dispatcher::Effects effects = core_.take_effects(clock_.now());

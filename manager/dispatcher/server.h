@@ -70,6 +70,7 @@ class DispatcherServer final : public DispatchService {
   void finish(const Unary& call, const Status& status);
   void catch_up();
   grpc::ByteBuffer encode(const Told& told);
+  void ask_who_was_heard();
   void pump();
   std::string leader_text() const;
 

@@ -5,8 +5,8 @@
 namespace shoal::manager {
 
 std::shared_ptr<SessionStream> SessionStream::open(grpc::CallbackServerContext* context,
-                                                   Events events) {
-  std::shared_ptr<SessionStream> stream(new SessionStream(context, std::move(events)));
+                                                   Clock& clock, Events events) {
+  std::shared_ptr<SessionStream> stream(new SessionStream(context, clock, std::move(events)));
   stream->keep_ = stream;
   return stream;
 }
@@ -14,6 +14,11 @@ std::shared_ptr<SessionStream> SessionStream::open(grpc::CallbackServerContext* 
 void SessionStream::read() {
   const std::lock_guard lock(mutex_);
   if (!done_ && !finished_) StartRead(&incoming_);
+}
+
+std::optional<Instant> SessionStream::take_heard() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(heard_, std::nullopt);
 }
 
 void SessionStream::write(std::vector<grpc::ByteBuffer> batch) {
@@ -46,7 +51,14 @@ void SessionStream::OnReadDone(bool ok) {
   if (ok) {
     dispatch::WorkerMessage message;
     over = grpc::SerializationTraits<dispatch::WorkerMessage>::Deserialize(&incoming_, &message);
-    if (over.ok()) return events_.message(message);
+    const bool quiet = message.has_heartbeat() && message.heartbeat().quiet();
+    if (over.ok() && !quiet) return events_.message(message);
+    if (over.ok()) {
+      const std::lock_guard lock(mutex_);
+      heard_ = clock_.now();
+      if (!done_ && !finished_) StartRead(&incoming_);
+      return;
+    }
   }
   const std::lock_guard lock(mutex_);
   finish_locked(over);

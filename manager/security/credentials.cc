@@ -4,7 +4,6 @@
 #include <grpcpp/security/tls_certificate_verifier.h>
 #include <grpcpp/security/tls_credentials_options.h>
 
-#include <map>
 #include <mutex>
 #include <unordered_map>
 
@@ -21,7 +20,7 @@ using grpc::experimental::StaticDataCertificateProvider;
 using grpc::experimental::TlsChannelCredentialsOptions;
 using grpc::experimental::TlsServerCredentialsOptions;
 
-constexpr unsigned kReloadSeconds = 1;      // how soon a renewed certificate is used
+constexpr unsigned kReloadSeconds = 5;      // how soon a renewed certificate is used
 constexpr int kMaxMessageBytes = 16 << 20;  // a complete assignment of a large cluster
 // A ping when nothing was heard for so long: not between a session's heartbeats. Gossip notices
 // earlier that a host is gone (Session::doubt).
@@ -33,20 +32,10 @@ constexpr int kReconnectMaxMs = 1'000;
 // Certificates that call: the nodes', and their next ones.
 constexpr size_t kMaxKnownCertificates = 4096;
 
-// One watcher (and its thread) per identity, however many channels use it.
+// With a thread that looks at the files.
 std::shared_ptr<CertificateProviderInterface> provider_of(const IdentityFiles& files) {
-  static std::mutex mutex;  // guards providers
-  static std::map<std::string, std::weak_ptr<CertificateProviderInterface>> providers;
-  const std::lock_guard lock(mutex);
-  auto& slot =
-      providers[files.certificate + '\0' + files.private_key + '\0' + files.root_certificate];
-  auto provider = slot.lock();
-  if (!provider) {
-    provider = std::make_shared<FileWatcherCertificateProvider>(
-        files.private_key, files.certificate, files.root_certificate, kReloadSeconds);
-    slot = provider;
-  }
-  return provider;
+  return std::make_shared<FileWatcherCertificateProvider>(files.private_key, files.certificate,
+                                                          files.root_certificate, kReloadSeconds);
 }
 
 std::shared_ptr<grpc::Channel> channel_with(const TlsChannelCredentialsOptions& options,

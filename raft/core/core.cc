@@ -182,7 +182,10 @@ void Core::tick(Instant now) {
 }
 
 Instant Core::next_deadline() const {
-  if (role_ == Role::kLeader) return std::min(heartbeat_deadline_, notice_deadline_);
+  if (role_ == Role::kLeader) {
+    // Alone it has nobody to send to, and its reads need no lease.
+    return alone() ? notice_deadline_ : std::min(heartbeat_deadline_, notice_deadline_);
+  }
   return election_deadline_;
 }
 

@@ -203,6 +203,7 @@ class Core {
   void send(Message message);
   void send_early(Message message);
   Message to_peer(MessageType type, RaftId to) const;
+  bool alone() const { return progress_.size() == 1 && progress_.contains(config_.id); }
   bool self_is_voter() const { return configuration_.is_voter(config_.id); }
 
   // election.cc

@@ -346,6 +346,25 @@ TEST_F(CoreTest, ReadsWaitForAQuorumAfterTheQuestion) {
   EXPECT_EQ(reads_[0].index, 2U);
 }
 
+TEST_F(CoreTest, WhoIsAloneWakesForNobodyAndReadsAtOnce) {
+  config_.lease_reads = true;
+  start(1);
+  while (core_->role() != Role::kLeader) {
+    now_ = core_->next_deadline();
+    core_->tick(now_);
+    pump();
+  }
+  EXPECT_EQ(core_->next_deadline(), Instant::max());
+  now_ = now_ + std::chrono::hours(1);
+  ASSERT_TRUE(core_->read_index(1, now_));
+  pump();
+  EXPECT_EQ(reads_.size(), 1U);
+  ASSERT_TRUE(
+      core_->propose_conf_change(ConfChange{ConfChangeKind::kAddLearner, {2, "n2", true}}, now_));
+  pump();
+  EXPECT_LE(core_->next_deadline(), now_ + config_.heartbeat_interval);
+}
+
 TEST_F(CoreTest, ALeaseAnswersReadsUntilItEnds) {
   config_.lease_reads = true;
   start(3);

@@ -182,7 +182,9 @@ void SessionClient::Impl::run(Session::Effect& effect) {
       stream_.reset();
     }
   } else if (auto* heartbeat = std::get_if<Session::SendHeartbeat>(&effect)) {
-    if (stream_ && stream_number_ == heartbeat->stream) stream_->send_heartbeat();
+    if (stream_ && stream_number_ == heartbeat->stream) {
+      stream_->send_heartbeat(heartbeat->quiet);
+    }
   } else if (auto* cluster = std::get_if<Session::DeliverCluster>(&effect)) {
     observer_.on_cluster(std::move(cluster->cluster));
   } else if (auto* assignments = std::get_if<Session::DeliverAssignments>(&effect)) {

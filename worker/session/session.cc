@@ -213,7 +213,8 @@ void Session::tick(Instant now) {
       close_and_lose(unavailable("the manager at " + current_.str() + " fell silent"), now);
     } else if (now >= next_heartbeat_) {
       next_heartbeat_ = now + heartbeat_period_;
-      effects_.push_back(SendHeartbeat{stream_});
+      const bool quiet = doubted_ == Instant::max() && now - heard_ < heartbeat_period_ * 3 / 2;
+      effects_.push_back(SendHeartbeat{stream_, quiet});
     }
   }
 }

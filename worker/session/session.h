@@ -66,6 +66,7 @@ class Session {
   };
   struct SendHeartbeat {
     uint64_t stream = 0;
+    bool quiet = false;  // needs no answer
   };
   struct DeliverCluster {
     ClusterInfo cluster;

@@ -24,6 +24,7 @@ struct Harness {
   int opened = 0;
   int closed = 0;
   int heartbeats = 0;
+  int quiet = 0;  // of them
   std::vector<Assignments> delivered;
   std::vector<bool> states;
 
@@ -45,8 +46,9 @@ struct Harness {
         ++opened;
       } else if (std::holds_alternative<Session::CloseStream>(effect)) {
         ++closed;
-      } else if (std::holds_alternative<Session::SendHeartbeat>(effect)) {
+      } else if (auto* heartbeat = std::get_if<Session::SendHeartbeat>(&effect)) {
         ++heartbeats;
+        if (heartbeat->quiet) ++quiet;
       } else if (auto* assignments = std::get_if<Session::DeliverAssignments>(&effect)) {
         delivered.push_back(assignments->assignments);
       } else if (auto* state = std::get_if<Session::StateChanged>(&effect)) {
@@ -158,6 +160,24 @@ TEST(Session, HeartbeatsAndNoticesSilence) {
   }
   EXPECT_EQ(h.now - heard, seconds(15));
   EXPECT_FALSE(h.states.back());
+}
+
+TEST(Session, EverySecondHeartbeatAsksForAnAnswer) {
+  Harness h(2);
+  h.activate();
+  for (int i = 1; i <= 10; ++i) {
+    const int quiet = h.quiet;
+    h.now = h.session.next_deadline();
+    h.settle();
+    ASSERT_EQ(h.heartbeats, i);
+    EXPECT_EQ(h.quiet, quiet + i % 2) << i;
+    if (h.quiet == quiet) h.give(Session::HeartbeatAck{});
+  }
+  EXPECT_EQ(h.closed, 0);
+  h.session.doubt(h.manager, h.now);
+  h.settle();
+  EXPECT_EQ(h.heartbeats, 11);
+  EXPECT_EQ(h.quiet, 5) << "a leader in doubt has to answer";
 }
 
 TEST(Session, ADoubtedLeaderAnswersSoonOrLosesTheSession) {

@@ -49,8 +49,8 @@ void Stream::deliver(Session::Input input) {
   });
 }
 
-void Stream::send_heartbeat() {
-  heartbeat_due_ = true;
+void Stream::send_heartbeat(bool quiet) {
+  heartbeat_due_ = quiet && heartbeat_due_.value_or(true);
   write_due();
 }
 
@@ -66,8 +66,7 @@ void Stream::write_due() {
   if (description_due_) {
     *out_.mutable_description() = *std::exchange(description_due_, std::nullopt);
   } else {
-    heartbeat_due_ = false;
-    out_.mutable_heartbeat();
+    out_.mutable_heartbeat()->set_quiet(*std::exchange(heartbeat_due_, std::nullopt));
   }
   StartWrite(&out_);
 }

@@ -38,7 +38,7 @@ class Stream final
                                       std::function<void(Session::Input)> on_input);
 
   // Strand only.
-  void send_heartbeat();
+  void send_heartbeat(bool quiet);
   // After Register; of several that wait the newest is sent.
   void send_description(common::NodeDescription description);
   void close();
@@ -63,7 +63,7 @@ class Stream final
   // Strand only:
   std::function<void(Session::Input)> on_input_;
   bool writing_ = true;
-  bool heartbeat_due_ = false;
+  std::optional<bool> heartbeat_due_;  // whether it may be quiet
   std::optional<common::NodeDescription> description_due_;
   bool holds_ = true;  // gRPC waits for end_writing()
 };
