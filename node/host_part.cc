@@ -43,6 +43,11 @@ Result<std::unique_ptr<HostPart>> HostPart::start(const Paths& paths, Strand& st
       if (raw->networks_) raw->networks_->on_endpoint_gone(id, reason);
     });
   };
+  options.on_endpoint_departed = [raw, &strand](const EndpointId& id) {
+    strand.post([raw, id] {
+      if (raw->networks_) raw->networks_->on_endpoint_departed(id);
+    });
+  };
   options.on_problems = [raw, &strand](std::vector<std::string> problems) {
     strand.post([raw, problems = std::move(problems)]() mutable {
       if (raw->networks_) raw->networks_->on_kernel_problems(std::move(problems));
