@@ -50,7 +50,7 @@ class HostPlane {
   // As DataPlane's; an overlay's namespace is known by its file below `run_dir`.
   void check_namespace(NamespaceRef ref, std::string ifname,
                        std::function<void(Result<NamespaceRef>)> done);
-  // What the host's own networking uses, its bridges of ours excepted.
+  // What the host's own networking uses, bridges of ours too.
   void host_routes(std::function<void(Result<std::vector<Prefix>>)> done);
 
  private:

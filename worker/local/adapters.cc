@@ -21,16 +21,15 @@ Result<LocalRecords> load_networks(const std::string& path) {
   return records.error();
 }
 
-Status load_endpoint(const std::string& path, const std::string& id, LocalAttachments& out) {
+Status load_endpoint(const std::string& path, const EndpointId& id, LocalDirectory::Loaded& out) {
   const std::string file = SHOAL_TRY(read_file(path, kMaxFile));
   if (file.empty()) {
-    log::warn("local", "{} is empty after a power loss, and so is the namespace it was about",
-              path);
-    return remove_file(path);
+    out.emptied.push_back(id);
+    return ok_status();
   }
   Attachment attachment = SHOAL_TRY(decode_attachment(as_bytes(file), path));
-  if (attachment.endpoint.id.view() != id) return data_loss(path + " is another endpoint's");
-  out.emplace(attachment.endpoint.id, std::move(attachment));
+  if (attachment.endpoint.id != id) return data_loss(path + " is another endpoint's");
+  out.endpoints.emplace(id, std::move(attachment));
   return ok_status();
 }
 
@@ -98,11 +97,14 @@ LocalDirectory::LocalDirectory(const std::string& directory, Strand& strand)
       strand_(strand),
       thread_("shoal-localend") {}
 
+Status LocalDirectory::prepare(const std::string& directory) {
+  return make_directories(endpoints_directory(directory));
+}
+
 Result<LocalDirectory::Loaded> LocalDirectory::load(const std::string& directory) {
   Loaded out;
   out.networks = SHOAL_TRY(load_networks(networks_file(directory)));
   const std::string endpoints = endpoints_directory(directory);
-  SHOAL_TRY(make_directories(endpoints));
   std::error_code error;
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(endpoints, error)) {
@@ -110,9 +112,11 @@ Result<LocalDirectory::Loaded> LocalDirectory::load(const std::string& directory
     // A file that was being written when its writer died is under another name.
     if (is_id(name)) names.push_back(name);
   }
-  if (error) return internal_error("cannot list " + endpoints + ": " + error.message());
+  if (error && error != std::errc::no_such_file_or_directory) {
+    return internal_error("cannot list " + endpoints + ": " + error.message());
+  }
   for (const std::string& name : names) {
-    SHOAL_TRY(load_endpoint(endpoints + "/" + name, name, out.endpoints));
+    SHOAL_TRY(load_endpoint(endpoints + "/" + name, EndpointId(name), out));
   }
   return out;
 }

@@ -59,12 +59,15 @@ class LocalDirectory final : public LocalDisk {
   struct Loaded {
     LocalRecords networks;
     LocalAttachments endpoints;
+    std::vector<EndpointId> emptied;  // by a power loss; what they were about is gone too
   };
 
   LocalDirectory(const std::string& directory, Strand& strand);
 
-  // Blocking. What is absent is an empty state, and so is what a power loss emptied; a damaged file
-  // is kDataLoss.
+  // Makes what endpoints' files are in.
+  static Status prepare(const std::string& directory);
+
+  // Blocking; changes nothing. What is absent is an empty state; a damaged file is kDataLoss.
   static Result<Loaded> load(const std::string& directory);
 
   void save_networks(LocalRecords records, std::function<void(Status)> done) override;
