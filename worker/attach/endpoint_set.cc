@@ -26,16 +26,19 @@ const EndpointHandle* EndpointSet::find(const EndpointId& id) const {
   return found == handles_.end() ? nullptr : &found->second;
 }
 
-void EndpointSet::erase(const EndpointId& id) {
+void EndpointSet::erase(const EndpointId& id) { take(id); }
+
+std::shared_ptr<EndpointHandle> EndpointSet::take(const EndpointId& id) {
   const auto found = handles_.find(id);
-  if (found == handles_.end()) return;
-  const EndpointHandle& handle = found->second;
-  for (const uint64_t token : {handle.token, handle.rules_token, handle.process_token}) {
+  if (found == handles_.end()) return nullptr;
+  auto handle = std::make_shared<EndpointHandle>(std::move(found->second));
+  for (const uint64_t token : {handle->token, handle->rules_token, handle->process_token}) {
     tokens_.erase(token);
   }
   stirred_.erase(id);
   ended_.erase(id);
   handles_.erase(found);
+  return handle;
 }
 
 bool EndpointSet::handle_event(uint64_t token) {

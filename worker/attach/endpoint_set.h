@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 
@@ -25,6 +26,9 @@ class EndpointSet {
   EndpointHandle* find(const EndpointId& id);
   const EndpointHandle* find(const EndpointId& id) const;
   void erase(const EndpointId& id);
+  // Out of the set, for its owner to end: closing its sockets waits for the kernel. Null when it is
+  // not held.
+  std::shared_ptr<EndpointHandle> take(const EndpointId& id);
   const std::map<EndpointId, EndpointHandle>& all() const { return handles_; }
 
   // True when the token is an endpoint's; it is noted what happened.

@@ -1,14 +1,17 @@
 #include "worker/hostnet/host_engine.h"
 
 #include <linux/rtnetlink.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/runtime/files.h"
 #include "base/runtime/log.h"
 #include "base/runtime/system_ports.h"
 #include "vxlan/filter/filter.h"
 #include "vxlan/netlink/dump.h"
+#include "vxlan/netlink/errno_error.h"
 #include "vxlan/plan/plan.h"
 #include "vxlan/plan/plan_host.h"
 #include "worker/attach/plumb.h"
@@ -20,6 +23,9 @@ constexpr const char* kComponent = "host_plane";
 // Listing the table costs a millisecond. Notifications tell when to; as one may be lost, it is
 // listed in every so many full passes too.
 constexpr int kRulesCheckEvery = 3;
+// Notifications tell where to look; as one may be lost, full passes look into this many namespaces
+// each besides: all of a small host's, those of one with 500 endpoints within half a minute.
+constexpr size_t kLooksPerPass = 32;
 
 bool needs_forwarding(const vxlan::DesiredHostNetwork& network, Family family) {
   return !network.rules.internal &&
@@ -30,10 +36,13 @@ bool needs_forwarding(const vxlan::DesiredHostNetwork& network, Family family) {
 }  // namespace
 
 HostEngine::HostEngine(const HostPlaneOptions& options, vxlan::NamespaceFd host,
-                       vxlan::NetlinkSocket socket, vxlan::NetlinkMonitor monitor, WatchSet watches)
+                       vxlan::NetlinkSocket socket, vxlan::NetlinkSocket remover, UniqueFd probe,
+                       vxlan::NetlinkMonitor monitor, WatchSet watches)
     : options_(options),
       host_(std::move(host)),
       socket_(std::move(socket)),
+      remover_(std::move(remover)),
+      probe_(std::move(probe)),
       monitor_(std::move(monitor)),
       watches_(std::move(watches)),
       forwarding_v4_(options.run_dir, Family::kV4),
@@ -45,10 +54,17 @@ Result<std::unique_ptr<HostEngine>> HostEngine::open(const HostPlaneOptions& opt
       SHOAL_TRY(options.host_namespace.empty() ? vxlan::NamespaceFd::open_own()
                                                : vxlan::NamespaceFd::open(options.host_namespace));
   vxlan::NetlinkSocket socket = SHOAL_TRY(vxlan::NetlinkSocket::open(host));
+  vxlan::NetlinkSocket remover = SHOAL_TRY(vxlan::NetlinkSocket::open(host));
+  UniqueFd probe;
+  SHOAL_TRY(vxlan::run_in_namespace(host, [&]() -> Status {
+    probe = UniqueFd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    return probe.valid() ? ok_status() : vxlan::errno_error(errno, "open a socket");
+  }));
   vxlan::NetlinkMonitor monitor = SHOAL_TRY(
       vxlan::NetlinkMonitor::open(host, {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR}));
   WatchSet watches = SHOAL_TRY(WatchSet::make());
   std::unique_ptr<HostEngine> engine(new HostEngine(options, std::move(host), std::move(socket),
+                                                    std::move(remover), std::move(probe),
                                                     std::move(monitor), std::move(watches)));
   engine->token_ = SHOAL_TRY(engine->watches_.add(engine->monitor_.fd()));
   SHOAL_TRY(vxlan::run_in_namespace(engine->host_, [&]() -> Status {
@@ -131,6 +147,7 @@ HostPass HostEngine::pass(Look how, bool repairing) {
       return result;
     }
     touched_.insert(id);
+    turn_.erase(id);
     const Status attached = pass_endpoint(wanted, seen, result);
     if (attached.ok()) {
       touched_.erase(id);
@@ -138,6 +155,7 @@ HostPass HostEngine::pass(Look how, bool repairing) {
       result.endpoint_errors.emplace(id, attached.error());
     }
   }
+  if (everywhere) turn_.clear();
   if (how != Look::kBelieve) {
     stirred_ = false;
     endpoints_.settle();
@@ -146,24 +164,39 @@ HostPass HostEngine::pass(Look how, bool repairing) {
   return result;
 }
 
-std::set<EndpointId> HostEngine::work_of(Look how, const HostSight* seen) const {
+// A look into a namespace costs a millisecond and more.
+void HostEngine::take_turn() {
+  const auto& all = state_->endpoints;
+  if (!turn_.empty() || all.empty()) return;
+  auto at = std::upper_bound(
+      all.begin(), all.end(), turn_end_,
+      [](const EndpointId& end, const auto& endpoint) { return end < endpoint->desired.id; });
+  for (size_t i = 0; i < std::min(kLooksPerPass, all.size()); ++i, ++at) {
+    if (at == all.end()) at = all.begin();
+    turn_end_ = (*at)->desired.id;
+    turn_.insert(turn_end_);
+  }
+}
+
+std::set<EndpointId> HostEngine::work_of(Look how, const HostSight* seen) {
   std::set<EndpointId> work;
   const auto add = [&](const EndpointId& id) {
     if (!endpoints_.gone().contains(id) && state_->endpoint(id) != nullptr) work.insert(id);
   };
   for (const EndpointId& id : touched_) add(id);
-  if (how == Look::kStirred) {
+  if (how != Look::kBelieve) {
     for (const EndpointId& id : endpoints_.stirred()) add(id);
   }
-  if (how != Look::kEverywhere && seen == nullptr) return work;
+  if (how == Look::kEverywhere) {
+    take_turn();
+    for (const EndpointId& id : turn_) add(id);
+  }
+  if (seen == nullptr) return work;
   for (const auto& endpoint : state_->endpoints) {
     const EndpointId& id = endpoint->desired.id;
     // Its own namespace tells by itself; here is the other side.
     const EndpointHandle* const handle = endpoints_.find(id);
-    if (how == Look::kEverywhere || handle == nullptr ||
-        handle->port != seen->port(vxlan::port_name(id))) {
-      add(id);
-    }
+    if (handle == nullptr || handle->port != seen->port(vxlan::port_name(id))) add(id);
   }
   return work;
 }
@@ -299,7 +332,7 @@ Status HostEngine::pass_endpoint(const HostEndpoint& wanted, const HostSight* se
                             return run(plan, all, where, result);
                           }};
   const bool changed = SHOAL_TRY(plumb(wanted.desired, port, plumbing, handle));
-  if (wanted.dns_port != 0) removals_.settle(handle.opened.fd.identity());
+  if (wanted.dns_port != 0) dns_.settle(handle.opened.fd.identity());
   if (SHOAL_TRY(lead_dns(wanted.dns_port, seen != nullptr, handle))) {
     ++result.ops;
     log_.add(where, "lead DNS");

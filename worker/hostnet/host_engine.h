@@ -12,9 +12,9 @@
 
 #include "vxlan/filter/host_table.h"
 #include "vxlan/netlink/apply.h"
-#include "worker/attach/dns_removals.h"
 #include "worker/attach/endpoint_set.h"
 #include "worker/attach/look.h"
+#include "worker/attach/removals.h"
 #include "worker/hostnet/forwarding.h"
 #include "worker/hostnet/host_plane.h"
 
@@ -58,7 +58,8 @@ class HostEngine {
 
  private:
   HostEngine(const HostPlaneOptions& options, vxlan::NamespaceFd host, vxlan::NetlinkSocket socket,
-             vxlan::NetlinkMonitor monitor, WatchSet watches);
+             vxlan::NetlinkSocket remover, UniqueFd probe, vxlan::NetlinkMonitor monitor,
+             WatchSet watches);
 
   void note_changes(const HostEndpoints& before, const HostEndpoints& after);
   void notice_gone(bool everywhere);
@@ -66,9 +67,11 @@ class HostEngine {
   void take_out_departed(HostPass& result);
   Status take_out(const DepartedEndpoint& departed, HostPass& result);
   void depart(const EndpointId& id);
-  // Leads DNS no longer, unless another endpoint in the namespace needs it; then the endpoint has
-  // departed.
-  void remove_dns(const EndpointId& id, OpenedNamespace opened, bool led);
+  // The rules for DNS in that namespace, unless another needs them.
+  Removals::Removal dns_removal(const EndpointId& id, std::shared_ptr<const OpenedNamespace> space,
+                                std::function<void(const Status&)> done);
+  // Waits until the link is out of sight, with its peer; the kernel goes on removing it.
+  Status wait_unseen(const EndpointId& id, const std::string& link) const;
   bool dns_shared(const EndpointId& id, const NamespaceRef& space) const;
   void forget_undesired();
   void decide_forwarding(HostPass& result);
@@ -77,7 +80,8 @@ class HostEngine {
   // The dump that a look needs, with the networks made right and what is left over removed.
   std::optional<HostSight> pass_networks(bool look, HostPass& result);
   // Whom this pass is about; the rest is as it was left.
-  std::set<EndpointId> work_of(Look how, const HostSight* seen) const;
+  std::set<EndpointId> work_of(Look how, const HostSight* seen);
+  void take_turn();
   bool is_settled(const HostEndpoint& wanted, Look how, const HostSight* seen) const;
   Status pass_endpoint(const HostEndpoint& wanted, const HostSight* seen, HostPass& result);
   Result<vxlan::NamespaceState> port_of(const EndpointId& id, const HostSight* seen);
@@ -90,6 +94,8 @@ class HostEngine {
   const HostPlaneOptions options_;
   vxlan::NamespaceFd host_;
   vxlan::NetlinkSocket socket_;
+  vxlan::NetlinkSocket remover_;  // of the links' removals
+  UniqueFd probe_;                // a socket of the host's namespace: whether a link is there
   vxlan::NetlinkMonitor monitor_;
   std::optional<vxlan::NetlinkMonitor> rules_;  // of nftables, where the kernel has it
   uint64_t token_ = 0;
@@ -111,7 +117,11 @@ class HostEngine {
   Forwarding forwarding_v6_;
   EndpointSet endpoints_{watches_};
   bool stirred_ = false;  // a notification came from the host's namespace
-  DnsRemovals removals_;
+  // Full passes look into some namespaces each, in turns: those left of this turn.
+  std::set<EndpointId> turn_;
+  EndpointId turn_end_;
+  Removals dns_{"shoal-undns"};
+  Removals links_{"shoal-unlink"};  // last: its callbacks use dns_
 };
 
 }  // namespace shoal::worker

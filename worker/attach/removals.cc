@@ -1,18 +1,17 @@
-#include "worker/attach/dns_removals.h"
+#include "worker/attach/removals.h"
 
 #include <pthread.h>
 
 #include <algorithm>
-
-#include "vxlan/filter/filter.h"
+#include <vector>
 
 namespace shoal::worker {
 
-DnsRemovals::DnsRemovals() : thread_([this] { run(); }) {
-  pthread_setname_np(thread_.native_handle(), "shoal-undns");
+Removals::Removals(const char* thread) : thread_([this] { run(); }) {
+  pthread_setname_np(thread_.native_handle(), thread);
 }
 
-DnsRemovals::~DnsRemovals() {
+Removals::~Removals() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -21,7 +20,7 @@ DnsRemovals::~DnsRemovals() {
   thread_.join();
 }
 
-void DnsRemovals::add(Removal removal) {
+void Removals::add(Removal removal) {
   {
     const std::lock_guard lock(mutex_);
     waiting_.push_back(std::move(removal));
@@ -29,19 +28,19 @@ void DnsRemovals::add(Removal removal) {
   changed_.notify_all();
 }
 
-bool DnsRemovals::pending(const EndpointId& endpoint) const {
+bool Removals::pending(const EndpointId& endpoint) const {
   const std::lock_guard lock(mutex_);
   if (under_way_ && under_way_for_ == endpoint) return true;
   return std::any_of(waiting_.begin(), waiting_.end(),
                      [&](const Removal& each) { return each.endpoint == endpoint; });
 }
 
-void DnsRemovals::settle(const vxlan::NamespaceIdentity& space) {
+void Removals::settle(const vxlan::NamespaceIdentity& space) {
   std::vector<Removal> given_up;
   {
     std::unique_lock lock(mutex_);
     std::erase_if(waiting_, [&](Removal& each) {
-      if (each.space.identity() != space) return false;
+      if (each.space != space) return false;
       given_up.push_back(std::move(each));
       return true;
     });
@@ -50,19 +49,20 @@ void DnsRemovals::settle(const vxlan::NamespaceIdentity& space) {
   for (const Removal& each : given_up) each.done(ok_status());
 }
 
-void DnsRemovals::run() {
+void Removals::run() {
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
     if (stopping_) return;
-    const Removal removal = std::move(waiting_.front());
-    waiting_.pop_front();
-    under_way_ = removal.space.identity();
-    under_way_for_ = removal.endpoint;
-    lock.unlock();
-    const Status done =
-        removal.still_due() ? vxlan::remove_dns_redirect(removal.space) : ok_status();
-    removal.done(done);
+    {
+      // Its end may take its time too.
+      const Removal removal = std::move(waiting_.front());
+      waiting_.pop_front();
+      under_way_ = removal.space;
+      under_way_for_ = removal.endpoint;
+      lock.unlock();
+      removal.done(removal.work());
+    }
     lock.lock();
     under_way_.reset();
     changed_.notify_all();

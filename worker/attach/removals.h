@@ -1,8 +1,8 @@
-// DnsRemovals: takes the DNS rules out of namespaces that need no resolver any more, on a thread of
-// its own: the kernel waits, tens of milliseconds and more, until nobody uses what goes, and no
-// detach or attach shall wait with it.
+// Removals: takes away what the kernel lets go of slowly, on a thread of its own: it waits, tens of
+// milliseconds and more, until nobody uses a link or a table that goes, and no detach or attach
+// shall wait with it.
 //
-// Thread rule: add(), pending() and settle() on one thread; callbacks run on this object's thread.
+// Thread rule: public methods from any thread; work and callbacks run on this object's thread.
 #pragma once
 
 #include <condition_variable>
@@ -18,21 +18,21 @@
 
 namespace shoal::worker {
 
-class DnsRemovals {
+class Removals {
  public:
   struct Removal {
-    vxlan::NamespaceFd space;
     EndpointId endpoint;  // on whose account
-    // Asked just before: false when somebody needs the rules again.
-    std::function<bool()> still_due;
-    // Also when it was not due any more.
-    std::function<void(Status)> done;
+    // Where; settle() gives it up. Zero: it is never given up.
+    vxlan::NamespaceIdentity space;
+    std::function<Status()> work;
+    // Also, with ok, when it was given up.
+    std::function<void(const Status&)> done;
   };
 
-  DnsRemovals();
-  ~DnsRemovals();  // finishes the one it is at; the rest is given up, untold
-  DnsRemovals(const DnsRemovals&) = delete;
-  DnsRemovals& operator=(const DnsRemovals&) = delete;
+  explicit Removals(const char* thread);
+  ~Removals();  // finishes the one it is at; the rest is given up, untold
+  Removals(const Removals&) = delete;
+  Removals& operator=(const Removals&) = delete;
 
   void add(Removal removal);
   bool pending(const EndpointId& endpoint) const;
