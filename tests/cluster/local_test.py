@@ -143,6 +143,41 @@ class LocalNetworks(ClusterTest):
             self.assertEqual(damaged.returncode, 11, damaged.stdout)
             self.assertIn(str(path), damaged.stdout)
 
+    def test_connect_disconnect_filters_and_prune(self):
+        self.bridge("front", "--label", "tier=1")
+        self.lab.shoal("h1", "network", "create", "-d", "bridge", "back")
+        self.lab.shoal("h1", "network", "create", "-d", "bridge", "spare")
+        web = Workload(self, "h1", "web").attach("front")
+        other = Workload(self, "h1", "other").attach("back")
+        web.serve("echo", 7)
+        self.lab.shoal("h1", "network", "connect", "--alias", "www", "back", "web")
+        self.assertEqual(other.traffic("say", "www", 7, "tcp")["result"], "ok")
+        self.assertEqual(self.lab.endpoint_names("h1", "back"), ["other", "web"])
+        self.lab.shoal("h1", "network", "disconnect", "back", "web")
+        self.assertEqual(other.resolve("www"), [])
+        self.assertEqual(self.lab.endpoint_names("h1", "front"), ["web"])
+        self.refused(3, "nobody", "network", "connect", "back", "nobody")
+        self.lab.shoal("h1", "attach", "back", "--netns", "container:web", "--name", "again")
+        self.assertEqual(other.traffic("say", "again", 7, "tcp")["result"], "ok")
+        self.lab.shoal("h1", "detach", "back", "again")
+
+        def names(*filters):
+            flags = [word for each in filters for word in ("--filter", each)]
+            listed = self.lab.shoal("h1", "network", "ls", "--format", "{{.Name}}", *flags)
+            return sorted(listed.stdout.split())
+
+        self.assertEqual(names("label=tier=1"), ["front"])
+        self.assertEqual(names("name=a"), ["back", "spare"])
+        self.assertEqual(names("driver=overlay"), [])
+        self.refused(2, "colour", "network", "ls", "--filter", "colour=red")
+        self.assertEqual(self.lab.shoal("h1", "network", "prune").stdout, "", "nobody said yes")
+        self.assertEqual(names(), ["back", "front", "spare"])
+        pruned = self.lab.shoal("h1", "network", "prune", "-f")
+        self.assertEqual(pruned.stdout.split(), ["Deleted", "Networks:", "spare"])
+        other.detach("back")
+        self.lab.shoal("h1", "network", "prune", "-f", "--filter", "name=back")
+        self.assertEqual(names(), ["front"])
+
     def test_refusals_say_what_to_do(self):
         self.bridge("front", "--subnet", "10.77.0.0/24")
         web = Workload(self, "h1", "web").attach("front")

@@ -254,6 +254,14 @@ void LocalNetworks::save_networks(std::function<void(Status)> done) {
   ports_.disk.save_networks(std::move(records), std::move(done));
 }
 
+std::vector<Attachment> LocalNetworks::attachments() const {
+  std::vector<Attachment> out;
+  for (const auto& [id, local] : locals_) {
+    if (local.record.phase == Attachment::Phase::kAttached) out.push_back(local.record);
+  }
+  return out;
+}
+
 std::vector<manager::Endpoint> LocalNetworks::endpoints(const NetworkId& network) const {
   std::vector<manager::Endpoint> out;
   for (const auto& [id, local] : locals_) {

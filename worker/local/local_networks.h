@@ -58,6 +58,7 @@ class LocalNetworks {
                                           const std::string& endpoint) const;
   // Attached endpoints, of one network or (empty) of all.
   std::vector<manager::Endpoint> endpoints(const NetworkId& network) const;
+  std::vector<Attachment> attachments() const;  // of all
   const std::vector<std::string>& problems() const { return problems_; }
   WallTime now() const { return ports_.clock.wall(); }
 
