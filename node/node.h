@@ -135,6 +135,9 @@ class Node {
   // On the strand: what concerns the cluster can be asked for here.
   Status require_cluster() const;
   bool is_local(const std::string& network) const;
+  // "endpoint:NAME" in place of a path: the namespace of that endpoint of this host, and its name
+  // where none was asked for.
+  Status resolve_endpoint(worker::AttachRequest& request) const;
   Status require_inactive() const;
   Status require_running() const;  // not stopping
   // Runs `work` on the lifecycle thread unless the daemon is stopping.

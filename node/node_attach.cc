@@ -1,7 +1,10 @@
 // attach and detach: to whom a call goes, and its translation; see node.h.
+#include <algorithm>
+
 #include "manager/security/data_key.h"
 #include "manager/wire/common_wire.h"
 #include "node/node.h"
+#include "worker/sandboxes.h"
 
 namespace shoal::node {
 namespace {
@@ -14,6 +17,22 @@ Duration patience_until(std::chrono::system_clock::time_point deadline) {
   const auto now = std::chrono::system_clock::now();
   if (deadline >= now + kMostPatience) return kMostPatience;
   return std::chrono::duration_cast<Duration>(deadline - now) - kUndoTime;
+}
+
+// The second is Docker's word for it.
+constexpr std::string_view kEndpointReferences[] = {"endpoint:", "container:"};
+constexpr size_t kToldText = 64;  // of what came from outside, in a message
+
+// Those that a reference means: by name; else by id or the beginning of one.
+std::vector<worker::Attachment> named(const std::vector<worker::Attachment>& all,
+                                      std::string_view reference) {
+  std::vector<worker::Attachment> by_name;
+  std::vector<worker::Attachment> by_id;
+  for (const worker::Attachment& each : all) {
+    if (each.endpoint.spec.name == reference) by_name.push_back(each);
+    if (each.endpoint.id.view().starts_with(reference)) by_id.push_back(each);
+  }
+  return by_name.empty() ? by_id : by_name;
 }
 
 Result<worker::AttachRequest> from_wire(const control::AttachRequest& request) {
@@ -60,6 +79,7 @@ void Node::attach(control::AttachRequest request, std::chrono::system_clock::tim
     }
     Result<worker::AttachRequest> out = from_wire(request);
     if (!out) return done(out.error());
+    if (const Status found = resolve_endpoint(*out); !found) return done(found.error());
     out->deadline = clock_.now() + patience_until(deadline);
     const auto answer = [done](const Result<worker::Attached>& attached) {
       done(to_wire(attached));
@@ -67,6 +87,34 @@ void Node::attach(control::AttachRequest request, std::chrono::system_clock::tim
     if (local) return local_view_->attach(std::move(*out), answer);
     worker_view_->worker().attach(std::move(*out), answer);
   });
+}
+
+Status Node::resolve_endpoint(worker::AttachRequest& request) const {
+  std::string_view reference = request.space.path;
+  const auto* prefix =
+      std::find_if(std::begin(kEndpointReferences), std::end(kEndpointReferences),
+                   [&](std::string_view each) { return reference.starts_with(each); });
+  if (prefix == std::end(kEndpointReferences)) return ok_status();
+  reference.remove_prefix(prefix->size());
+  std::vector<worker::Attachment> all;
+  if (local_view_ != nullptr) all = local_view_->attachments();
+  if (worker_view_ != nullptr) {
+    const auto overlays = worker_view_->worker().attachments();
+    all.insert(all.end(), overlays.begin(), overlays.end());
+  }
+  const std::string what = "\"" + std::string(reference.substr(0, kToldText)) + "\"";
+  const auto found = reference.empty() ? std::vector<worker::Attachment>() : named(all, reference);
+  if (found.empty()) {
+    return not_found("this host has no endpoint " + what + ": see `shoal endpoint ls`");
+  }
+  const worker::Attachment& first = found.front();
+  for (const worker::Attachment& each : found) {
+    if (worker::space_key(each.space) == worker::space_key(first.space)) continue;
+    return invalid_argument("endpoints " + what + " are in several namespaces: give an id");
+  }
+  request.space = first.space;
+  if (request.spec.name.empty()) request.spec.name = first.endpoint.spec.name;
+  return ok_status();
 }
 
 bool Node::is_local(const std::string& network) const {

@@ -396,8 +396,14 @@ void Worker::doubt(const NodeId& node) {
 
 std::vector<manager::Endpoint> Worker::endpoints() const {
   std::vector<manager::Endpoint> out;
+  for (const Attachment& each : attachments()) out.push_back(each.endpoint);
+  return out;
+}
+
+std::vector<Attachment> Worker::attachments() const {
+  std::vector<Attachment> out;
   for (const auto& [id, local] : locals_) {
-    if (local.record.phase == Attachment::Phase::kAttached) out.push_back(local.record.endpoint);
+    if (local.record.phase == Attachment::Phase::kAttached) out.push_back(local.record);
   }
   return out;
 }

@@ -102,6 +102,7 @@ class Worker final : private gossip::Observer {
   const std::optional<ClusterInfo>& cluster() const { return cluster_; }
   // Attached endpoints of this node.
   std::vector<manager::Endpoint> endpoints() const;
+  std::vector<Attachment> attachments() const;  // of the same
   WorkerSnapshot snapshot() const;
 
  private:

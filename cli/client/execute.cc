@@ -5,6 +5,7 @@
 #include "base/runtime/prompt.h"
 #include "base/types/time.h"
 #include "cli/client/backup_file.h"
+#include "cli/client/network_commands.h"
 #include "cli/client/network_spec.h"
 #include "cli/client/raft_view.h"
 #include "cli/client/view.h"
@@ -295,13 +296,18 @@ class Executor {
     return ok_status();
   }
 
-  Status operator()(const NetworkListCommand&) {
-    const auto response =
-        SHOAL_TRY(client_.call(&Cluster::Stub::ListNetworks, control::ListNetworksRequest()));
+  Status operator()(const NetworkListCommand& command) {
     Value::Array rows;
-    for (const auto& network : response.networks())
+    for (const auto& network : SHOAL_TRY(filtered_networks(client_, command.filters)))
       rows.push_back(network_row(network, full_ids()));
     return print_list(kNetworkColumns, rows);
+  }
+
+  Status operator()(const NetworkPruneCommand& command) {
+    return prune_networks(client_, command, out_);
+  }
+  Status operator()(const NetworkConnectCommand& command) {
+    return connect_network(client_, command);
   }
 
   Status operator()(const NetworkInspectCommand& command) {

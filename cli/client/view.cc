@@ -99,12 +99,11 @@ std::string membership_text(const control::StatusResponse& status) {
   }
 }
 
-// As Docker says it: of the whole cluster, or of this host.
+}  // namespace
+
 const char* scope_of(const common::NetworkSpec& spec) {
   return spec.driver() == "overlay" ? "swarm" : "local";
 }
-
-}  // namespace
 
 Value network_row(const common::Network& network, bool full) {
   const auto& spec = network.spec();

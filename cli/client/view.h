@@ -19,6 +19,9 @@ Value node_document(const common::Node& node);
 Value endpoint_document(const common::Endpoint& endpoint, const common::Network& network);
 Value status_document(const control::StatusResponse& status);
 
+// As Docker says it: "swarm", of the whole cluster, or "local", of this host.
+const char* scope_of(const common::NetworkSpec& spec);
+
 // `status` for people.
 std::string status_text(const control::StatusResponse& status);
 

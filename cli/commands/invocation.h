@@ -90,7 +90,21 @@ struct NetworkCreateCommand {
   std::map<std::string, std::string> options;
   std::map<std::string, std::string> labels;
 };
-struct NetworkListCommand {};
+struct NetworkListCommand {
+  std::vector<std::string> filters;
+};
+struct NetworkPruneCommand {
+  std::vector<std::string> filters;
+  bool force = false;
+};
+struct NetworkConnectCommand {
+  std::string network;
+  std::string endpoint;
+  std::vector<std::string> aliases;
+  std::string ip;
+  std::string ip6;
+  std::string ifname;
+};
 struct NetworkInspectCommand {
   std::vector<std::string> networks;
 };
@@ -133,9 +147,10 @@ using Command =
     std::variant<InitCommand, UpdateCommand, UnlockCommand, UnlockKeyCommand, JoinCommand,
                  LeaveCommand, JoinTokenCommand, StatusCommand, NodeListCommand, NodeInspectCommand,
                  NodeRoleCommand, NodeUpdateCommand, NodeRemoveCommand, NetworkCreateCommand,
-                 NetworkListCommand, NetworkInspectCommand, NetworkRemoveCommand, AttachCommand,
-                 DetachCommand, EndpointListCommand, EndpointInspectCommand, RaftStatusCommand,
-                 BackupCommand, RestoreCommand>;
+                 NetworkListCommand, NetworkPruneCommand, NetworkConnectCommand,
+                 NetworkInspectCommand, NetworkRemoveCommand, AttachCommand, DetachCommand,
+                 EndpointListCommand, EndpointInspectCommand, RaftStatusCommand, BackupCommand,
+                 RestoreCommand>;
 
 struct Invocation {
   std::string socket;

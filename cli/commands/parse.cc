@@ -231,10 +231,9 @@ class Parser {
     CLI::App* network = app_.add_subcommand("network", "Manage networks");
     network->require_subcommand(1);
     auto [create, command] = leaf<NetworkCreateCommand>(network, "create", "Create a network");
-    command->driver = "overlay";
     create->add_option("NAME", command->name, "Name of the network")->required();
-    create->add_option("-d,--driver", command->driver, "Driver of the network")
-        ->capture_default_str();
+    create->add_option("-d,--driver", command->driver,
+                       "Driver of the network (default: overlay; bridge on a host in no cluster)");
     create->add_flag("--attachable", command->attachable, "Let `shoal attach` use it");
     create->add_flag("--internal", command->internal, "No way out of the network");
     create->add_flag("--ipv6", command->ipv6, "Give IPv6 addresses too");
@@ -249,7 +248,8 @@ class Parser {
     add_pairs(create, "--label", command->labels, "Label: KEY=VALUE");
     create->add_flag("-q,--quiet", invocation_.output.quiet, "Print nothing");
 
-    CLI::App* list = leaf<NetworkListCommand>(network, "ls", "List networks").first;
+    auto [list, list_command] = leaf<NetworkListCommand>(network, "ls", "List networks");
+    add_filters(list, list_command->filters);
     add_list_output(list);
     auto [inspect, inspect_command] = leaf<NetworkInspectCommand>(
         network, "inspect", "Show networks in detail, with address usage");
@@ -257,13 +257,42 @@ class Parser {
     add_inspect_output(inspect);
     auto [remove, remove_command] = leaf<NetworkRemoveCommand>(network, "rm", "Remove networks");
     remove->add_option("NETWORK", remove_command->networks, "Name or id")->required();
+    add_network_uses(network);
+  }
+
+  void add_filters(CLI::App* app, std::vector<std::string>& filters) {
+    add_repeatable(app, "--filter", filters,
+                   "Only networks with KEY=VALUE: driver, id, label, label!, name, scope, type");
+  }
+
+  void add_network_uses(CLI::App* network) {
+    auto [prune, prune_command] =
+        leaf<NetworkPruneCommand>(network, "prune", "Remove all networks that no endpoint is on");
+    add_filters(prune, prune_command->filters);
+    prune->add_flag("-f,--force", prune_command->force, "Do not ask");
+    auto [connect, command] = leaf<NetworkConnectCommand>(
+        network, "connect", "Put the namespace of an endpoint on a network too");
+    connect->add_option("NETWORK", command->network, "Name or id")->required();
+    connect->add_option("ENDPOINT", command->endpoint, "Name or id, on this host")->required();
+    add_repeatable(connect, "--alias", command->aliases, "Further name; repeatable");
+    connect->add_option("--ip", command->ip, "IPv4 address to take");
+    connect->add_option("--ip6", command->ip6, "IPv6 address to take");
+    connect->add_option("--ifname", command->ifname,
+                        "Interface name inside (default: the next free ethN)");
+    auto [disconnect, disconnect_command] =
+        leaf<DetachCommand>(network, "disconnect", "As `shoal detach`");
+    disconnect->add_option("NETWORK", disconnect_command->network, "Name or id")->required();
+    disconnect->add_option("ENDPOINT", disconnect_command->endpoint, "Name or id")->required();
+    disconnect->add_flag("-f,--force", disconnect_command->force,
+                         "Detach although the managers do not answer");
   }
 
   void add_endpoint_commands() {
     auto [attach, command] =
         leaf<AttachCommand>(&app_, "attach", "Attach a network namespace to a network");
     attach->add_option("NETWORK", command->network, "Name or id")->required();
-    attach->add_option("--netns", command->netns, "Path of the network namespace");
+    attach->add_option("--netns", command->netns,
+                       "Path of the network namespace, or endpoint:NAME for that of an endpoint");
     attach->add_option("--pid", command->pid, "Process whose network namespace is meant")
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 22));
     attach->add_option("--name", command->name, "Name the endpoint is found by")->required();
