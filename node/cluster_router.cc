@@ -118,7 +118,8 @@ Status answer_as_worker(const worker::Worker& worker, const ClusterCall& call) {
 void ClusterRouter::handle(std::shared_ptr<ClusterCall> call) {
   strand_.post([this, call = std::move(call)] {
     if (local_ != nullptr) {
-      if (answer_locally(*local_, call)) return;
+      const bool in_cluster = manager_ != nullptr || worker_ != nullptr || locked_;
+      if (answer_locally(*local_, in_cluster, call)) return;
       add_local(*local_, *call);
     }
     if (manager_ != nullptr) {

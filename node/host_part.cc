@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/runtime/log.h"
+
 namespace shoal::node {
 namespace {
 
@@ -27,6 +29,7 @@ bool has_network(const worker::Catalogue* catalogue, std::string_view name) {
 
 Result<std::unique_ptr<HostPart>> HostPart::start(const Paths& paths, Strand& strand, Clock& clock,
                                                   Rng& rng, CatalogueView catalogue) {
+  SHOAL_TRY(worker::LocalDirectory::prepare(paths.state_dir));
   const worker::LocalDirectory::Loaded loaded =
       SHOAL_TRY(worker::LocalDirectory::load(paths.state_dir));
   std::unique_ptr<HostPart> part(new HostPart(strand));
@@ -41,6 +44,11 @@ Result<std::unique_ptr<HostPart>> HostPart::start(const Paths& paths, Strand& st
   options.on_endpoint_gone = [raw, &strand](const EndpointId& id, const std::string& reason) {
     strand.post([raw, id, reason] {
       if (raw->networks_) raw->networks_->on_endpoint_gone(id, reason);
+    });
+  };
+  options.on_endpoint_departed = [raw, &strand](const EndpointId& id) {
+    strand.post([raw, id] {
+      if (raw->networks_) raw->networks_->on_endpoint_departed(id);
     });
   };
   options.on_problems = [raw, &strand](std::vector<std::string> problems) {
@@ -60,6 +68,12 @@ Result<std::unique_ptr<HostPart>> HostPart::start(const Paths& paths, Strand& st
         rng, [&strand](std::function<void()> work) { strand.post(std::move(work)); },
         [catalogue] { return subnets_of(catalogue()); },
         [catalogue](std::string_view name) { return has_network(catalogue(), name); }});
+    for (const EndpointId& id : loaded.emptied) {
+      part->disk_->forget_endpoint(id, [id](const Status&) {
+        log::warn("local", "endpoint {} was lost with the power, and so was its namespace",
+                  id.str());
+      });
+    }
     return part->networks_->start(loaded.networks, loaded.endpoints);
   }));
   return part;

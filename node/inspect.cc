@@ -18,6 +18,7 @@
 #include "manager/tables/tables.h"
 #include "manager/wire/store_wire.h"
 #include "node/identity.h"
+#include "node/inspect_local.h"
 #include "node/paths.h"
 #include "raft/core/configuration.h"
 #include "raft/storage/inspect.h"
@@ -169,20 +170,22 @@ class Inspector {
     std::error_code error;
     const bool node = std::filesystem::exists(paths_.state_dir + "/node.state", error);
     const bool manager = std::filesystem::exists(paths_.manager_dir(), error);
-    if (!node && !manager) {
+    const bool local = has_local_state(paths_.state_dir);
+    if (!node && !manager && !local) {
       return not_found("there is no state of a node in " + paths_.state_dir);
     }
     const SharedLock lock = SHOAL_TRY(SharedLock::acquire(paths_.lock()));
-    identity();
+    if (node || manager) identity();
     if (manager) {
       raft_member();
       if (const auto key = SHOAL_TRY(data_key())) {
         raft_log(key->for_store(manager::kRaftKey));
         tables(key->for_store(manager::kTablesKey));
       }
-    } else {
+    } else if (node) {
       line("manager: no, this node is a worker");
     }
+    if (local) inspect_local(paths_.state_dir, dump_, out_);
     return std::move(out_);
   }
 

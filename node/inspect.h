@@ -1,4 +1,5 @@
-// Looks at a state directory without a daemon, for `shoal-state`: identity, raft log, tables.
+// Looks at a state directory without a daemon, for `shoal-state`: identity, raft log, tables,
+// networks of the host alone.
 // Nothing is written, and secrets (keys, tokens) are not shown.
 #pragma once
 

@@ -31,14 +31,20 @@ bool names_network(const LocalNetworks& local, const std::string& reference) {
   return found.ok() || found.error().code != ErrorClass::kNotFound;
 }
 
-bool create(LocalNetworks& local, const std::shared_ptr<ClusterCall>& call) {
+// Without a driver it is a network of the cluster where there is one.
+bool create(LocalNetworks& local, bool in_cluster, const std::shared_ptr<ClusterCall>& call) {
   const auto& wire = request_of<control::CreateNetworkRequest>(*call).spec();
+  const bool chosen = wire.driver().empty() && !in_cluster;
   const auto* end = std::end(kLocalDrivers);
-  if (std::find(std::begin(kLocalDrivers), end, wire.driver()) == end) return false;
+  if (!chosen && std::find(std::begin(kLocalDrivers), end, wire.driver()) == end) return false;
   Result<manager::NetworkSpec> spec = manager::wire::from_wire(wire);
   if (!spec) {
     call->done(spec.error());
     return true;
+  }
+  if (chosen) {
+    spec->driver = "bridge";
+    call->notice = "driver: bridge, a network of this host alone, as the host is in no cluster";
   }
   local.create(std::move(*spec), [call](const Result<manager::Network>& made) {
     if (!made) return call->done(made.error());
@@ -102,10 +108,11 @@ bool inspect_endpoint(const LocalNetworks& local, const ClusterCall& call) {
 
 }  // namespace
 
-bool answer_locally(LocalNetworks& local, const std::shared_ptr<ClusterCall>& call) {
+bool answer_locally(LocalNetworks& local, bool in_cluster,
+                    const std::shared_ptr<ClusterCall>& call) {
   switch (call->method) {
     case ClusterMethod::kCreateNetwork:
-      return create(local, call);
+      return create(local, in_cluster, call);
     case ClusterMethod::kRemoveNetwork:
       return remove(local, call);
     case ClusterMethod::kInspectNetwork:

@@ -10,7 +10,7 @@
 namespace shoal::node {
 
 // Answers the call and returns true when it names a network, an endpoint or a driver of this host.
-bool answer_locally(worker::LocalNetworks& local,
+bool answer_locally(worker::LocalNetworks& local, bool in_cluster,
                     const std::shared_ptr<manager::ClusterCall>& call);
 
 // A list call: its good answer will have this host's own networks or endpoints too.

@@ -231,10 +231,9 @@ class Parser {
     CLI::App* network = app_.add_subcommand("network", "Manage networks");
     network->require_subcommand(1);
     auto [create, command] = leaf<NetworkCreateCommand>(network, "create", "Create a network");
-    command->driver = "overlay";
     create->add_option("NAME", command->name, "Name of the network")->required();
-    create->add_option("-d,--driver", command->driver, "Driver of the network")
-        ->capture_default_str();
+    create->add_option("-d,--driver", command->driver,
+                       "Driver of the network (default: overlay; bridge on a host in no cluster)");
     create->add_flag("--attachable", command->attachable, "Let `shoal attach` use it");
     create->add_flag("--internal", command->internal, "No way out of the network");
     create->add_flag("--ipv6", command->ipv6, "Give IPv6 addresses too");

@@ -89,7 +89,7 @@ def remove(daemons):
 
 
 class Swarm:
-    """Two hosts with the attachable overlay "peernet"."""
+    """Hosts of Docker; as a swarm, two with the attachable overlay "peernet"."""
 
     def __init__(self, daemons):
         self.daemons = daemons
@@ -113,7 +113,8 @@ class Swarm:
 
 
 @contextlib.contextmanager
-def swarm():
+def hosts(count):
+    """Daemons in no swarm."""
     daemons = {}
     remove(daemons)
     DIRECTORY.mkdir()
@@ -122,16 +123,22 @@ def swarm():
         run("ip", "netns", "add", "shoalb-dfabric")
         run("ip", "-n", "shoalb-dfabric", "link", "add", "br0", "type", "bridge")
         run("ip", "-n", "shoalb-dfabric", "link", "set", "br0", "up")
-        for host in (1, 2):
+        for host in range(1, count + 1):
             daemons[host] = start(host)
-        for host in (1, 2):
+        for host in daemons:
             wait_until(lambda h=host: docker(h, "version"), 60, f"dockerd {host}")
             docker(host, "import", archive, IMAGE)
+        yield Swarm(daemons)
+    finally:
+        remove(daemons)
+
+
+@contextlib.contextmanager
+def swarm():
+    with hosts(2) as made:
         docker(1, "swarm", "init", "--advertise-addr", "192.168.78.11")
         token = docker(1, "swarm", "join-token", "-q", "worker").strip()
         docker(2, "swarm", "join", "--token", token, "192.168.78.11:2377")
         docker(1, "network", "create", "-d", "overlay", "--attachable", "peernet")
         time.sleep(1)
-        yield Swarm(daemons)
-    finally:
-        remove(daemons)
+        yield made

@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
 """Networks of one host: bridges, without a cluster, beside one, over the daemon's death."""
+import ipaddress
+from pathlib import Path
+
 from lab import ClusterTest, main, wait_until
 from workload import Workload
 
@@ -112,6 +115,34 @@ class LocalNetworks(ClusterTest):
         (seen,) = self.lab.json("h1", "endpoint", "inspect", "web")
         self.assertIn(web.ip4(), str(seen))
 
+    def test_without_a_driver_it_is_a_bridge_and_said_so(self):
+        made = self.lab.shoal("h1", "network", "create", "plain")
+        self.addCleanup(self.lab.shoal, "h1", "network", "rm", "plain")
+        self.assertIn("driver: bridge", made.stderr)
+        self.assertEqual(len(made.stdout.split()), 1, "the id alone")
+        (shown,) = self.lab.json("h1", "network", "inspect", "plain")
+        self.assertEqual(shown["Driver"], "bridge")
+
+    def test_its_state_is_told_without_a_daemon(self):
+        self.bridge("front", "--subnet", "10.77.0.0/24")
+        Workload(self, "h1", "web").attach("front")
+        state = self.lab.env("h1")["STATE_DIR"]
+        self.lab("kill", "h1")
+        self.addCleanup(self.lab, "start", "h1")
+        sound = self.lab.on("h1", "shoal-state", "dump", state, check=False)
+        self.assertEqual(sound.returncode, 0, sound.stdout + sound.stderr)
+        for words in ("networks of this host alone: 1, endpoints: 1", '"front", bridge',
+                      "10.77.0.0/24", '"web" on network "front"', "sound"):
+            self.assertIn(words, sound.stdout)
+        (endpoint,) = Path(state, "local_endpoints").iterdir()
+        for path in (endpoint, Path(state, "local_networks")):
+            whole = path.read_bytes()
+            path.write_bytes(whole[:-7] + b"x" + whole[-6:])
+            damaged = self.lab.on("h1", "shoal-state", "check", state, check=False)
+            path.write_bytes(whole)
+            self.assertEqual(damaged.returncode, 11, damaged.stdout)
+            self.assertIn(str(path), damaged.stdout)
+
     def test_refusals_say_what_to_do(self):
         self.bridge("front", "--subnet", "10.77.0.0/24")
         web = Workload(self, "h1", "web").attach("front")
@@ -172,6 +203,23 @@ class BesideACluster(ClusterTest):
         both.detach("shop")
         self.assertEqual(both.resolve("near"), [near.ip4()], "its resolver goes on")
         self.assertEqual(both.resolve("far"), [])
+
+
+    def test_an_overlay_is_not_drawn_over_a_network_of_a_host(self):
+        self.lab.shoal("h2", "network", "create", "-d", "bridge", "--subnet", "10.0.0.0/12", "wide")
+        self.addCleanup(self.lab.shoal, "h2", "network", "rm", "wide")
+        made = []
+
+        def avoided():
+            name = f"drawn{len(made)}"
+            self.lab.shoal("h1", "network", "create", "-d", "overlay", name)
+            made.append(name)
+            (shown,) = self.lab.json("h1", "network", "inspect", name)
+            self.lab.shoal("h1", "network", "rm", name)
+            subnet = ipaddress.ip_network(shown["IPAM"]["Config"][0]["Subnet"])
+            return not subnet.overlaps(ipaddress.ip_network("10.0.0.0/12"))
+
+        wait_until(avoided, "the managers know of the network of h2")
 
 
 class AfterACluster(ClusterTest):

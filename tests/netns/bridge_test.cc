@@ -1,10 +1,13 @@
 // Bridges of one host in a real kernel: who reaches whom in both families, what is repaired, what
 // is left alone.
+#include <algorithm>
 #include <future>
+#include <mutex>
 
 #include "base/runtime/files.h"
 #include "tests/netns/lab.h"
 #include "tests/netns/probe.h"
+#include "vxlan/netlink/namespace.h"
 #include "worker/drivers/driver.h"
 #include "worker/hostnet/host_plane.h"
 
@@ -33,6 +36,10 @@ class Bridges : public ::testing::Test {
     options.run_dir = lab_.run_dir(1);
     options.host_namespace = lab_.path("h1");
     options.full_pass_interval = std::chrono::milliseconds(500);
+    options.on_endpoint_departed = [this](const EndpointId& id) {
+      const std::lock_guard lock(mutex_);
+      departed_.insert(id);
+    };
     auto plane = HostPlane::start(std::move(options));
     ASSERT_TRUE(plane.ok()) << plane.error().message;
     plane_ = std::move(*plane);
@@ -66,14 +73,35 @@ class Bridges : public ::testing::Test {
     worker::HostEndpoint endpoint;
     endpoint.desired = driver().endpoint(networks_.at(network), placement);
     endpoint.space.path = spaces_.at(space);
-    state_.endpoints.push_back(std::move(endpoint));
+    state_.endpoints.push_back(std::make_shared<const worker::HostEndpoint>(endpoint));
+    std::sort(state_.endpoints.begin(), state_.endpoints.end(),
+              [](const auto& a, const auto& b) { return a->desired.id < b->desired.id; });
+  }
+  // The only endpoint leaves.
+  EndpointId depart() {
+    const worker::HostEndpoint left = *state_.endpoints.at(0);
+    state_.departed = {{left.desired.id, NetworkId(), left.space}};
+    state_.endpoints.clear();
+    return left.desired.id;
+  }
+  bool has_departed(const EndpointId& id) {
+    const std::lock_guard lock(mutex_);
+    return departed_.contains(id);
+  }
+  Result<worker::NamespaceRef> check(const std::string& path) {
+    worker::NamespaceRef ref;
+    ref.path = path;
+    std::promise<Result<worker::NamespaceRef>> promise;
+    plane_->check_namespace(ref, "", [&](Result<worker::NamespaceRef> checked) {
+      promise.set_value(std::move(checked));
+    });
+    return promise.get_future().get();
   }
 
   HostPass apply() {
-    state_.networks.clear();
-    for (const auto& [number, network] : networks_) {
-      state_.networks.push_back(driver().network(network));
-    }
+    worker::HostNetworks networks;
+    for (const auto& [number, network] : networks_) networks.push_back(driver().network(network));
+    state_.networks = std::make_shared<const worker::HostNetworks>(std::move(networks));
     auto promise = std::make_shared<std::promise<HostPass>>();
     plane_->set_state(state_, [promise](HostPass pass) { promise->set_value(std::move(pass)); });
     HostPass pass = promise->get_future().get();
@@ -99,6 +127,9 @@ class Bridges : public ::testing::Test {
           "sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding"}) {
       text += lab_.in("h1", command);
     }
+    // An address that the kernel still tests for others who have it.
+    for (size_t at = 0; (at = text.find(" tentative", at)) != std::string::npos;)
+      text.erase(at, 10);
     return text;
   }
 
@@ -116,6 +147,8 @@ class Bridges : public ::testing::Test {
   std::map<int, manager::Network> networks_;
   std::map<std::string, std::string> spaces_;
   HostState state_;
+  std::mutex mutex_;  // guards departed_
+  std::set<EndpointId> departed_;
 };
 
 TEST_F(Bridges, EndpointsReachEachOtherTheGatewayAndTheWorld) {
@@ -209,7 +242,7 @@ TEST_F(Bridges, DamageIsRepaired) {
   add_endpoint(3, 1);
   add_endpoint(4, 2);
   apply();
-  const std::string port = vxlan::port_name(state_.endpoints[0].desired.id);
+  const std::string port = vxlan::port_name(state_.endpoints[0]->desired.id);
   const std::vector<std::pair<std::string, std::string>> damages = {
       {"h1", "ip link del " + bridge(1)},
       {"h1", "ip link set " + bridge(1) + " down"},
@@ -270,11 +303,60 @@ TEST_F(Bridges, NothingOfOthersIsTouchedAndNothingIsLeft) {
   plane_.reset();
   start();
   networks_.clear();
-  state_.departed = {{state_.endpoints[0].desired.id, NetworkId(), state_.endpoints[0].space}};
-  state_.endpoints.clear();
-  EXPECT_EQ(apply().departed.size(), 1U);
+  const EndpointId left = depart();
+  apply();
+  EXPECT_TRUE(eventually([&] { return has_departed(left); }));
   EXPECT_EQ(picture(), before);
   EXPECT_EQ(lab_.in("e2", "ip -o link show type veth"), "");
+}
+
+// The answer does not wait for it, and who comes meanwhile keeps its rules.
+TEST_F(Bridges, TheRulesForDnsGoAfterwardsUnlessTheyAreNeededAgain) {
+  const auto has_rules = [&] {
+    return try_sh("nsenter --net=" + spaces_.at("e2") + " nft list table ip shoal-dns");
+  };
+  add_network(1);
+  const auto add = [&](uint16_t dns_port) {
+    add_endpoint(2, 1);
+    worker::HostEndpoint endpoint = *state_.endpoints[0];
+    endpoint.dns_port = dns_port;
+    state_.endpoints[0] = std::make_shared<const worker::HostEndpoint>(endpoint);
+    state_.departed.clear();
+    apply();
+  };
+  add(5301);
+  EXPECT_TRUE(has_rules());
+  EndpointId left = depart();
+  apply();
+  EXPECT_TRUE(eventually([&] { return has_departed(left) && !has_rules(); }));
+  for (uint16_t round = 0; round < 5; ++round) {
+    add(static_cast<uint16_t>(5302 + round));
+    const std::string rules = lab_.in("e2", "nft list table ip shoal-dns");
+    EXPECT_NE(rules.find(std::to_string(5302 + round)), std::string::npos) << rules;
+    left = depart();
+    apply();
+  }
+  EXPECT_TRUE(eventually([&] { return has_departed(left) && !has_rules(); }));
+  // As after a crash between the answer and the clean-up.
+  add(5310);
+  plane_.reset();
+  departed_.clear();
+  start();
+  left = depart();
+  apply();
+  EXPECT_TRUE(eventually([&] { return has_departed(left) && !has_rules(); }));
+}
+
+TEST_F(Bridges, AnOverlaysOwnNamespaceIsRefused) {
+  const std::string path = lab_.run_dir(1) + "/netns/shoal-0123456789ab";
+  ASSERT_TRUE(make_directories(lab_.run_dir(1) + "/netns").ok());
+  ASSERT_TRUE(vxlan::create_namespace(path).ok());
+  const auto checked = check(path);
+  EXPECT_TRUE(vxlan::delete_namespace(path).ok());
+  ASSERT_FALSE(checked.ok());
+  EXPECT_EQ(checked.error().code, ErrorClass::kInvalidArgument);
+  lab_.add_namespace("e2");
+  EXPECT_TRUE(check(lab_.path("e2")).ok());
 }
 
 TEST_F(Bridges, ANameThatIsTakenIsTheNetworksErrorAndNobodyElses) {

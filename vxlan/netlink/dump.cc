@@ -278,10 +278,6 @@ Result<Link> find_link_with_address(NetlinkSocket& socket, const Ip& ip) {
 }
 
 Result<std::vector<Prefix>> dump_destinations(NetlinkSocket& socket) {
-  std::set<int> ours;
-  for (const Link& link : SHOAL_TRY(dump_links(socket))) {
-    if (carries_mark(link)) ours.insert(link.index);
-  }
   std::vector<Prefix> values;
   for (const uint8_t family : {AF_INET, AF_INET6}) {
     const size_t before = values.size();
@@ -296,8 +292,7 @@ Result<std::vector<Prefix>> dump_destinations(NetlinkSocket& socket) {
           const auto attributes = Attributes::of<rtmsg>(part);
           const auto destination = attributes.ip(RTA_DST);
           if (!destination || route.rtm_table != RT_TABLE_MAIN || route.rtm_type != RTN_UNICAST ||
-              (route.rtm_flags & RTM_F_CLONED) != 0 ||
-              ours.contains(attributes.number<int32_t>(RTA_OIF).value_or(0))) {
+              (route.rtm_flags & RTM_F_CLONED) != 0) {
             return;
           }
           values.push_back(Prefix{*destination, route.rtm_dst_len});

@@ -18,7 +18,8 @@ Result<NamespaceState> dump_marked(NetlinkSocket& socket);
 // The link that holds `ip`, or kNotFound.
 Result<Link> find_link_with_address(NetlinkSocket& socket, const Ip& ip);
 // What the main table sends somewhere: destinations of unicast routes of both families, without
-// default routes and without those through links of ours.
+// default routes. Those through bridges of ours count: no overlay has a route in a host's
+// namespace, and none is to be drawn over a network that a host has for itself.
 Result<std::vector<Prefix>> dump_destinations(NetlinkSocket& socket);
 // One link by name, or kNotFound.
 Result<Link> get_link(NetlinkSocket& socket, const std::string& name);

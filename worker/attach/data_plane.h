@@ -42,6 +42,9 @@ struct PassResult {
   std::vector<Error> problems;                  // the rest: remote endpoints, other networks
   bool interrupted = false;                     // a repair gave way before it had seen everything
   std::set<EndpointId> departed;                // nothing of these is left
+
+  bool failed() const;  // worth trying again soon
+  std::set<std::string> failures() const;
 };
 
 struct DataPlaneOptions {
@@ -85,7 +88,7 @@ class DataPlane {
   void remove_all(std::function<void(Status)> done);
 
  private:
-  class Impl;
+  struct Impl;
   explicit DataPlane(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

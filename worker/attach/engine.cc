@@ -51,10 +51,9 @@ void Engine::set_state(WorkerState state) {
   state_ = std::move(state);
   local_.clear();
   for (const LocalEndpoint& endpoint : state_->local) local_.emplace(endpoint.id, endpoint);
-  // An endpoint that was given another namespace is not gone any more.
-  std::erase_if(gone_, [&](const auto& gone) {
-    const auto found = local_.find(gone.first);
-    return found == local_.end() || found->second.space != gone.second.ref;
+  endpoints_.review_gone([this](const EndpointId& id) -> const NamespaceRef* {
+    const auto found = local_.find(id);
+    return found == local_.end() ? nullptr : &found->second.space;
   });
 }
 
@@ -63,13 +62,14 @@ PassResult Engine::pass(Look look, bool repairing) {
   const bool everywhere = look == Look::kEverywhere;
   PassResult result;
   if (!state_) return result;
-  repairing_ = repairing;
-  logged_ = 0;
+  log_.begin(repairing);
   notice_gone(everywhere);
   const Reconciled wanted = reconcile_present(read_path_mtu(everywhere, result));
   result.endpoint_errors = wanted.endpoint_errors;
   result.problems.insert(result.problems.end(), wanted.problems.begin(), wanted.problems.end());
-  for (const auto& [id, gone] : gone_) result.endpoint_errors[id] = not_found(gone.reason);
+  for (const auto& [id, gone] : endpoints_.gone()) {
+    result.endpoint_errors[id] = not_found(gone.reason);
+  }
   take_out_departed(result);
   forget_undesired(wanted, result, everywhere);
   for (const vxlan::DesiredOverlay& overlay : wanted.overlays) {
@@ -85,7 +85,7 @@ PassResult Engine::pass(Look look, bool repairing) {
   watch_port(everywhere, result);
   if (look != Look::kBelieve && !result.interrupted) {
     stirred_overlays_.clear();
-    stirred_endpoints_.clear();
+    endpoints_.settle();
   }
   result.elapsed = SystemClock().now() - start;
   return result;
@@ -109,9 +109,10 @@ uint32_t Engine::read_path_mtu(bool everywhere, PassResult& result) {
 }
 
 Reconciled Engine::reconcile_present(uint32_t path_mtu) const {
-  if (gone_.empty()) return reconcile(*state_, path_mtu);
+  const auto& gone = endpoints_.gone();
+  if (gone.empty()) return reconcile(*state_, path_mtu);
   WorkerState state = *state_;
-  std::erase_if(state.local, [&](const auto& endpoint) { return gone_.contains(endpoint.id); });
+  std::erase_if(state.local, [&](const auto& endpoint) { return gone.contains(endpoint.id); });
   return reconcile(state, path_mtu);
 }
 
@@ -130,40 +131,27 @@ void Engine::watch_port(bool everywhere, PassResult& result) {
 
 // Looks at every endpoint in a full pass; else at those whose process is said to have ended.
 void Engine::notice_gone(bool everywhere) {
-  std::map<EndpointId, std::string> found;
-  for (const auto& [id, handle] : endpoints_) {
-    if (!everywhere && !ended_.contains(id)) continue;
-    const Status there = still_there(handle.opened.ref);
-    if (there.ok() && !ended_.contains(id)) continue;
-    if (!there.ok() && there.error().code != ErrorClass::kNotFound) continue;
-    found[id] = there.ok() ? "process " + std::to_string(handle.opened.ref.pid) + " ended"
-                           : there.error().message;
-  }
-  ended_.clear();
-  for (const auto& [id, reason] : found) report_gone(id, reason);
+  for (const auto& [id, reason] : endpoints_.take_ended(everywhere)) report_gone(id, reason);
 }
 
-// Its port goes at once; its handle too, which would keep the namespace alive.
+// Its port goes at once.
 void Engine::report_gone(const EndpointId& endpoint, const std::string& reason) {
   const auto local = local_.find(endpoint);
-  const bool desired = local != local_.end();
-  if (desired && !gone_.emplace(endpoint, Gone{local->second.space, reason}).second) return;
-  endpoints_.erase(endpoint);
-  if (desired) {
-    const auto overlay = overlays_.find(local->second.network);
-    if (overlay != overlays_.end()) {
-      const auto links = vxlan::dump_links(overlay->second.socket);
-      if (links.ok()) {
-        const vxlan::NamespaceState seen{.links = *links};
-        const Status removed = vxlan::apply(vxlan::plan_remove_endpoint(endpoint, seen),
-                                            {.overlay = &overlay->second.socket});
-        if (!removed.ok()) log::warn(kComponent, "{}", removed.error().message);
-      }
-      overlay->second.applied.reset();
+  if (local == local_.end()) return endpoints_.erase(endpoint);
+  if (!endpoints_.mark_gone(endpoint, local->second.space, reason)) return;
+  const auto overlay = overlays_.find(local->second.network);
+  if (overlay != overlays_.end()) {
+    const auto links = vxlan::dump_links(overlay->second.socket);
+    if (links.ok()) {
+      const vxlan::NamespaceState seen{.links = *links};
+      const Status removed = vxlan::apply(vxlan::plan_remove_endpoint(endpoint, seen),
+                                          {.overlay = &overlay->second.socket});
+      if (!removed.ok()) log::warn(kComponent, "{}", removed.error().message);
     }
-    log::info(kComponent, "endpoint {} is gone: {}", endpoint.str(), reason);
-    if (options_.on_endpoint_gone) options_.on_endpoint_gone(endpoint, reason);
+    overlay->second.applied.reset();
   }
+  log::info(kComponent, "endpoint {} is gone: {}", endpoint.str(), reason);
+  if (options_.on_endpoint_gone) options_.on_endpoint_gone(endpoint, reason);
 }
 
 void Engine::take_out_departed(PassResult& result) {
@@ -194,10 +182,8 @@ void Engine::take_out_departed(PassResult& result) {
 // state is complete.
 Status Engine::take_out(const DepartedEndpoint& departed, PassResult& result) {
   const std::string alias = vxlan::endpoint_alias(departed.id);
-  const auto handle = endpoints_.find(departed.id);
-  if (handle != endpoints_.end()) {
-    if (!complete_)
-      result.ops += SHOAL_TRY(vxlan::delete_link_with_alias(handle->second.socket, alias));
+  if (EndpointHandle* const handle = endpoints_.find(departed.id)) {
+    if (!complete_) result.ops += SHOAL_TRY(vxlan::delete_link_with_alias(handle->socket, alias));
     return ok_status();
   }
   const OpenedNamespace opened = SHOAL_TRY(open_namespace(departed.space));
@@ -217,21 +203,23 @@ bool Engine::dns_needed_elsewhere(const NamespaceRef& space) const {
 }
 
 void Engine::forget_undesired(const Reconciled& wanted, PassResult& result, bool everywhere) {
-  for (auto at = endpoints_.begin(); at != endpoints_.end();) {
-    const auto local = local_.find(at->first);
-    if (local != local_.end() && local->second.space == at->second.requested) {
-      ++at;
-      continue;
-    }
-    const auto identity = at->second.opened.fd.identity();
-    const bool shared = std::any_of(endpoints_.begin(), endpoints_.end(), [&](const auto& other) {
-      return other.first != at->first && other.second.opened.fd.identity() == identity;
+  std::vector<EndpointId> undesired;
+  for (const auto& [id, handle] : endpoints_.all()) {
+    const auto local = local_.find(id);
+    if (local == local_.end() || local->second.space != handle.requested) undesired.push_back(id);
+  }
+  for (const EndpointId& id : undesired) {
+    const EndpointHandle& handle = *endpoints_.find(id);
+    const auto identity = handle.opened.fd.identity();
+    const auto& all = endpoints_.all();
+    const bool shared = std::any_of(all.begin(), all.end(), [&](const auto& other) {
+      return other.first != id && other.second.opened.fd.identity() == identity;
     });
-    if (at->second.dns_port != 0 && !shared && !dns_needed_elsewhere(at->second.opened.ref)) {
-      const Status removed = vxlan::remove_dns_redirect(at->second.opened.fd);
+    if (handle.dns_port != 0 && !shared && !dns_needed_elsewhere(handle.opened.ref)) {
+      const Status removed = vxlan::remove_dns_redirect(handle.opened.fd);
       if (!removed.ok()) result.problems.push_back(removed.error());
     }
-    at = endpoints_.erase(at);
+    endpoints_.erase(id);
   }
   if (!complete_) return;
   std::set<std::string> kept;
@@ -257,7 +245,11 @@ void Engine::forget_undesired(const Reconciled& wanted, PassResult& result, bool
 }
 
 Status Engine::remove_overlay(const std::string& path) {
-  std::erase_if(overlays_, [&](const auto& overlay) { return path_of(overlay.first) == path; });
+  std::erase_if(overlays_, [&](const auto& overlay) {
+    const bool removed = path_of(overlay.first) == path;
+    if (removed) overlay_tokens_.erase(overlay.second.token);
+    return removed;
+  });
   // The devices go before the namespace: the kernel clears that away some time later, and would
   // hold the VNI until then.
   ErrorList errors;
@@ -294,29 +286,11 @@ bool Engine::handle_event(uint64_t token) {
     path_mtu_ = link->mtu;
     return true;
   }
-  for (auto& [network, overlay] : overlays_) {
-    if (overlay.token != token) continue;
-    overlay.monitor.drain();
-    stirred_overlays_.insert(network);
-    return true;
-  }
-  for (auto& [id, endpoint] : endpoints_) {
-    if (endpoint.process_token == token) {
-      ended_.insert(id);
-      return true;
-    }
-    if (endpoint.rules_token == token) {
-      endpoint.rules->drain();
-      endpoint.rules_changed = true;
-      stirred_endpoints_.insert(id);
-      return true;
-    }
-    if (endpoint.token != token) continue;
-    endpoint.monitor.drain();
-    stirred_endpoints_.insert(id);
-    return true;
-  }
-  return false;
+  const auto overlay = overlay_tokens_.find(token);
+  if (overlay == overlay_tokens_.end()) return endpoints_.handle_event(token);
+  overlays_.at(overlay->second).monitor.drain();
+  stirred_overlays_.insert(overlay->second);
+  return true;
 }
 
 bool Engine::is_overlay(const vxlan::NamespaceIdentity& identity) const {

@@ -17,19 +17,22 @@
 #include "vxlan/plan/plan.h"
 #include "worker/attach/data_path_port.h"
 #include "worker/attach/data_plane.h"
+#include "worker/attach/endpoint_set.h"
 #include "worker/attach/handles.h"
+#include "worker/attach/look.h"
 #include "worker/reconcile/reconcile.h"
 
 namespace shoal::worker {
 
 class Engine {
  public:
+  using State = WorkerState;
+  using Pass = PassResult;
+
   static Result<std::unique_ptr<Engine>> open(const DataPlaneOptions& options);
 
   void set_state(WorkerState state);
   bool has_state() const { return state_.has_value(); }
-  // kBelieve: only where nothing is known. kStirred: also where notifications came from.
-  enum class Look { kBelieve, kStirred, kEverywhere };
   // `repairing`: no new state since the last pass, so every op is a repair and is logged.
   PassResult pass(Look look, bool repairing);
   // Asked between two endpoints of a repair: true makes it give way (PassResult::interrupted).
@@ -66,7 +69,6 @@ class Engine {
   Result<vxlan::NamespaceState> believe(OverlayHandle& overlay, bool space) const;
   Status pass_endpoint(const vxlan::DesiredEndpoint& wanted, OverlayHandle& overlay,
                        const vxlan::NamespaceState& seen, bool look, PassResult& result);
-  Result<EndpointHandle*> ensure_endpoint(const EndpointId& endpoint);
   Status pass_dns(const LocalEndpoint& endpoint, EndpointHandle& handle, bool look,
                   PassResult& result);
   Status run(const vxlan::Plan& plan, const vxlan::Places& places, const std::string& where,
@@ -84,24 +86,16 @@ class Engine {
   std::optional<WorkerState> state_;
   std::map<EndpointId, LocalEndpoint> local_;  // of state_
   bool complete_ = false;  // a complete state was seen: what is not desired may go
-  bool repairing_ = false;
+  PassLog log_{"data_plane"};
   std::function<bool()> hurried_;
-  size_t logged_ = 0;             // repairs logged in this pass
   bool found_leftovers_ = false;  // namespaces of an earlier run were looked for
   DataPathPort port_;
   std::optional<Error> port_taken_;   // found by the last full pass
   std::optional<uint32_t> path_mtu_;  // of the link that holds the data-path address
   std::map<NetworkId, OverlayHandle> overlays_;
-  std::map<EndpointId, EndpointHandle> endpoints_;
-  struct Gone {
-    NamespaceRef ref;
-    std::string reason;
-  };
-  std::map<EndpointId, Gone> gone_;
-  // Where a notification came from.
-  std::set<NetworkId> stirred_overlays_;
-  std::set<EndpointId> stirred_endpoints_;
-  std::set<EndpointId> ended_;
+  std::map<uint64_t, NetworkId> overlay_tokens_;
+  EndpointSet endpoints_{watches_};
+  std::set<NetworkId> stirred_overlays_;  // where a notification came from
 };
 
 }  // namespace shoal::worker

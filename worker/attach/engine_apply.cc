@@ -11,8 +11,6 @@ namespace shoal::worker {
 namespace {
 
 constexpr const char* kComponent = "data_plane";
-// A wiped host has thousands of entries to repair; one line each would drown the log.
-constexpr size_t kLoggedRepairs = 20;
 // More new neighbours at once are a start or a join, where nobody knows an old MAC; announcing them
 // would be a burst of broadcasts at every port.
 constexpr size_t kMostAnnounced = 256;
@@ -32,15 +30,7 @@ Status Engine::run(const vxlan::Plan& plan, const vxlan::Places& places, const s
                    PassResult& result) {
   if (plan.empty()) return ok_status();
   result.ops += plan.size();
-  for (const vxlan::Op& op : plan) {
-    if (!repairing_) {
-      log::debug(kComponent, "{}: {}", where, vxlan::explain(op));
-    } else if (logged_++ < kLoggedRepairs) {
-      log::info(kComponent, "repair {}: {}", where, vxlan::explain(op));
-    } else if (logged_ == kLoggedRepairs + 1) {
-      log::info(kComponent, "repair {}: and more, not listed", where);
-    }
-  }
+  log_.add(where, plan);
   return vxlan::apply(plan, places);
 }
 
@@ -50,6 +40,7 @@ Result<OverlayHandle*> Engine::ensure_overlay(const NetworkId& network) {
   if (found == overlays_.end()) {
     OverlayHandle handle = SHOAL_TRY(OverlayHandle::open(path));
     handle.token = SHOAL_TRY(watches_.add(handle.monitor.fd()));
+    overlay_tokens_.emplace(handle.token, network);
     return &overlays_.emplace(network, std::move(handle)).first->second;
   }
   // Somebody unmounted the file: the namespace lives as long as we hold it, and is put back there.
@@ -69,8 +60,8 @@ Result<vxlan::NamespaceState> Engine::believe(OverlayHandle& overlay, bool space
   seen.links = SHOAL_TRY(vxlan::dump_links(overlay.socket));
   for (const vxlan::DesiredEndpoint& endpoint : overlay.applied->endpoints) {
     // One that failed half-way may lack its entry; it is put again.
-    const auto handle = endpoints_.find(endpoint.id);
-    if (handle == endpoints_.end() || !handle->second.applied) continue;
+    const EndpointHandle* const handle = endpoints_.find(endpoint.id);
+    if (handle == nullptr || !handle->applied) continue;
     std::string port = vxlan::port_name(endpoint.id);
     const vxlan::Link* const link = seen.find(port);
     if (link != nullptr && link->port) seen.fdb.push_back({std::move(port), endpoint.mac, {}});
@@ -79,9 +70,9 @@ Result<vxlan::NamespaceState> Engine::believe(OverlayHandle& overlay, bool space
 }
 
 bool Engine::is_settled(const vxlan::DesiredEndpoint& wanted) const {
-  const auto handle = endpoints_.find(wanted.id);
-  return handle != endpoints_.end() && handle->second.applied == wanted &&
-         handle->second.dns_port == local_.at(wanted.id).dns_port;
+  const EndpointHandle* const handle = endpoints_.find(wanted.id);
+  return handle != nullptr && handle->applied == wanted &&
+         handle->dns_port == local_.at(wanted.id).dns_port;
 }
 
 vxlan::Plan Engine::plan_space(const vxlan::DesiredOverlay& wanted, const OverlayHandle& overlay,
@@ -112,12 +103,12 @@ Status Engine::pass_overlay(const vxlan::DesiredOverlay& wanted, Look how, PassR
   std::vector<const vxlan::DesiredEndpoint*> work;
   std::vector<const vxlan::DesiredEndpoint*> settled;
   for (const vxlan::DesiredEndpoint& endpoint : wanted.endpoints) {
-    const bool woken = how == Look::kStirred && stirred_endpoints_.contains(endpoint.id);
+    const bool woken = how == Look::kStirred && endpoints_.stirred().contains(endpoint.id);
     (all || woken || !is_settled(endpoint) ? work : settled).push_back(&endpoint);
   }
   if (!look && work.empty() && *overlay.applied == wanted) {
     for (const vxlan::DesiredEndpoint* endpoint : settled) {
-      result.attached[endpoint->id] = {endpoints_.at(endpoint->id).ifname, endpoint->mtu};
+      result.attached[endpoint->id] = {endpoints_.find(endpoint->id)->ifname, endpoint->mtu};
     }
     return ok_status();
   }
@@ -136,7 +127,7 @@ Status Engine::pass_overlay(const vxlan::DesiredOverlay& wanted, Look how, PassR
   overlay.applied = wanted;
   announce_remote(plan, overlay);
   for (const vxlan::DesiredEndpoint* endpoint : settled) {
-    const EndpointHandle& handle = endpoints_.at(endpoint->id);
+    const EndpointHandle& handle = *endpoints_.find(endpoint->id);
     // Its own namespace tells by itself; here is the other side.
     if (stirred && handle.port != of_port(seen, vxlan::port_name(endpoint->id))) {
       work.push_back(endpoint);
@@ -145,7 +136,7 @@ Status Engine::pass_overlay(const vxlan::DesiredOverlay& wanted, Look how, PassR
     }
   }
   for (const vxlan::DesiredEndpoint* endpoint : work) {
-    if (repairing_ && hurried_ && hurried_()) {
+    if (log_.repairing() && hurried_ && hurried_()) {
       result.interrupted = true;
       return ok_status();
     }
@@ -171,21 +162,9 @@ void Engine::announce_remote(const vxlan::Plan& plan, OverlayHandle& overlay) {
   }
 }
 
-Result<EndpointHandle*> Engine::ensure_endpoint(const EndpointId& endpoint) {
-  const auto found = endpoints_.find(endpoint);
-  if (found != endpoints_.end()) return &found->second;
-  EndpointHandle handle = SHOAL_TRY(EndpointHandle::open(local_.at(endpoint).space));
-  handle.token = SHOAL_TRY(watches_.add(handle.monitor.fd()));
-  if (handle.rules) handle.rules_token = SHOAL_TRY(watches_.add(handle.rules->fd()));
-  if (handle.process.valid()) {
-    handle.process_token = SHOAL_TRY(watches_.add(handle.process.get(), WatchSet::Tell::kOnce));
-  }
-  return &endpoints_.emplace(endpoint, std::move(handle)).first->second;
-}
-
 Status Engine::pass_endpoint(const vxlan::DesiredEndpoint& wanted, OverlayHandle& overlay,
                              const vxlan::NamespaceState& seen, bool look, PassResult& result) {
-  Result<EndpointHandle*> ensured = ensure_endpoint(wanted.id);
+  Result<EndpointHandle*> ensured = endpoints_.ensure(wanted.id, local_.at(wanted.id).space);
   if (!ensured) {
     if (ensured.error().code == ErrorClass::kNotFound) {
       report_gone(wanted.id, ensured.error().message);
@@ -216,9 +195,9 @@ Status Engine::pass_dns(const LocalEndpoint& endpoint, EndpointHandle& handle, b
                         PassResult& result) {
   if (!SHOAL_TRY(lead_dns(endpoint.dns_port, look, handle))) return ok_status();
   ++result.ops;
-  if (repairing_ && endpoint.dns_port != 0) {
-    log::info(kComponent, "repair endpoint {}: lead DNS to port {}", endpoint.id.str(),
-              endpoint.dns_port);
+  if (endpoint.dns_port != 0) {
+    log_.add("endpoint " + endpoint.id.str(),
+             "lead DNS to port " + std::to_string(endpoint.dns_port));
   }
   return ok_status();
 }

@@ -1,14 +1,17 @@
 #include "worker/hostnet/host_engine.h"
 
 #include <linux/rtnetlink.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/runtime/files.h"
 #include "base/runtime/log.h"
 #include "base/runtime/system_ports.h"
 #include "vxlan/filter/filter.h"
 #include "vxlan/netlink/dump.h"
+#include "vxlan/netlink/errno_error.h"
 #include "vxlan/plan/plan.h"
 #include "vxlan/plan/plan_host.h"
 #include "worker/attach/plumb.h"
@@ -17,11 +20,12 @@ namespace shoal::worker {
 namespace {
 
 constexpr const char* kComponent = "host_plane";
-// A wiped host has many things to repair; one line each would drown the log.
-constexpr size_t kLoggedRepairs = 20;
 // Listing the table costs a millisecond. Notifications tell when to; as one may be lost, it is
 // listed in every so many full passes too.
 constexpr int kRulesCheckEvery = 3;
+// Notifications tell where to look; as one may be lost, full passes look into this many namespaces
+// each besides: all of a small host's, those of one with 500 endpoints within half a minute.
+constexpr size_t kLooksPerPass = 32;
 
 bool needs_forwarding(const vxlan::DesiredHostNetwork& network, Family family) {
   return !network.rules.internal &&
@@ -32,10 +36,13 @@ bool needs_forwarding(const vxlan::DesiredHostNetwork& network, Family family) {
 }  // namespace
 
 HostEngine::HostEngine(const HostPlaneOptions& options, vxlan::NamespaceFd host,
-                       vxlan::NetlinkSocket socket, vxlan::NetlinkMonitor monitor, WatchSet watches)
+                       vxlan::NetlinkSocket socket, vxlan::NetlinkSocket remover, UniqueFd probe,
+                       vxlan::NetlinkMonitor monitor, WatchSet watches)
     : options_(options),
       host_(std::move(host)),
       socket_(std::move(socket)),
+      remover_(std::move(remover)),
+      probe_(std::move(probe)),
       monitor_(std::move(monitor)),
       watches_(std::move(watches)),
       forwarding_v4_(options.run_dir, Family::kV4),
@@ -47,10 +54,17 @@ Result<std::unique_ptr<HostEngine>> HostEngine::open(const HostPlaneOptions& opt
       SHOAL_TRY(options.host_namespace.empty() ? vxlan::NamespaceFd::open_own()
                                                : vxlan::NamespaceFd::open(options.host_namespace));
   vxlan::NetlinkSocket socket = SHOAL_TRY(vxlan::NetlinkSocket::open(host));
+  vxlan::NetlinkSocket remover = SHOAL_TRY(vxlan::NetlinkSocket::open(host));
+  UniqueFd probe;
+  SHOAL_TRY(vxlan::run_in_namespace(host, [&]() -> Status {
+    probe = UniqueFd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    return probe.valid() ? ok_status() : vxlan::errno_error(errno, "open a socket");
+  }));
   vxlan::NetlinkMonitor monitor = SHOAL_TRY(
       vxlan::NetlinkMonitor::open(host, {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR}));
   WatchSet watches = SHOAL_TRY(WatchSet::make());
   std::unique_ptr<HostEngine> engine(new HostEngine(options, std::move(host), std::move(socket),
+                                                    std::move(remover), std::move(probe),
                                                     std::move(monitor), std::move(watches)));
   engine->token_ = SHOAL_TRY(engine->watches_.add(engine->monitor_.fd()));
   SHOAL_TRY(vxlan::run_in_namespace(engine->host_, [&]() -> Status {
@@ -64,17 +78,41 @@ Result<std::unique_ptr<HostEngine>> HostEngine::open(const HostPlaneOptions& opt
   return engine;
 }
 
+HostSight::HostSight(vxlan::NamespaceState state) : state_(std::move(state)) {
+  for (const vxlan::Link& link : state_.links) links_.emplace(link.name, &link);
+}
+
+vxlan::NamespaceState HostSight::port(const std::string& name) const {
+  vxlan::NamespaceState out;
+  const auto found = links_.find(name);
+  if (found != links_.end()) out.links.push_back(*found->second);
+  return out;
+}
+
 void HostEngine::set_state(HostState state) {
+  note_changes(state_ ? state_->endpoints : HostEndpoints(), state.endpoints);
   state_ = std::move(state);
-  wanted_.clear();
-  for (const HostEndpoint& endpoint : state_->endpoints) {
-    wanted_.emplace(endpoint.desired.id, endpoint);
-  }
-  // An endpoint that was given another namespace is not gone any more.
-  std::erase_if(gone_, [&](const auto& gone) {
-    const auto found = wanted_.find(gone.first);
-    return found == wanted_.end() || found->second.space != gone.second.ref;
+  endpoints_.review_gone([this](const EndpointId& id) -> const NamespaceRef* {
+    const HostEndpoint* const endpoint = state_->endpoint(id);
+    return endpoint == nullptr ? nullptr : &endpoint->space;
   });
+}
+
+void HostEngine::note_changes(const HostEndpoints& before, const HostEndpoints& after) {
+  auto old = before.begin();
+  auto now = after.begin();
+  while (old != before.end() || now != after.end()) {
+    if (old != before.end() && now != after.end() && *old == *now) {
+      ++old;
+      ++now;
+    } else if (now == after.end() ||
+               (old != before.end() && (*old)->desired.id < (*now)->desired.id)) {
+      touched_.insert((*old++)->desired.id);
+    } else {
+      if (old != before.end() && (*old)->desired.id == (*now)->desired.id) ++old;
+      touched_.insert((*now++)->desired.id);
+    }
+  }
 }
 
 HostPass HostEngine::pass(Look how, bool repairing) {
@@ -82,58 +120,101 @@ HostPass HostEngine::pass(Look how, bool repairing) {
   const bool everywhere = how == Look::kEverywhere;
   HostPass result;
   if (!state_) return result;
-  repairing_ = repairing;
-  logged_ = 0;
+  log_.begin(repairing);
   notice_gone(everywhere);
-  for (const auto& [id, gone] : gone_) result.endpoint_errors[id] = not_found(gone.reason);
+  for (const auto& [id, gone] : endpoints_.gone()) {
+    result.endpoint_errors[id] = not_found(gone.reason);
+  }
   take_out_departed(result);
-  forget_undesired(result);
+  forget_undesired();
   // What keeps networks apart stands before they do.
-  const bool changed = applied_ != state_->networks;
+  const bool changed =
+      applied_ == nullptr || (applied_ != state_->networks && *applied_ != *state_->networks);
   if (everywhere || changed) decide_forwarding(result);
   pass_rules(everywhere, result);
   const bool look = everywhere || changed || (how == Look::kStirred && stirred_);
-  const std::optional<vxlan::NamespaceState> seen = pass_networks(look, result);
-  for (const HostEndpoint& endpoint : state_->endpoints) {
-    const EndpointId& id = endpoint.desired.id;
-    if (gone_.contains(id)) continue;
-    const auto handle = endpoints_.find(id);
-    bool settled = !everywhere && handle != endpoints_.end() &&
-                   handle->second.applied == endpoint.desired &&
-                   handle->second.dns_port == endpoint.dns_port &&
-                   !(how == Look::kStirred && stirred_endpoints_.contains(id));
-    // Its own namespace tells by itself; here is the other side.
-    if (settled && seen) settled = handle->second.port == of_port(*seen, vxlan::port_name(id));
-    if (settled) {
-      result.attached[id] = {handle->second.ifname, endpoint.desired.mtu};
+  const std::optional<HostSight> sight = pass_networks(look, result);
+  const HostSight* const seen = sight ? &*sight : nullptr;
+  for (const EndpointId& id : work_of(how, seen)) {
+    const HostEndpoint& wanted = *state_->endpoint(id);
+    if (is_settled(wanted, how, seen)) {
+      result.attached[id] = {endpoints_.find(id)->ifname, wanted.desired.mtu};
+      touched_.erase(id);
       continue;
     }
-    if (repairing_ && hurried_ && hurried_()) {
+    if (repairing && hurried_ && hurried_()) {
       result.interrupted = true;
       return result;
     }
-    const Status attached = pass_endpoint(endpoint, seen ? &*seen : nullptr, result);
-    if (!attached.ok()) result.endpoint_errors.emplace(id, attached.error());
+    touched_.insert(id);
+    turn_.erase(id);
+    const Status attached = pass_endpoint(wanted, seen, result);
+    if (attached.ok()) {
+      touched_.erase(id);
+    } else {
+      result.endpoint_errors.emplace(id, attached.error());
+    }
   }
+  if (everywhere) turn_.clear();
   if (how != Look::kBelieve) {
     stirred_ = false;
-    stirred_endpoints_.clear();
+    endpoints_.settle();
   }
   result.elapsed = SystemClock().now() - start;
   return result;
+}
+
+// A look into a namespace costs a millisecond and more.
+void HostEngine::take_turn() {
+  const auto& all = state_->endpoints;
+  if (!turn_.empty() || all.empty()) return;
+  auto at = std::upper_bound(
+      all.begin(), all.end(), turn_end_,
+      [](const EndpointId& end, const auto& endpoint) { return end < endpoint->desired.id; });
+  for (size_t i = 0; i < std::min(kLooksPerPass, all.size()); ++i, ++at) {
+    if (at == all.end()) at = all.begin();
+    turn_end_ = (*at)->desired.id;
+    turn_.insert(turn_end_);
+  }
+}
+
+std::set<EndpointId> HostEngine::work_of(Look how, const HostSight* seen) {
+  std::set<EndpointId> work;
+  const auto add = [&](const EndpointId& id) {
+    if (!endpoints_.gone().contains(id) && state_->endpoint(id) != nullptr) work.insert(id);
+  };
+  for (const EndpointId& id : touched_) add(id);
+  if (how != Look::kBelieve) {
+    for (const EndpointId& id : endpoints_.stirred()) add(id);
+  }
+  if (how == Look::kEverywhere) {
+    take_turn();
+    for (const EndpointId& id : turn_) add(id);
+  }
+  if (seen == nullptr) return work;
+  for (const auto& endpoint : state_->endpoints) {
+    const EndpointId& id = endpoint->desired.id;
+    // Its own namespace tells by itself; here is the other side.
+    const EndpointHandle* const handle = endpoints_.find(id);
+    if (handle == nullptr || handle->port != seen->port(vxlan::port_name(id))) add(id);
+  }
+  return work;
+}
+
+bool HostEngine::is_settled(const HostEndpoint& wanted, Look how, const HostSight* seen) const {
+  const EndpointId& id = wanted.desired.id;
+  const EndpointHandle* const handle = endpoints_.find(id);
+  if (how == Look::kEverywhere || handle == nullptr) return false;
+  if (how == Look::kStirred && endpoints_.stirred().contains(id)) return false;
+  return handle->applied == wanted.desired && handle->dns_port == wanted.dns_port &&
+         (seen == nullptr || handle->port == seen->port(vxlan::port_name(id)));
 }
 
 Status HostEngine::run(const vxlan::Plan& plan, const vxlan::Places& places,
                        const std::string& where, HostPass& result) {
   if (plan.empty()) return ok_status();
   result.ops += plan.size();
-  for (const vxlan::Op& op : plan) {
-    if (!repairing_) {
-      log::debug(kComponent, "{}: {}", where, vxlan::explain(op));
-    } else if (logged_++ < kLoggedRepairs) {
-      log::info(kComponent, "repair {}: {}", where, vxlan::explain(op));
-    }
-  }
+  log_.add(where, plan);
   return vxlan::apply(plan, places);
 }
 
@@ -141,7 +222,7 @@ void HostEngine::decide_forwarding(HostPass& result) {
   for (auto* forwarding : {&forwarding_v4_, &forwarding_v6_}) {
     const Family family = forwarding == &forwarding_v4_ ? Family::kV4 : Family::kV6;
     const bool needed =
-        std::any_of(state_->networks.begin(), state_->networks.end(),
+        std::any_of(state_->networks->begin(), state_->networks->end(),
                     [&](const auto& network) { return needs_forwarding(network, family); });
     const Status decided = forwarding->decide(host_, needed);
     if (!decided.ok()) result.problems.push_back(decided.error().wrap("forwarding"));
@@ -165,7 +246,7 @@ void HostEngine::pass_rules(bool look, HostPass& result) {
 
 Status HostEngine::ensure_table(bool look, HostPass& result) {
   vxlan::HostTable wanted;
-  for (const auto& network : state_->networks) wanted.bridges.push_back(network.rules);
+  for (const auto& network : *state_->networks) wanted.bridges.push_back(network.rules);
   wanted.guard_v4 = forwarding_v4_.is_ours();
   wanted.guard_v6 = forwarding_v6_.is_ours();
   const bool same = table_ == wanted;
@@ -191,7 +272,7 @@ Status HostEngine::ensure_table(bool look, HostPass& result) {
   return ok_status();
 }
 
-std::optional<vxlan::NamespaceState> HostEngine::pass_networks(bool look, HostPass& result) {
+std::optional<HostSight> HostEngine::pass_networks(bool look, HostPass& result) {
   if (!look) return {};
   applied_.reset();
   Result<vxlan::NamespaceState> seen = vxlan::dump_marked(socket_);
@@ -200,26 +281,25 @@ std::optional<vxlan::NamespaceState> HostEngine::pass_networks(bool look, HostPa
     return {};
   }
   std::set<std::string> kept;
-  for (const auto& network : state_->networks) kept.insert(network.bridge.name);
+  for (const auto& network : *state_->networks) kept.insert(network.bridge.name);
   for (const auto& endpoint : state_->endpoints) {
-    kept.insert(vxlan::port_name(endpoint.desired.id));
+    kept.insert(vxlan::port_name(endpoint->desired.id));
   }
   Status done = run(vxlan::plan_host_leftovers(kept, *seen), places(), "host", result);
   if (!done.ok()) result.problems.push_back(done.error());
-  for (const auto& network : state_->networks) {
+  for (const auto& network : *state_->networks) {
     const Result<vxlan::Plan> plan = vxlan::plan_host_network(network, *seen);
     done = plan.ok() ? run(*plan, places(), "network " + network.network.str(), result)
                      : Status(plan.error());
     if (!done.ok()) result.network_errors.emplace(network.network, done.error());
   }
   if (result.network_errors.empty()) applied_ = state_->networks;
-  return std::move(*seen);
+  return HostSight(std::move(*seen));
 }
 
-Result<vxlan::NamespaceState> HostEngine::port_of(const EndpointId& id,
-                                                  const vxlan::NamespaceState* seen) {
+Result<vxlan::NamespaceState> HostEngine::port_of(const EndpointId& id, const HostSight* seen) {
   const std::string port = vxlan::port_name(id);
-  if (seen != nullptr) return of_port(*seen, port);
+  if (seen != nullptr) return seen->port(port);
   vxlan::NamespaceState state;
   Result<vxlan::Link> link = vxlan::get_link(socket_, port);
   if (link.ok()) {
@@ -230,24 +310,12 @@ Result<vxlan::NamespaceState> HostEngine::port_of(const EndpointId& id,
   return state;
 }
 
-Result<EndpointHandle*> HostEngine::ensure_endpoint(const HostEndpoint& wanted) {
-  const auto found = endpoints_.find(wanted.desired.id);
-  if (found != endpoints_.end()) return &found->second;
-  EndpointHandle handle = SHOAL_TRY(EndpointHandle::open(wanted.space));
-  handle.token = SHOAL_TRY(watches_.add(handle.monitor.fd()));
-  if (handle.rules) handle.rules_token = SHOAL_TRY(watches_.add(handle.rules->fd()));
-  if (handle.process.valid()) {
-    handle.process_token = SHOAL_TRY(watches_.add(handle.process.get(), WatchSet::Tell::kOnce));
-  }
-  return &endpoints_.emplace(wanted.desired.id, std::move(handle)).first->second;
-}
-
-Status HostEngine::pass_endpoint(const HostEndpoint& wanted, const vxlan::NamespaceState* seen,
+Status HostEngine::pass_endpoint(const HostEndpoint& wanted, const HostSight* seen,
                                  HostPass& result) {
   const EndpointId& id = wanted.desired.id;
   const auto broken = result.network_errors.find(wanted.desired.network);
   if (broken != result.network_errors.end()) return broken->second;
-  Result<EndpointHandle*> ensured = ensure_endpoint(wanted);
+  Result<EndpointHandle*> ensured = endpoints_.ensure(id, wanted.space);
   if (!ensured) {
     if (ensured.error().code == ErrorClass::kNotFound) report_gone(id, ensured.error().message);
     return ensured.error();
@@ -264,9 +332,10 @@ Status HostEngine::pass_endpoint(const HostEndpoint& wanted, const vxlan::Namesp
                             return run(plan, all, where, result);
                           }};
   const bool changed = SHOAL_TRY(plumb(wanted.desired, port, plumbing, handle));
+  if (wanted.dns_port != 0) dns_.settle(handle.opened.fd.identity());
   if (SHOAL_TRY(lead_dns(wanted.dns_port, seen != nullptr, handle))) {
     ++result.ops;
-    if (repairing_) log::info(kComponent, "repair {}: lead DNS", where);
+    log_.add(where, "lead DNS");
   }
   handle.applied = wanted.desired;
   if (seen != nullptr && !changed) handle.port = std::move(port);

@@ -27,6 +27,8 @@ struct HostPlaneOptions {
   std::chrono::milliseconds full_pass_interval{2000};
   // The endpoint's namespace or process is gone; told once.
   std::function<void(const EndpointId&, const std::string& reason)> on_endpoint_gone;
+  // Nothing of a departed endpoint is left; on another thread than the rest, perhaps.
+  std::function<void(const EndpointId&)> on_endpoint_departed;
   // Whether an overlay's endpoint needs the namespace's resolver too.
   std::function<bool(const NamespaceRef&)> dns_needed_elsewhere;
   // What a repair found that cannot be put right; after every repair.
@@ -45,14 +47,14 @@ class HostPlane {
   // The newest state wins; `done` (may be empty) is called after the first pass that saw this state
   // or a newer one; not at all when the plane is destroyed before that.
   void set_state(HostState state, std::function<void(HostPass)> done);
-  // As DataPlane's.
+  // As DataPlane's; an overlay's namespace is known by its file below `run_dir`.
   void check_namespace(NamespaceRef ref, std::string ifname,
                        std::function<void(Result<NamespaceRef>)> done);
-  // What the host's own networking uses, its bridges of ours excepted.
+  // What the host's own networking uses, bridges of ours too.
   void host_routes(std::function<void(Result<std::vector<Prefix>>)> done);
 
  private:
-  class Impl;
+  struct Impl;
   explicit HostPlane(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

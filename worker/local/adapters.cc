@@ -1,5 +1,7 @@
 #include "worker/local/adapters.h"
 
+#include <filesystem>
+
 #include "base/runtime/log.h"
 
 namespace shoal::worker {
@@ -8,7 +10,28 @@ namespace {
 constexpr size_t kMaxFile = 64U << 20;
 
 std::string networks_file(const std::string& directory) { return directory + "/local_networks"; }
-std::string endpoints_file(const std::string& directory) { return directory + "/local_endpoints"; }
+std::string endpoints_directory(const std::string& directory) {
+  return directory + "/local_endpoints";
+}
+
+Result<LocalRecords> load_networks(const std::string& path) {
+  const Result<std::string> records = read_file(path, kMaxFile);
+  if (records) return decode_local(as_bytes(*records), path);
+  if (records.error().code == ErrorClass::kNotFound) return LocalRecords();
+  return records.error();
+}
+
+Status load_endpoint(const std::string& path, const EndpointId& id, LocalDirectory::Loaded& out) {
+  const std::string file = SHOAL_TRY(read_file(path, kMaxFile));
+  if (file.empty()) {
+    out.emptied.push_back(id);
+    return ok_status();
+  }
+  Attachment attachment = SHOAL_TRY(decode_attachment(as_bytes(file), path));
+  if (attachment.endpoint.id != id) return data_loss(path + " is another endpoint's");
+  out.endpoints.emplace(id, std::move(attachment));
+  return ok_status();
+}
 
 }  // namespace
 
@@ -70,26 +93,30 @@ void PiledFile::write_next() {
 
 LocalDirectory::LocalDirectory(const std::string& directory, Strand& strand)
     : networks_(networks_file(directory), Outlives::kPower, "shoal-localnet", strand),
-      endpoints_(endpoints_file(directory), Outlives::kProcess, "shoal-localend", strand) {}
+      endpoints_(endpoints_directory(directory)),
+      strand_(strand),
+      thread_("shoal-localend") {}
+
+Status LocalDirectory::prepare(const std::string& directory) {
+  return make_directories(endpoints_directory(directory));
+}
 
 Result<LocalDirectory::Loaded> LocalDirectory::load(const std::string& directory) {
   Loaded out;
-  const std::string networks = networks_file(directory);
-  const Result<std::string> records = read_file(networks, kMaxFile);
-  if (records) {
-    out.networks = SHOAL_TRY(decode_local(as_bytes(*records), networks));
-  } else if (records.error().code != ErrorClass::kNotFound) {
-    return records.error();
+  out.networks = SHOAL_TRY(load_networks(networks_file(directory)));
+  const std::string endpoints = endpoints_directory(directory);
+  std::error_code error;
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(endpoints, error)) {
+    const std::string name = entry.path().filename().string();
+    // A file that was being written when its writer died is under another name.
+    if (is_id(name)) names.push_back(name);
   }
-  const std::string endpoints = endpoints_file(directory);
-  const Result<std::string> state = read_file(endpoints, kMaxFile);
-  if (state && state->empty()) {
-    log::warn("local", "{} is empty after a power loss, and so are the namespaces it was about",
-              endpoints);
-  } else if (state) {
-    out.endpoints = SHOAL_TRY(decode_state(as_bytes(*state), endpoints));
-  } else if (state.error().code != ErrorClass::kNotFound) {
-    return state.error();
+  if (error && error != std::errc::no_such_file_or_directory) {
+    return internal_error("cannot list " + endpoints + ": " + error.message());
+  }
+  for (const std::string& name : names) {
+    SHOAL_TRY(load_endpoint(endpoints + "/" + name, EndpointId(name), out));
   }
   return out;
 }
@@ -99,8 +126,23 @@ void LocalDirectory::save_networks(LocalRecords records, std::function<void(Stat
                   std::move(done));
 }
 
-void LocalDirectory::save_endpoints(PersistedState state, std::function<void(Status)> done) {
-  endpoints_.write([state = std::move(state)] { return encode_state(state); }, std::move(done));
+void LocalDirectory::run(std::function<Status()> work, std::function<void(Status)> done) {
+  thread_.post([strand = &strand_, work = std::move(work), done = std::move(done)] {
+    strand->post([done, status = work()] { done(status); });
+  });
+}
+
+void LocalDirectory::save_endpoint(Attachment attachment, std::function<void(Status)> done) {
+  run(
+      [path = endpoints_ + "/" + attachment.endpoint.id.str(), attachment = std::move(attachment)] {
+        const Bytes file = encode_attachment(attachment);
+        return write_file_atomic(path, as_text(file), 0600, Outlives::kProcess);
+      },
+      std::move(done));
+}
+
+void LocalDirectory::forget_endpoint(const EndpointId& id, std::function<void(Status)> done) {
+  run([path = endpoints_ + "/" + id.str()] { return remove_file(path); }, std::move(done));
 }
 
 }  // namespace shoal::worker

@@ -52,25 +52,35 @@ class PiledFile {
   WorkThread thread_;  // last: joined first
 };
 
-// "local_networks" and "local_endpoints" of the state directory.
+// Of the state directory: the file "local_networks", and the directory "local_endpoints" with a
+// file for each endpoint, named by its id.
 class LocalDirectory final : public LocalDisk {
  public:
   struct Loaded {
     LocalRecords networks;
-    PersistedState endpoints;
+    LocalAttachments endpoints;
+    std::vector<EndpointId> emptied;  // by a power loss; what they were about is gone too
   };
 
   LocalDirectory(const std::string& directory, Strand& strand);
 
-  // Blocking. Absent files are an empty state; damaged ones kDataLoss.
+  // Makes what endpoints' files are in.
+  static Status prepare(const std::string& directory);
+
+  // Blocking; changes nothing. What is absent is an empty state; a damaged file is kDataLoss.
   static Result<Loaded> load(const std::string& directory);
 
   void save_networks(LocalRecords records, std::function<void(Status)> done) override;
-  void save_endpoints(PersistedState state, std::function<void(Status)> done) override;
+  void save_endpoint(Attachment attachment, std::function<void(Status)> done) override;
+  void forget_endpoint(const EndpointId& id, std::function<void(Status)> done) override;
 
  private:
+  void run(std::function<Status()> work, std::function<void(Status)> done);
+
   PiledFile networks_;
-  PiledFile endpoints_;
+  const std::string endpoints_;
+  Strand& strand_;
+  WorkThread thread_;  // of endpoints' files; last: joined first
 };
 
 }  // namespace shoal::worker

@@ -96,10 +96,14 @@ Status Book::remove(const NetworkId& id) {
 }
 
 bool Book::has_name(const Entry& entry, std::string_view name) {
-  const std::string folded = manager::folded(name);
-  return std::any_of(entry.endpoints.begin(), entry.endpoints.end(), [&](const auto& item) {
-    return manager::folded(item.second.spec.name) == folded;
-  });
+  return entry.names.contains(manager::folded(name));
+}
+
+void Book::hold(Entry& entry, const manager::Endpoint& endpoint) {
+  const manager::Endpoint& holder = entry.endpoints.emplace(endpoint.id, endpoint).first->second;
+  entry.names.insert(manager::folded(endpoint.spec.name));
+  homes_.emplace(endpoint.id, entry.network.id);
+  for (const Prefix& address : holder.addresses) entry.space->take(address.ip, &holder);
 }
 
 Result<manager::Endpoint> Book::lease(const NetworkId& network, const EndpointId& id,
@@ -127,9 +131,7 @@ Result<manager::Endpoint> Book::lease(const NetworkId& network, const EndpointId
   endpoint.addresses = choice.addresses;
   endpoint.mac = mac;
   endpoint.created_at = now;
-  const manager::Endpoint& holder = entry.endpoints.emplace(id, endpoint).first->second;
-  homes_.emplace(id, network);
-  for (const Prefix& address : holder.addresses) entry.space->take(address.ip, &holder);
+  hold(entry, endpoint);
   for (const manager::AddressCursor& cursor : choice.cursors) {
     entry.space->set_cursor(cursor.subnet, cursor.next);
   }
@@ -142,6 +144,7 @@ void Book::release(const EndpointId& id) {
   Entry& entry = networks_.at(home->second);
   const auto holder = entry.endpoints.find(id);
   for (const Prefix& address : holder->second.addresses) entry.space->release(address.ip);
+  entry.names.erase(manager::folded(holder->second.spec.name));
   entry.endpoints.erase(holder);
   homes_.erase(home);
 }
@@ -189,9 +192,7 @@ Status Book::restore(const manager::Endpoint& endpoint) {
       return impossible(address.ip.str() + " is not to be given");
     }
   }
-  const manager::Endpoint& holder = entry.endpoints.emplace(endpoint.id, endpoint).first->second;
-  homes_.emplace(endpoint.id, endpoint.network_id);
-  for (const Prefix& address : holder.addresses) entry.space->take(address.ip, &holder);
+  hold(entry, endpoint);
   return ok_status();
 }
 

@@ -14,6 +14,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -72,12 +73,14 @@ class Book {
     const Driver* driver = nullptr;
     std::unique_ptr<manager::AddressSpace> space;
     std::map<EndpointId, manager::Endpoint> endpoints;  // the holders of `space`
+    std::set<std::string> names;                        // theirs, folded
   };
 
   Status check_new(const manager::NetworkSpec& spec, const Driver& driver) const;
   Status check_bridge(const manager::Network& network, const Driver& driver) const;
   void add(manager::Network network, const Driver& driver);
   static bool has_name(const Entry& entry, std::string_view name);
+  void hold(Entry& entry, const manager::Endpoint& endpoint);
 
   const std::vector<LocalPool> pools_;
   std::map<NetworkId, Entry> networks_;

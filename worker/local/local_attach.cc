@@ -54,12 +54,8 @@ void LocalNetworks::attach_begin(const std::shared_ptr<AttachOp>& op) {
   const Result<const manager::Network*> network = book_->find_network(op->request.network);
   if (!network) return attach_answer(op, network.error());
   op->request.network = (*network)->id.str();
-  for (const auto& [id, local] : locals_) {
-    const Attachment& record = local.record;
-    const bool same = !local.leaving && record.phase == Attachment::Phase::kAttached &&
-                      record.endpoint.network_id == (*network)->id &&
-                      space_key(record.space) == space_key(op->request.space);
-    if (!same) continue;
+  if (const Local* const there = find_in(op->request.space, (*network)->id)) {
+    const Attachment& record = there->record;
     // Asked again: the answer is the same.
     if (record.endpoint.spec.name == op->request.spec.name &&
         (op->request.ifname.empty() || op->request.ifname == record.ifname)) {
@@ -76,30 +72,43 @@ void LocalNetworks::attach_begin(const std::shared_ptr<AttachOp>& op) {
                                 }));
 }
 
+const LocalNetworks::Local* LocalNetworks::find_in(const NamespaceRef& space,
+                                                   const NetworkId& network) const {
+  const auto here = spaces_.find(space_key(space));
+  if (here == spaces_.end()) return nullptr;
+  for (const EndpointId& id : here->second) {
+    const Local& local = locals_.at(id);
+    const bool attached = local.record.phase == Attachment::Phase::kAttached;
+    if (attached && local.record.endpoint.network_id == network) return &local;
+  }
+  return nullptr;
+}
+
 void LocalNetworks::attach_lease(const std::shared_ptr<AttachOp>& op) {
   op->id = draw_id<EndpointId>();
   const NetworkId id(op->request.network);
   const Result<manager::Endpoint> lease = book_->lease(
       id, op->id, op->request.spec, Mac::from_random(ports_.rng.next()), ports_.clock.wall());
   if (!lease) return attach_answer(op, lease.error());
-  Local local;
-  local.record.endpoint = *lease;
-  local.record.network_name = book_->network(id)->spec.name;
-  local.record.space = op->request.space;
-  local.record.ifname = op->request.ifname;
-  locals_.emplace(op->id, std::move(local));
-  save_endpoints(guarded([this, op](const Status& saved) {
-    if (saved) return attach_plumb(op);
-    locals_.erase(op->id);
-    book_->release(op->id);
-    attach_answer(op, saved.error().wrap("the attach cannot be written down"));
-  }));
+  Attachment record;
+  record.endpoint = *lease;
+  record.network_name = book_->network(id)->spec.name;
+  record.space = op->request.space;
+  record.ifname = op->request.ifname;
+  const Local& local = add_local(std::move(record));
+  ports_.disk.save_endpoint(local.record, guarded([this, op](const Status& saved) {
+                              if (saved) return attach_plumb(op);
+                              erase_local(op->id);
+                              book_->release(op->id);
+                              attach_answer(
+                                  op, saved.error().wrap("the attach cannot be written down"));
+                            }));
 }
 
 void LocalNetworks::attach_plumb(const std::shared_ptr<AttachOp>& op) {
   Local& local = locals_.at(op->id);
-  local.plumbed = true;
-  const Status served = sync_sandbox(local.record.space);
+  enter_space(local);
+  const Status served = sync_space(local.record.space);
   if (!served) {
     return attach_undo(op, served.error().wrap("DNS cannot be set up in the namespace"));
   }
@@ -117,17 +126,18 @@ void LocalNetworks::attach_plumbed(const std::shared_ptr<AttachOp>& op, const Ho
   local.record.ifname = attached->second.ifname;
   local.record.mtu = attached->second.mtu;
   local.record.phase = Attachment::Phase::kAttached;
-  save_endpoints(guarded([this, op](const Status& saved) {
-    if (!saved) {
-      return attach_undo(op, saved.error().wrap("the attachment cannot be written down"));
-    }
-    const Local& made = locals_.at(op->id);
-    announce(made);
-    const Attachment& record = made.record;
-    log::info(kLog, "attached endpoint={} name={} network={} ifname={}", op->id.str(),
-              record.endpoint.spec.name, record.network_name, record.ifname);
-    attach_answer(op, Attached{record.endpoint, record.ifname, record.mtu});
-  }));
+  ports_.disk.save_endpoint(
+      local.record, guarded([this, op](const Status& saved) {
+        if (!saved) {
+          return attach_undo(op, saved.error().wrap("the attachment cannot be written down"));
+        }
+        const Local& made = locals_.at(op->id);
+        announce(made);
+        const Attachment& record = made.record;
+        log::info(kLog, "attached endpoint={} name={} network={} ifname={}", op->id.str(),
+                  record.endpoint.spec.name, record.network_name, record.ifname);
+        attach_answer(op, Attached{record.endpoint, record.ifname, record.mtu});
+      }));
 }
 
 void LocalNetworks::attach_undo(const std::shared_ptr<AttachOp>& op, Error error) {
@@ -146,29 +156,33 @@ Result<manager::Endpoint> LocalNetworks::find_endpoint(const std::string& networ
                                                        const std::string& endpoint) const {
   NetworkId only;
   if (!network.empty()) only = SHOAL_TRY(book_->find_network(network))->id;
-  const manager::Endpoint* found = nullptr;
-  size_t matches = 0;
-  bool by_name = false;  // which wins over the beginning of another's id
-  for (const auto& [id, local] : locals_) {
-    const manager::Endpoint& each = local.record.endpoint;
-    if (local.record.phase != Attachment::Phase::kAttached || endpoint.empty()) continue;
-    if (!only.empty() && each.network_id != only) continue;
-    if (id.view() == endpoint) return each;
-    const bool named = each.spec.name == endpoint;
-    if (!named && (by_name || !id.view().starts_with(endpoint))) continue;
-    matches = named && !by_name ? 1 : matches + 1;
-    by_name = by_name || named;
-    found = &each;
+  const auto counts = [&](const Local& local) {
+    return local.record.phase == Attachment::Phase::kAttached && !endpoint.empty() &&
+           (only.empty() || local.record.endpoint.network_id == only);
+  };
+  std::vector<const Local*> found;
+  const auto [first, last] = names_.equal_range(endpoint);
+  for (auto at = first; at != last; ++at) {
+    if (const Local& local = locals_.at(at->second); counts(local)) found.push_back(&local);
+  }
+  const bool named = !found.empty();
+  for (auto at = locals_.lower_bound(EndpointId(endpoint));
+       at != locals_.end() && at->first.view().starts_with(endpoint); ++at) {
+    if (!counts(at->second)) continue;
+    if (at->first.view() == endpoint) return at->second.record.endpoint;
+    // A name wins over the beginning of another's id.
+    if (!named) found.push_back(&at->second);
   }
   const std::string what = "\"" + endpoint.substr(0, kToldText) + "\"";
-  if (matches > 1) return invalid_argument("endpoint " + what + " is ambiguous: name its network");
-  if (found == nullptr) {
+  if (found.size() > 1)
+    return invalid_argument("endpoint " + what + " is ambiguous: name its network");
+  if (found.empty()) {
     return not_found(
         "this host has no endpoint " + what +
         (network.empty() ? "" : " on network \"" + network.substr(0, kToldText) + "\"") +
         ": see `shoal endpoint ls`");
   }
-  return *found;
+  return found.front()->record.endpoint;
 }
 
 void LocalNetworks::detach(const std::string& network, const std::string& endpoint,
@@ -194,18 +208,30 @@ void LocalNetworks::take_down(const EndpointId& id, std::function<void()> done) 
   const NamespaceRef space = local.record.space;
   ports_.resolvers.names().remove(local.record.endpoint.network_id, id.str());
   local.leaving = true;
-  local.plumbed = false;
-  const Status synced = sync_sandbox(space);
+  local.wanted.reset();
+  leave_space(local);
+  const Status synced = sync_space(space);
   if (!synced) log::warn(kLog, "{}", synced.error().message);
-  departed_.emplace(id, local.record);
+  const auto intent = departed_.emplace(id, local.record).first;
+  intent->second.phase = Attachment::Phase::kIntent;
   refresh_kernel([this, id, done = std::move(done)](const HostPass&) {
-    locals_.erase(id);
+    erase_local(id);
     book_->release(id);
-    save_endpoints(guarded([done](const Status& saved) {
-      if (!saved) log::error(kLog, "{}", saved.error().message);
+    const auto saved = guarded([done](const Status& status) {
+      if (!status) log::error(kLog, "{}", status.error().message);
       done();
-    }));
+    });
+    const auto left = departed_.find(id);
+    if (left == departed_.end()) return ports_.disk.forget_endpoint(id, saved);
+    ports_.disk.save_endpoint(left->second, saved);
   });
+}
+
+void LocalNetworks::on_endpoint_departed(const EndpointId& id) {
+  if (stopping_ || departed_.erase(id) == 0) return;
+  ports_.disk.forget_endpoint(id, guarded([](const Status& forgotten) {
+                                if (!forgotten) log::error(kLog, "{}", forgotten.error().message);
+                              }));
 }
 
 void LocalNetworks::on_endpoint_gone(const EndpointId& id, const std::string& reason) {

@@ -13,19 +13,19 @@ class FakeHostKernel final : public HostKernel {
   void set_state(HostState next, std::function<void(HostPass)> done) override {
     state = std::move(next);
     HostPass result;
-    for (const auto& network : state.networks) {
+    for (const auto& network : *state.networks) {
       if (network_error) result.network_errors.emplace(network.network, *network_error);
     }
-    for (const HostEndpoint& endpoint : state.endpoints) {
-      const EndpointId& id = endpoint.desired.id;
+    for (const auto& endpoint : state.endpoints) {
+      const EndpointId& id = endpoint->desired.id;
       if (endpoint_error) {
         result.endpoint_errors.emplace(id, *endpoint_error);
       } else {
-        result.attached[id] = {"eth0", endpoint.desired.mtu};
+        result.attached[id] = {"eth0", endpoint->desired.mtu};
       }
     }
-    for (const DepartedEndpoint& departed : state.departed) result.departed.insert(departed.id);
     loop_.post([done, result] { done(result); });
+    if (departs) tell_departed();
   }
   void check_namespace(NamespaceRef ref, std::string,
                        std::function<void(Result<NamespaceRef>)> done) override {
@@ -41,7 +41,15 @@ class FakeHostKernel final : public HostKernel {
     loop_.post([done, answer = routes] { done(answer); });
   }
 
+  void tell_departed() {
+    for (const DepartedEndpoint& departed : state.departed) {
+      loop_.post([this, id = departed.id] { on_departed(id); });
+    }
+  }
+
   HostState state;
+  std::function<void(const EndpointId&)> on_departed = [](const EndpointId&) {};
+  bool departs = true;  // at once; else when told to
   std::vector<Prefix> routes;
   std::optional<Error> network_error;
   std::optional<Error> endpoint_error;
@@ -58,17 +66,21 @@ class FakeLocalDisk final : public LocalDisk {
     if (!error) networks = std::move(next);
     answer(std::move(done));
   }
-  void save_endpoints(PersistedState state, std::function<void(Status)> done) override {
+  void save_endpoint(Attachment attachment, std::function<void(Status)> done) override {
     if (!error) {
-      endpoints = std::move(state);
-      history.push_back(endpoints);
+      history.push_back(attachment);
+      endpoints[attachment.endpoint.id] = std::move(attachment);
     }
+    answer(std::move(done));
+  }
+  void forget_endpoint(const EndpointId& id, std::function<void(Status)> done) override {
+    if (!error) endpoints.erase(id);
     answer(std::move(done));
   }
 
   LocalRecords networks;
-  PersistedState endpoints;
-  std::vector<PersistedState> history;
+  LocalAttachments endpoints;
+  std::vector<Attachment> history;
   std::optional<Error> error;
 
  private:

@@ -26,14 +26,16 @@ LocalNetworks::LocalNetworks(LocalPorts ports)
 
 LocalNetworks::~LocalNetworks() { stop(); }
 
-Status LocalNetworks::start(const LocalRecords& records, const PersistedState& state) {
+Status LocalNetworks::start(const LocalRecords& records, const LocalAttachments& attachments) {
   pool_v6_ = records.pool_v6;
   if (pool_v6_.length == 0) pool_v6_ = random_local_pool_v6(ports_.rng).base;
   std::vector<LocalPool> pools = default_local_pools();
   pools.push_back({pool_v6_, 64});
   book_ = std::make_unique<Book>(std::move(pools));
   for (const manager::Network& network : records.networks) SHOAL_TRY(book_->restore(network));
-  for (const auto& [id, attachment] : state.attachments) {
+  note_networks();
+  std::map<std::string, NamespaceRef> spaces;
+  for (const auto& [id, attachment] : attachments) {
     if (attachment.phase == Attachment::Phase::kIntent) {
       log::info(kLog, "undoing the attach that was under way endpoint={}", id.str());
       departed_.emplace(id, attachment);
@@ -45,12 +47,14 @@ Status LocalNetworks::start(const LocalRecords& records, const PersistedState& s
       departed_.emplace(id, attachment);
       continue;
     }
-    locals_.emplace(id, Local{attachment, true, false});
-  }
-  for (const auto& [id, local] : locals_) {
-    const Status served = sync_sandbox(local.record.space);
-    if (!served) log::warn(kLog, "no DNS for endpoint {}: {}", id.str(), served.error().message);
+    const Local& local = add_local(attachment);
+    enter_space(local);
     announce(local);
+    spaces.emplace(space_key(attachment.space), attachment.space);
+  }
+  for (const auto& [key, space] : spaces) {
+    const Status served = sync_space(space);
+    if (!served) log::warn(kLog, "no DNS in a namespace: {}", served.error().message);
   }
   refresh_kernel([](const HostPass&) {});
   return ok_status();
@@ -82,6 +86,7 @@ void LocalNetworks::create_at(const manager::NetworkSpec& spec, const std::vecto
       tell(book_->remove(network.id));
       return done(saved.error().wrap("the network cannot be written down"));
     }
+    note_networks();
     refresh_kernel(
         [this, network, done](const HostPass& pass) { create_made(network, pass, done); });
   }));
@@ -100,6 +105,7 @@ void LocalNetworks::create_made(const manager::Network& network, const HostPass&
   if (const Status removed = book_->remove(network.id); !removed) return done(error);
   save_networks(guarded([this, error, done = std::move(done)](const Status& saved) {
     tell(saved);
+    note_networks();
     refresh_kernel([error, done](const HostPass&) { done(error); });
   }));
 }
@@ -118,25 +124,18 @@ void LocalNetworks::remove(const std::string& network,
       return done(saved.error().wrap("the removal cannot be written down"));
     }
     log::info(kLog, "removed network={} name={}", gone.id.str(), gone.spec.name);
+    note_networks();
     refresh_kernel([gone, done](const HostPass&) { done(gone.id); });
   }));
 }
 
-// What the kernel should hold.
+// What the kernel should hold: what did not change is the same object as before.
 HostState LocalNetworks::desired() const {
   HostState state;
-  for (const manager::Network* network : book_->networks()) {
-    state.networks.push_back(book_->driver(network->id).network(*network));
-  }
-  const std::set<EndpointId> out = ways_out();
+  state.networks = wanted_networks_;
+  state.endpoints.reserve(locals_.size());
   for (const auto& [id, local] : locals_) {
-    if (!local.plumbed) continue;
-    const manager::Endpoint& endpoint = local.record.endpoint;
-    const manager::Network& network = *book_->network(endpoint.network_id);
-    const Placement placement{id, endpoint.mac, endpoint.addresses, local.record.ifname,
-                              out.contains(id)};
-    state.endpoints.push_back({book_->driver(network.id).endpoint(network, placement),
-                               local.record.space, sandboxes_.port(local.record.space)});
+    if (local.wanted != nullptr) state.endpoints.push_back(local.wanted);
   }
   for (const auto& [id, attachment] : departed_) {
     state.departed.push_back({id, attachment.endpoint.network_id, attachment.space});
@@ -144,21 +143,12 @@ HostState LocalNetworks::desired() const {
   return state;
 }
 
-std::set<EndpointId> LocalNetworks::ways_out() const {
-  std::map<std::string, const Local*> first;
-  for (const auto& [id, local] : locals_) {
-    const manager::Endpoint& endpoint = local.record.endpoint;
-    if (!local.plumbed) continue;
-    const manager::Network& network = *book_->network(endpoint.network_id);
-    if (!book_->driver(network.id).leads_out(network)) continue;
-    const Local*& chosen = first[space_key(local.record.space)];
-    if (chosen == nullptr || endpoint.created_at < chosen->record.endpoint.created_at) {
-      chosen = &local;
-    }
+void LocalNetworks::note_networks() {
+  HostNetworks wanted;
+  for (const manager::Network* network : book_->networks()) {
+    wanted.push_back(book_->driver(network->id).network(*network));
   }
-  std::set<EndpointId> out;
-  for (const auto& [space, local] : first) out.insert(local->record.endpoint.id);
-  return out;
+  wanted_networks_ = std::make_shared<const HostNetworks>(std::move(wanted));
 }
 
 void LocalNetworks::refresh_kernel(std::function<void(const HostPass&)> done) {
@@ -170,36 +160,78 @@ void LocalNetworks::refresh_kernel(std::function<void(const HostPass&)> done) {
                               problems_.push_back(error.message);
                             for (const auto& [id, error] : pass.endpoint_errors)
                               problems_.push_back(error.message);
-                            bool on_disk = false;
-                            for (const EndpointId& id : pass.departed) {
-                              const auto found = departed_.find(id);
-                              if (found == departed_.end()) continue;
-                              on_disk =
-                                  on_disk || found->second.phase == Attachment::Phase::kIntent;
-                              departed_.erase(found);
-                            }
-                            if (on_disk) save_endpoints(guarded(tell));
                             done(pass);
                           }));
 }
 
-Status LocalNetworks::sync_sandbox(const NamespaceRef& space) {
-  std::vector<const Local*> here;
-  const std::string key = space_key(space);
-  for (const auto& [id, local] : locals_) {
-    if (local.plumbed && space_key(local.record.space) == key) here.push_back(&local);
+LocalNetworks::Local& LocalNetworks::add_local(Attachment record) {
+  const EndpointId id = record.endpoint.id;
+  names_.emplace(record.endpoint.spec.name, id);
+  return locals_.emplace(id, Local{std::move(record), nullptr, false}).first->second;
+}
+
+void LocalNetworks::erase_local(const EndpointId& id) {
+  const auto found = locals_.find(id);
+  const auto [first, last] = names_.equal_range(found->second.record.endpoint.spec.name);
+  names_.erase(std::find_if(first, last, [&](const auto& item) { return item.second == id; }));
+  locals_.erase(found);
+}
+
+void LocalNetworks::enter_space(const Local& local) {
+  const auto later = [&](const WallTime& time, const EndpointId& other) {
+    return time < locals_.at(other).record.endpoint.created_at;
+  };
+  const manager::Endpoint& endpoint = local.record.endpoint;
+  std::vector<EndpointId>& here = spaces_[space_key(local.record.space)];
+  here.insert(std::upper_bound(here.begin(), here.end(), endpoint.created_at, later), endpoint.id);
+}
+
+void LocalNetworks::leave_space(const Local& local) {
+  const auto here = spaces_.find(space_key(local.record.space));
+  if (here == spaces_.end()) return;
+  std::erase(here->second, local.record.endpoint.id);
+  if (here->second.empty()) spaces_.erase(here);
+}
+
+const LocalNetworks::Local* LocalNetworks::way_out(const std::vector<EndpointId>& endpoints) const {
+  for (const EndpointId& id : endpoints) {
+    const Local& local = locals_.at(id);
+    const NetworkId& network = local.record.endpoint.network_id;
+    if (book_->driver(network).leads_out(*book_->network(network))) return &local;
   }
-  std::sort(here.begin(), here.end(), [](const Local* a, const Local* b) {
-    return a->record.endpoint.created_at < b->record.endpoint.created_at;
-  });
+  return nullptr;
+}
+
+std::shared_ptr<const HostEndpoint> LocalNetworks::wanted_of(const Local& local,
+                                                             bool gateway) const {
+  const Attachment& record = local.record;
+  const manager::Network& network = *book_->network(record.endpoint.network_id);
+  const Placement placement{record.endpoint.id, record.endpoint.mac, record.endpoint.addresses,
+                            record.ifname, gateway};
+  HostEndpoint wanted{book_->driver(network.id).endpoint(network, placement), record.space,
+                      sandboxes_.port(record.space)};
+  if (local.wanted != nullptr && *local.wanted == wanted) return local.wanted;
+  return std::make_shared<const HostEndpoint>(std::move(wanted));
+}
+
+Status LocalNetworks::sync_space(const NamespaceRef& space) {
+  const auto found = spaces_.find(space_key(space));
+  const std::vector<EndpointId> none;
+  const std::vector<EndpointId>& here = found == spaces_.end() ? none : found->second;
   std::vector<NetworkId> networks;
   bool may_forward = false;
-  for (const Local* local : here) {
-    const NetworkId& id = local->record.endpoint.network_id;
-    networks.push_back(id);
-    may_forward = may_forward || !book_->network(id)->spec.internal;
+  for (const EndpointId& id : here) {
+    const NetworkId& network = locals_.at(id).record.endpoint.network_id;
+    networks.push_back(network);
+    may_forward = may_forward || !book_->network(network)->spec.internal;
   }
-  return sandboxes_.sync(space, std::move(networks), may_forward);
+  Status served = sandboxes_.sync(space, std::move(networks), may_forward);
+  const Local* const out = way_out(here);
+  for (const EndpointId& id : here) {
+    Local& local = locals_.at(id);
+    local.wanted = wanted_of(local, &local == out);
+  }
+  return served;
 }
 
 void LocalNetworks::announce(const Local& local) {
@@ -220,15 +252,6 @@ void LocalNetworks::save_networks(std::function<void(Status)> done) {
   records.pool_v6 = pool_v6_;
   for (const manager::Network* network : book_->networks()) records.networks.push_back(*network);
   ports_.disk.save_networks(std::move(records), std::move(done));
-}
-
-void LocalNetworks::save_endpoints(std::function<void(Status)> done) {
-  PersistedState state;
-  for (const auto& [id, local] : locals_) state.attachments.emplace(id, local.record);
-  for (const auto& [id, attachment] : departed_) {
-    if (attachment.phase == Attachment::Phase::kIntent) state.attachments.emplace(id, attachment);
-  }
-  ports_.disk.save_endpoints(std::move(state), std::move(done));
 }
 
 std::vector<manager::Endpoint> LocalNetworks::endpoints(const NetworkId& network) const {

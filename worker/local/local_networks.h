@@ -33,7 +33,7 @@ class LocalNetworks {
   ~LocalNetworks();
 
   // Goes on from what is on disk. kDataLoss when it cannot be: the daemon must not run on it.
-  Status start(const LocalRecords& records, const PersistedState& state);
+  Status start(const LocalRecords& records, const LocalAttachments& attachments);
   // Answers what is in flight with kUnavailable. The kernel stays as it is.
   void stop();
 
@@ -48,6 +48,8 @@ class LocalNetworks {
               std::function<void(Status)> done);
   // From the plane.
   void on_endpoint_gone(const EndpointId& id, const std::string& reason);
+  // Nothing of it is left: it need not be remembered.
+  void on_endpoint_departed(const EndpointId& id);
   void on_kernel_problems(std::vector<std::string> problems) { problems_ = std::move(problems); }
 
   const Book& book() const { return *book_; }
@@ -62,7 +64,8 @@ class LocalNetworks {
  private:
   struct Local {
     Attachment record;
-    bool plumbed = false;  // part of what the kernel should hold
+    // What the kernel should hold of it; null: nothing (yet, or any more).
+    std::shared_ptr<const HostEndpoint> wanted;
     bool leaving = false;
   };
   struct AttachOp;
@@ -81,14 +84,24 @@ class LocalNetworks {
   // Removes the endpoint from this host; `done` once kernel and disk know.
   void take_down(const EndpointId& id, std::function<void()> done);
 
+  // The attached endpoint of that namespace on that network; null when there is none.
+  const Local* find_in(const NamespaceRef& space, const NetworkId& network) const;
+
   HostState desired() const;
-  // For each namespace the endpoint that is its way out: the first that was attached.
-  std::set<EndpointId> ways_out() const;
+  void note_networks();
+  // The namespace's resolver and default route, after an endpoint came or went; what its endpoints
+  // should be follows.
+  Status sync_space(const NamespaceRef& space);
+  // The first that was attached to a network that leads out; null when there is none.
+  const Local* way_out(const std::vector<EndpointId>& endpoints) const;
+  std::shared_ptr<const HostEndpoint> wanted_of(const Local& local, bool gateway) const;
+  void enter_space(const Local& local);
+  void leave_space(const Local& local);
+  Local& add_local(Attachment record);
+  void erase_local(const EndpointId& id);
   void refresh_kernel(std::function<void(const HostPass&)> done);
-  Status sync_sandbox(const NamespaceRef& space);
   void announce(const Local& local);
   void save_networks(std::function<void(Status)> done);
-  void save_endpoints(std::function<void(Status)> done);
   template <typename Id>
   Id draw_id() {
     std::array<uint8_t, 16> random;
@@ -110,8 +123,11 @@ class LocalNetworks {
   std::unique_ptr<Book> book_;
   Prefix pool_v6_;
   std::map<EndpointId, Local> locals_;
-  // Taken down here, and the kernel does not know yet. An intent among them stays on disk till
-  // then.
+  std::multimap<std::string, EndpointId> names_;  // of locals_
+  // By namespace those that the kernel should hold, in the order of their attachment.
+  std::map<std::string, std::vector<EndpointId>> spaces_;
+  std::shared_ptr<const HostNetworks> wanted_networks_ = std::make_shared<const HostNetworks>();
+  // Taken down here, and something of them may be left; on disk as intents till then.
   std::map<EndpointId, Attachment> departed_;
   Serial serial_;
   Sandboxes sandboxes_;

@@ -26,6 +26,7 @@ class LocalNetworksTest : public testing::Test {
                    [this](std::function<void()> work) { loop_.post(std::move(work)); },
                    [this] { return cluster_subnets_; },
                    [](std::string_view name) { return name == "overlay-net"; }});
+    kernel_.on_departed = [this](const EndpointId& id) { local_->on_endpoint_departed(id); };
     const Status started = local_->start(disk_.networks, disk_.endpoints);
     EXPECT_TRUE(started.ok()) << started.error().message;
     loop_.run();
@@ -66,10 +67,8 @@ class LocalNetworksTest : public testing::Test {
     return out;
   }
   const vxlan::DesiredEndpoint* desired(const EndpointId& id) const {
-    for (const HostEndpoint& endpoint : kernel_.state.endpoints) {
-      if (endpoint.desired.id == id) return &endpoint.desired;
-    }
-    return nullptr;
+    const HostEndpoint* const endpoint = kernel_.state.endpoint(id);
+    return endpoint == nullptr ? nullptr : &endpoint->desired;
   }
 
   fakes::FakeLoop loop_;
@@ -86,24 +85,24 @@ TEST_F(LocalNetworksTest, ANetworkIsOnDiskAndInTheKernelWhenItIsAnswered) {
   const auto shop = create("shop");
   ASSERT_TRUE(shop.ok()) << shop.error().message;
   EXPECT_THAT(disk_.networks.networks, ElementsAre(*shop));
-  ASSERT_THAT(kernel_.state.networks, SizeIs(1));
-  EXPECT_EQ(kernel_.state.networks[0].network, shop->id);
+  ASSERT_THAT(*kernel_.state.networks, SizeIs(1));
+  EXPECT_EQ(kernel_.state.networks->front().network, shop->id);
   EXPECT_TRUE(remove("shop").ok());
   EXPECT_THAT(disk_.networks.networks, IsEmpty());
-  EXPECT_THAT(kernel_.state.networks, IsEmpty());
+  EXPECT_THAT(*kernel_.state.networks, IsEmpty());
 }
 
 TEST_F(LocalNetworksTest, WhatTheKernelRefusesIsUndone) {
   kernel_.network_error = already_exists("the name is taken");
   EXPECT_EQ(create("shop").error().code, ErrorClass::kAlreadyExists);
   EXPECT_THAT(disk_.networks.networks, IsEmpty());
-  EXPECT_THAT(kernel_.state.networks, IsEmpty());
+  EXPECT_THAT(*kernel_.state.networks, IsEmpty());
   kernel_.network_error.reset();
   ASSERT_TRUE(create("shop").ok());
   kernel_.endpoint_error = internal_error("no veth");
   EXPECT_EQ(attach("shop", "web", "/web").error().message, "no veth");
   EXPECT_THAT(kernel_.state.endpoints, IsEmpty());
-  EXPECT_THAT(disk_.endpoints.attachments, IsEmpty());
+  EXPECT_THAT(disk_.endpoints, IsEmpty());
   EXPECT_THAT(resolvers_.served, IsEmpty());
   EXPECT_TRUE(remove("shop").ok()) << "the lease was given back";
 }
@@ -133,8 +132,8 @@ TEST_F(LocalNetworksTest, AnAttachIsWrittenDownBeforeTheKernelAndAfter) {
   ASSERT_TRUE(web.ok()) << web.error().message;
   EXPECT_EQ(web->ifname, "eth0");
   ASSERT_THAT(disk_.history, SizeIs(2));
-  EXPECT_EQ(disk_.history[0].attachments.begin()->second.phase, Attachment::Phase::kIntent);
-  EXPECT_EQ(disk_.history[1].attachments.begin()->second.phase, Attachment::Phase::kAttached);
+  EXPECT_EQ(disk_.history[0].phase, Attachment::Phase::kIntent);
+  EXPECT_EQ(disk_.history[1].phase, Attachment::Phase::kAttached);
   EXPECT_THAT(resolvers_.served, SizeIs(1));
   EXPECT_EQ(resolvers_.names().size(), 1U);
   EXPECT_EQ(attach("shop", "web", "/web")->endpoint, web->endpoint) << "asked again";
@@ -170,21 +169,54 @@ TEST_F(LocalNetworksTest, AStartRestoresAndUndoes) {
   const Attached web = *attach("shop", "web", "/web");
   const Attached api = *attach("shop", "api", "/api");
   // It died while api was on its way, and its network came back without the stray one's.
-  disk_.endpoints.attachments.at(api.endpoint.id).phase = Attachment::Phase::kIntent;
-  Attachment stray = disk_.endpoints.attachments.at(web.endpoint.id);
+  disk_.endpoints.at(api.endpoint.id).phase = Attachment::Phase::kIntent;
+  Attachment stray = disk_.endpoints.at(web.endpoint.id);
   stray.endpoint.id = EndpointId("sssssssssssssssssssssssss");
   stray.endpoint.network_id = NetworkId("xxxxxxxxxxxxxxxxxxxxxxxxx");
-  disk_.endpoints.attachments.emplace(stray.endpoint.id, stray);
+  disk_.endpoints.emplace(stray.endpoint.id, stray);
   const Prefix pool = disk_.networks.pool_v6;
   local_.reset();
   start();
   ASSERT_THAT(kernel_.state.endpoints, SizeIs(1));
-  EXPECT_EQ(kernel_.state.endpoints[0].desired.id, web.endpoint.id);
+  EXPECT_EQ(kernel_.state.endpoints[0]->desired.id, web.endpoint.id);
   EXPECT_THAT(kernel_.state.departed, SizeIs(2));
-  EXPECT_THAT(disk_.endpoints.attachments, SizeIs(1));
+  EXPECT_THAT(disk_.endpoints, SizeIs(1));
   EXPECT_EQ(disk_.networks.pool_v6, pool) << "drawn once";
   EXPECT_EQ(attach("shop", "web", "/web")->endpoint.addresses, web.endpoint.addresses);
   EXPECT_TRUE(attach("shop", "api", "/api").ok());
+}
+
+TEST_F(LocalNetworksTest, WhatIsLeftOfADetachedEndpointIsRememberedUntilItIsGone) {
+  ASSERT_TRUE(create("shop").ok());
+  const EndpointId web = attach("shop", "web", "/web")->endpoint.id;
+  kernel_.departs = false;
+  EXPECT_TRUE(detach("shop", "web").ok()) << "it is answered at once";
+  ASSERT_TRUE(disk_.endpoints.contains(web));
+  EXPECT_EQ(disk_.endpoints.at(web).phase, Attachment::Phase::kIntent);
+  // A crash: the next daemon has it taken out again.
+  local_.reset();
+  start();
+  ASSERT_THAT(kernel_.state.departed, SizeIs(1));
+  EXPECT_EQ(kernel_.state.departed[0].id, web);
+  EXPECT_TRUE(attach("shop", "web", "/web").ok()) << "the next does not wait for it";
+  EXPECT_THAT(disk_.endpoints, SizeIs(2));
+  kernel_.tell_departed();
+  loop_.run();
+  EXPECT_THAT(disk_.endpoints, SizeIs(1));
+  EXPECT_FALSE(disk_.endpoints.contains(web));
+}
+
+TEST_F(LocalNetworksTest, WhatDidNotChangeIsTheSameObjectInTheNextState) {
+  ASSERT_TRUE(create("shop").ok());
+  const EndpointId web = attach("shop", "web", "/web")->endpoint.id;
+  const HostState before = kernel_.state;
+  const EndpointId api = attach("shop", "api", "/api")->endpoint.id;
+  EXPECT_EQ(kernel_.state.networks, before.networks);
+  EXPECT_EQ(kernel_.state.endpoint(web), before.endpoint(web));
+  EXPECT_NE(kernel_.state.endpoint(api), nullptr);
+  EXPECT_TRUE(
+      std::is_sorted(kernel_.state.endpoints.begin(), kernel_.state.endpoints.end(),
+                     [](const auto& a, const auto& b) { return a->desired.id < b->desired.id; }));
 }
 
 TEST_F(LocalNetworksTest, ANameWinsOverTheBeginningOfAnotherId) {
@@ -206,7 +238,7 @@ TEST_F(LocalNetworksTest, AnEndpointWhoseNamespaceIsGoneIsTakenOut) {
   local_->on_endpoint_gone(web, "told twice");
   loop_.run();
   EXPECT_THAT(kernel_.state.endpoints, IsEmpty());
-  EXPECT_THAT(disk_.endpoints.attachments, IsEmpty());
+  EXPECT_THAT(disk_.endpoints, IsEmpty());
   EXPECT_TRUE(attach("shop", "web", "/web2").ok()) << "its name is free";
 }
 

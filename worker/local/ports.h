@@ -24,14 +24,16 @@ class HostKernel {
   virtual void host_routes(std::function<void(Result<std::vector<Prefix>>)> done) = 0;
 };
 
-// Two files of the state directory.
+// What is kept in the state directory. Writes are done in the order they are asked for.
 class LocalDisk {
  public:
   virtual ~LocalDisk() = default;
   // Outlives the power when `done` is called with ok: networks are there after a reboot.
   virtual void save_networks(LocalRecords records, std::function<void(Status)> done) = 0;
-  // Outlives this process: namespaces do not outlive the power either.
-  virtual void save_endpoints(PersistedState state, std::function<void(Status)> done) = 0;
+  // Outlive this process: namespaces do not outlive the power either. Each costs the same however
+  // many there are.
+  virtual void save_endpoint(Attachment attachment, std::function<void(Status)> done) = 0;
+  virtual void forget_endpoint(const EndpointId& id, std::function<void(Status)> done) = 0;
 };
 
 struct LocalPorts {

@@ -7,7 +7,10 @@
 namespace shoal::worker {
 namespace {
 
-constexpr FrameKind kKind{{'S', 'H', 'L', 'N'}, 1, "this host's own networks"};
+constexpr FrameKind kKind{{'S', 'H', 'L', 'N'},
+                          1,
+                          "this host's own networks",
+                          "restore it from a backup, or remove it and make the networks anew"};
 constexpr size_t kMaxNetworkSize = 1U << 20;  // labels and options are bounded far below
 
 }  // namespace

@@ -2,12 +2,14 @@
 // SHLN) of the host's IPv6 pool and the networks, each as proto/common.proto's Network.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "base/codec/bytes.h"
 #include "base/types/result.h"
 #include "manager/model/objects.h"
+#include "worker/state/attachments.h"
 
 namespace shoal::worker {
 
@@ -17,6 +19,9 @@ struct LocalRecords {
 
   friend bool operator==(const LocalRecords&, const LocalRecords&) = default;
 };
+
+// What local_endpoints/ holds.
+using LocalAttachments = std::map<EndpointId, Attachment>;
 
 Bytes encode_local(const LocalRecords& records);
 // A whole file; errors as decode_frame's.

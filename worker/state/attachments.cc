@@ -102,6 +102,20 @@ Attachment get_attachment(ByteReader& in) {
 
 }  // namespace
 
+Bytes encode_attachment(const Attachment& attachment) {
+  ByteWriter out;
+  put_attachment(out, attachment);
+  return encode_frame(kLocalEndpointKind, out.view());
+}
+
+Result<Attachment> decode_attachment(ByteView file, const std::string& path) {
+  const Bytes payload = SHOAL_TRY(decode_frame(kLocalEndpointKind, file, path));
+  ByteReader in(payload);
+  Attachment out = get_attachment(in);
+  if (!in.done()) return data_loss(path + " has a good checksum and impossible content");
+  return out;
+}
+
 Bytes encode_state(const PersistedState& state) {
   ByteWriter out;
   out.u64(state.epoch);

@@ -54,6 +54,16 @@ struct PersistedState {
   friend bool operator==(const PersistedState&, const PersistedState&) = default;
 };
 
+// One of a network of this host alone, in a file of its own: what an attach writes does not grow
+// with the number of endpoints.
+inline constexpr FrameKind kLocalEndpointKind{
+    {'S', 'H', 'L', 'E'},
+    1,
+    "an endpoint of this host's own networks",
+    "remove that file, and what is left of the endpoint is taken out"};
+Bytes encode_attachment(const Attachment& attachment);
+Result<Attachment> decode_attachment(ByteView file, const std::string& path);
+
 Bytes encode_state(const PersistedState& state);
 // A whole file; errors as decode_frame's.
 Result<PersistedState> decode_state(ByteView file, const std::string& path);

@@ -24,9 +24,7 @@ Bytes encode_frame(const FrameKind& kind, ByteView payload) {
 
 Result<Bytes> decode_frame(const FrameKind& kind, ByteView file, const std::string& path) {
   const Error damaged =
-      data_loss(path + " (" + std::string(kind.noun) +
-                ") is damaged: restore it from a backup, or remove the state directory and let "
-                "this node join again");
+      data_loss(path + " (" + std::string(kind.noun) + ") is damaged: " + std::string(kind.remedy));
   if (file.size() < kHeaderSize + kTrailerSize) return damaged;
   const ByteView body = file.first(file.size() - kTrailerSize);
   ByteReader trailer(file.last(kTrailerSize));

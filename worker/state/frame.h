@@ -19,6 +19,9 @@ struct FrameKind {
   std::array<char, 4> magic{};
   uint16_t version = 1;
   std::string_view noun;  // what the file is, for people: "attachments of this node"
+  // What to do when it is damaged.
+  std::string_view remedy =
+      "restore it from a backup, or remove the state directory and let this node join again";
 };
 
 Bytes encode_frame(const FrameKind& kind, ByteView payload);
