@@ -112,11 +112,11 @@ Result<NetworkOptions> network_options_of(const Value& value, std::string_view k
   const Table drivers = SHOAL_TRY(as<Table>(value, key, "a table of drivers"));
   NetworkOptions out;
   for (const auto& [driver, given] : drivers) {
-    if (driver != "bridge" && driver != "overlay") {
+    if (driver != "bridge") {
       return wrong(given, key,
-                   "there is no driver " + told(driver) +
-                       " with options: "
-                       "bridge and overlay have some");
+                   "networks of driver " + told(driver) +
+                       " have no default options: "
+                       "those of bridge have");
     }
     auto& options = out[driver];
     for (const auto& [name, option] :
@@ -124,7 +124,6 @@ Result<NetworkOptions> network_options_of(const Value& value, std::string_view k
       options[name] = SHOAL_TRY(
           as<std::string>(option, key, "strings for the options of " + driver + ", as with -o"));
     }
-    if (driver != "bridge") continue;
     const auto parsed = worker::parse_bridge_options(options);
     if (!parsed) return wrong(given, key, parsed.error().message);
   }

@@ -129,7 +129,7 @@ TEST(Config, OptionsOfNetworksAreCheckedAsThoseOfCreate) {
       HasSubstr("com.docker.network.driver.mtu"));
   EXPECT_THAT(refusal(toml("[default-network-opts.bridge]\n'com.docker.network.driver.mtu' = 1")),
               HasSubstr("strings"));
-  EXPECT_THAT(refusal(toml("[default-network-opts.brigde]")), HasSubstr("no driver \"brigde\""));
+  EXPECT_THAT(refusal(toml("[default-network-opts.brigde]")), HasSubstr("driver \"brigde\""));
 }
 
 TEST(Config, DeepNestingIsRefused) {
