@@ -9,6 +9,8 @@ namespace {
 
 using worker::SharedResolvers;
 
+constexpr uint16_t kDnsPort = 53;
+
 std::vector<Prefix> subnets_of(const worker::Catalogue* catalogue) {
   std::vector<Prefix> out;
   if (catalogue == nullptr) return out;
@@ -27,20 +29,21 @@ bool has_network(const worker::Catalogue* catalogue, std::string_view name) {
 
 }  // namespace
 
-Result<std::unique_ptr<HostPart>> HostPart::start(const Paths& paths, Strand& strand, Clock& clock,
-                                                  Rng& rng, CatalogueView catalogue) {
+Result<std::unique_ptr<HostPart>> HostPart::start(const Paths& paths, const Config& config,
+                                                  Strand& strand, Clock& clock, Rng& rng,
+                                                  CatalogueView catalogue) {
   SHOAL_TRY(worker::LocalDirectory::prepare(paths.state_dir));
   const worker::LocalDirectory::Loaded loaded =
       SHOAL_TRY(worker::LocalDirectory::load(paths.state_dir));
-  std::unique_ptr<HostPart> part(new HostPart(strand));
+  std::unique_ptr<HostPart> part(new HostPart(strand, paths.resolv_conf));
   HostPart* const raw = part.get();
   part->dns_ = std::make_unique<worker::dns::DnsServer>(strand, clock, rng);
-  part->dns_->follow_resolv_conf(paths.resolv_conf);
   part->resolvers_ = std::make_unique<worker::ResolversAdapter>(*part->dns_);
   part->shared_ = std::make_unique<SharedResolvers>(*part->resolvers_);
 
   worker::HostPlaneOptions options;
   options.run_dir = paths.run_dir;
+  options.may_forward = config.ip_forward.value_or(true);
   options.on_endpoint_gone = [raw, &strand](const EndpointId& id, const std::string& reason) {
     strand.post([raw, id, reason] {
       if (raw->networks_) raw->networks_->on_endpoint_gone(id, reason);
@@ -74,9 +77,24 @@ Result<std::unique_ptr<HostPart>> HostPart::start(const Paths& paths, Strand& st
                   id.str());
       });
     }
+    part->configure(config);
     return part->networks_->start(loaded.networks, loaded.endpoints);
   }));
   return part;
+}
+
+void HostPart::configure(const Config& config) {
+  if (config.dns && !config.dns->empty()) {
+    std::vector<HostPort> upstreams;
+    for (const Ip& ip : *config.dns) upstreams.push_back({ip, kDnsPort});
+    dns_->set_upstreams(std::move(upstreams));
+  } else {
+    dns_->follow_resolv_conf(resolv_conf_);
+  }
+  worker::LocalSettings settings;
+  if (config.default_address_pools) settings.pools = *config.default_address_pools;
+  if (config.default_network_opts) settings.default_options = *config.default_network_opts;
+  networks_->configure(std::move(settings));
 }
 
 HostPart::~HostPart() {

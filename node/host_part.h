@@ -7,6 +7,7 @@
 
 #include <memory>
 
+#include "node/config/config.h"
 #include "node/paths.h"
 #include "worker/adapters.h"
 #include "worker/local/adapters.h"
@@ -20,11 +21,15 @@ class HostPart {
   // What the cluster knows, while this node is in one; null when it is not. Asked on the strand.
   using CatalogueView = std::function<const worker::Catalogue*()>;
 
-  static Result<std::unique_ptr<HostPart>> start(const Paths& paths, Strand& strand, Clock& clock,
-                                                 Rng& rng, CatalogueView catalogue);
+  static Result<std::unique_ptr<HostPart>> start(const Paths& paths, const Config& config,
+                                                 Strand& strand, Clock& clock, Rng& rng,
+                                                 CatalogueView catalogue);
   ~HostPart();
   HostPart(const HostPart&) = delete;
   HostPart& operator=(const HostPart&) = delete;
+
+  // What may change while it runs: upstreams, and what new networks get.
+  void configure(const Config& config);
 
   worker::LocalNetworks& networks() { return *networks_; }
   worker::SharedResolvers& resolvers() { return *shared_; }
@@ -34,9 +39,11 @@ class HostPart {
   }
 
  private:
-  explicit HostPart(Strand& strand) : strand_(strand) {}
+  HostPart(Strand& strand, std::string resolv_conf)
+      : strand_(strand), resolv_conf_(std::move(resolv_conf)) {}
 
   Strand& strand_;
+  const std::string resolv_conf_;
   std::unique_ptr<worker::dns::DnsServer> dns_;
   std::unique_ptr<worker::ResolversAdapter> resolvers_;
   std::unique_ptr<worker::SharedResolvers> shared_;

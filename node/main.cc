@@ -15,6 +15,7 @@
 #include "base/rpc/poll_pulse.h"
 #include "base/runtime/files.h"
 #include "manager/api/cluster_service.h"
+#include "node/config/load.h"
 #include "node/local_service.h"
 #include "node/options.h"
 #include "worker/attach/probe.h"
@@ -108,8 +109,30 @@ sigset_t block_signals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   return signals;
+}
+
+// A file that is wrong changes nothing.
+void reload(const Options& options, Node& node) {
+  if (options.config_file.empty()) {
+    return log::info(kLog, "SIGHUP: there was no configuration file at the start");
+  }
+  const Result<Config> config = load_config(options.config_file);
+  if (!config) {
+    return log::error(kLog, "SIGHUP: nothing is changed: {}", config.error().message);
+  }
+  if (options.log_level_given && config->log_level) {
+    return log::error(kLog, "SIGHUP: nothing is changed: log-level is given as a flag, too");
+  }
+  for (const std::string& key : fixed_differences(options.config, *config)) {
+    log::warn(kLog, "{} has changed: it is read at the start of shoald only", key);
+  }
+  for (const std::string& note : config->notes) log::info(kLog, "{}", note);
+  node.configure(*config);
+  if (!options.log_level_given) log::set_level(log_level_of(*config));
+  log::info(kLog, "SIGHUP: {} is in effect", options.config_file);
 }
 
 // Serves until it is told to stop. The caller says the error: all threads have ended by then, and
@@ -126,12 +149,14 @@ Status run(const Options& options) {
     return held ? lock.error().wrap("two daemons on one state directory") : lock.error();
   }
   Node::Missing missing = SHOAL_TRY(probe());
+  for (const std::string& note : options.config.notes) log::info(kLog, "{}", note);
   SystemClock clock;
   SystemRng rng;
   const PollPulse pulse;
   Strand strand;
   strand.start("shoal-strand");
-  Node node(options.paths, std::move(missing), options.shortest_cert_expiry, strand, clock, rng);
+  Node node(options.paths, options.config, std::move(missing), options.shortest_cert_expiry, strand,
+            clock, rng);
   SHOAL_TRY(node.start());
   LocalService local(node);
   manager::ClusterService cluster(node.cluster(), manager::Door::kLocal);
@@ -139,7 +164,7 @@ Status run(const Options& options) {
   log::info(kLog, "version {} listens on {}", SHOAL_VERSION, options.paths.socket);
 
   int signal = 0;
-  sigwait(&signals, &signal);
+  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) reload(options, node);
   log::info(kLog, "stopping on {}; what is attached keeps working",
             signal == SIGTERM ? "SIGTERM" : "SIGINT");
   node.stop();

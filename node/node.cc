@@ -49,9 +49,10 @@ std::function<void()> job(Work work, Done done) {
 
 }  // namespace
 
-Node::Node(Paths paths, Missing missing, Duration shortest_expiry, Strand& strand, Clock& clock,
-           Rng& rng)
+Node::Node(Paths paths, Config config, Missing missing, Duration shortest_expiry, Strand& strand,
+           Clock& clock, Rng& rng)
     : paths_(std::move(paths)),
+      config_(std::move(config)),
       missing_(std::move(missing)),
       shortest_expiry_(shortest_expiry),
       description_(describe_host(missing_.names)),
@@ -67,10 +68,11 @@ Node::~Node() { stop(); }
 
 Status Node::start_host() {
   host_part_ = SHOAL_TRY(
-      HostPart::start(paths_, strand_, clock_, rng_, [this]() -> const worker::Catalogue* {
+      HostPart::start(paths_, config_, strand_, clock_, rng_, [this]() -> const worker::Catalogue* {
         return worker_view_ == nullptr ? nullptr : &worker_view_->worker().catalogue();
       }));
   strand_.call([this] {
+    host_view_ = host_part_.get();
     local_view_ = &host_part_->networks();
     router_.set_local(local_view_);
   });
@@ -80,10 +82,17 @@ Status Node::start_host() {
 void Node::stop_host() {
   if (!host_part_) return;
   strand_.call([this] {
+    host_view_ = nullptr;
     local_view_ = nullptr;
     router_.set_local(nullptr);
   });
   host_part_.reset();
+}
+
+void Node::configure(const Config& config) {
+  strand_.call([&] {
+    if (host_view_ != nullptr) host_view_->configure(config);
+  });
 }
 
 Status Node::start() {

@@ -60,8 +60,8 @@ class Node {
   };
 
   // `shortest_expiry`: of certificates that init may be asked for.
-  Node(Paths paths, Missing missing, Duration shortest_expiry, Strand& strand, Clock& clock,
-       Rng& rng);
+  Node(Paths paths, Config config, Missing missing, Duration shortest_expiry, Strand& strand,
+       Clock& clock, Rng& rng);
   ~Node();
 
   // Goes on from what is on disk. kDataLoss and the like: the daemon must not run on it.
@@ -69,6 +69,9 @@ class Node {
   // Ends the node's parts; the data plane stays as it is. A change of state under way is given up,
   // and undone or taken up again at the next start.
   void stop();
+
+  // What of a configuration may change while the daemon runs; blocks, not on the strand.
+  void configure(const Config& config);
 
   void init(control::InitRequest request, Done<control::InitResponse> done);
   void join(control::JoinRequest request, Done<control::JoinResponse> done);
@@ -152,6 +155,7 @@ class Node {
   void check_role();
 
   const Paths paths_;
+  const Config config_;  // as of the start
   const Missing missing_;
   const Duration shortest_expiry_;
   const manager::NodeDescription description_;
@@ -170,6 +174,7 @@ class Node {
 
   // Strand only: what the lifecycle thread has set up, for reading.
   std::optional<Identity> view_;
+  HostPart* host_view_ = nullptr;
   worker::LocalNetworks* local_view_ = nullptr;
   WorkerPart* worker_view_ = nullptr;
   manager::Manager* manager_view_ = nullptr;

@@ -4,7 +4,8 @@
 #include <array>
 #include <charconv>
 #include <string_view>
-#include <vector>
+
+#include "base/codec/nearest.h"
 
 namespace shoal::worker {
 namespace {
@@ -112,31 +113,12 @@ constexpr std::array<Known, 6> kKnown = {{
      }},
 }};
 
-// Levenshtein's distance.
-size_t distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row[b.size()];
-}
-
 Error unknown(std::string_view key) {
-  // A longer one is nobody's typing error, and measuring it would take its time.
-  const std::string_view tried = key.substr(0, kToldText);
-  const auto nearest =
-      std::min_element(kKnown.begin(), kKnown.end(), [&](const Known& a, const Known& b) {
-        return distance(tried, a.key) < distance(tried, b.key);
-      });
+  std::array<std::string_view, kKnown.size()> names;
+  std::transform(kKnown.begin(), kKnown.end(), names.begin(),
+                 [](const Known& known) { return known.key; });
   return invalid_argument("unknown option " + told(key) + " of a bridge network: \"" +
-                          std::string(nearest->key) + "\" is the nearest that is known");
+                          std::string(nearest(key, names)) + "\" is the nearest that is known");
 }
 
 }  // namespace

@@ -38,9 +38,10 @@ Status keep_routers() {
 
 }  // namespace
 
-Forwarding::Forwarding(std::string run_dir, Family family)
+Forwarding::Forwarding(std::string run_dir, Family family, bool allowed)
     : family_(family),
       key_(family == Family::kV4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding"),
+      allowed_(allowed),
       marker_(run_dir + (family == Family::kV4 ? "/forwards-ipv4" : "/forwards-ipv6")) {
   std::error_code error;
   ours_ = std::filesystem::exists(marker_, error);
@@ -48,7 +49,13 @@ Forwarding::Forwarding(std::string run_dir, Family family)
 
 Status Forwarding::decide(const vxlan::NamespaceFd& host, bool needed) {
   on_ = SHOAL_TRY(is_on(host, key_));
-  needed_ = needed;
+  needed_ = needed && allowed_;
+  if (needed && !allowed_ && (!on_ || ours_)) {
+    return unavailable(std::string("this host does not forward ") +
+                       (family_ == Family::kV4 ? "IPv4" : "IPv6") +
+                       " and shoald is configured not to change that (ip-forward = false): "
+                       "endpoints of bridges reach nothing beyond this host");
+  }
   if (!needed_ || on_ || ours_) return ok_status();
   SHOAL_TRY(write_file_atomic(marker_, "", 0600, Outlives::kProcess));
   ours_ = true;

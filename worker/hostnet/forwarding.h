@@ -20,9 +20,11 @@ namespace shoal::worker {
 
 class Forwarding {
  public:
-  Forwarding(std::string run_dir, Family family);
+  // `allowed` false: it is never turned on, and off again if we had turned it on.
+  Forwarding(std::string run_dir, Family family, bool allowed);
 
-  // Whether we turned it on, or are about to. kInternal and the like: it cannot be told.
+  // Whether we turned it on, or are about to. kUnavailable: it is off, needed, and not allowed.
+  // kInternal and the like: it cannot be told.
   Status decide(const vxlan::NamespaceFd& host, bool needed);
   // Before the guard goes, and after it stands. Nothing when it is as decided.
   Status turn_off(const vxlan::NamespaceFd& host);
@@ -32,7 +34,8 @@ class Forwarding {
 
  private:
   const Family family_;
-  const std::string key_;     // below /proc/sys
+  const std::string key_;  // below /proc/sys
+  const bool allowed_;
   const std::string marker_;  // there: we turned it on
   bool ours_ = false;
   bool needed_ = false;

@@ -45,8 +45,8 @@ HostEngine::HostEngine(const HostPlaneOptions& options, vxlan::NamespaceFd host,
       probe_(std::move(probe)),
       monitor_(std::move(monitor)),
       watches_(std::move(watches)),
-      forwarding_v4_(options.run_dir, Family::kV4),
-      forwarding_v6_(options.run_dir, Family::kV6) {}
+      forwarding_v4_(options.run_dir, Family::kV4, options.may_forward),
+      forwarding_v6_(options.run_dir, Family::kV6, options.may_forward) {}
 
 Result<std::unique_ptr<HostEngine>> HostEngine::open(const HostPlaneOptions& options) {
   SHOAL_TRY(make_directories(options.run_dir));

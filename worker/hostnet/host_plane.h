@@ -24,6 +24,7 @@ struct HostPlaneOptions {
   std::string run_dir = "/run/shoal";
   // A namespace file that plays the host (labs and tests). Empty: the process's own namespace.
   std::string host_namespace;
+  bool may_forward = true;  // turn IP forwarding on while networks need it
   std::chrono::milliseconds full_pass_interval{2000};
   // The endpoint's namespace or process is gone; told once.
   std::function<void(const EndpointId&, const std::string& reason)> on_endpoint_gone;

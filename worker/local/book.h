@@ -66,6 +66,8 @@ class Book {
   std::vector<const manager::Endpoint*> endpoints_of(const NetworkId& network) const;  // by id
   std::vector<manager::SubnetUsage> usage(const NetworkId& network, WallTime now) const;
   const std::vector<LocalPool>& pools() const { return pools_; }
+  // Of networks that are made from now on.
+  void set_pools(std::vector<LocalPool> pools) { pools_ = std::move(pools); }
 
  private:
   struct Entry {
@@ -82,7 +84,7 @@ class Book {
   static bool has_name(const Entry& entry, std::string_view name);
   void hold(Entry& entry, const manager::Endpoint& endpoint);
 
-  const std::vector<LocalPool> pools_;
+  std::vector<LocalPool> pools_;
   std::map<NetworkId, Entry> networks_;
   std::map<EndpointId, NetworkId> homes_;
   manager::SubnetIndex index_;

@@ -29,9 +29,7 @@ LocalNetworks::~LocalNetworks() { stop(); }
 Status LocalNetworks::start(const LocalRecords& records, const LocalAttachments& attachments) {
   pool_v6_ = records.pool_v6;
   if (pool_v6_.length == 0) pool_v6_ = random_local_pool_v6(ports_.rng).base;
-  std::vector<LocalPool> pools = default_local_pools();
-  pools.push_back({pool_v6_, 64});
-  book_ = std::make_unique<Book>(std::move(pools));
+  book_ = std::make_unique<Book>(all_pools());
   for (const manager::Network& network : records.networks) SHOAL_TRY(book_->restore(network));
   note_networks();
   std::map<std::string, NamespaceRef> spaces;
@@ -60,8 +58,25 @@ Status LocalNetworks::start(const LocalRecords& records, const LocalAttachments&
   return ok_status();
 }
 
+std::vector<LocalPool> LocalNetworks::all_pools() const {
+  std::vector<LocalPool> pools = settings_.pools.empty() ? default_local_pools() : settings_.pools;
+  const bool has_v6 = std::any_of(pools.begin(), pools.end(),
+                                  [](const LocalPool& pool) { return pool.base.ip.is_v6(); });
+  if (!has_v6) pools.push_back({pool_v6_, 64});
+  return pools;
+}
+
+void LocalNetworks::configure(LocalSettings settings) {
+  settings_ = std::move(settings);
+  if (book_) book_->set_pools(all_pools());
+}
+
 void LocalNetworks::create(manager::NetworkSpec spec,
                            std::function<void(Result<manager::Network>)> done) {
+  if (const auto found = settings_.default_options.find(spec.driver);
+      found != settings_.default_options.end()) {
+    spec.options.insert(found->second.begin(), found->second.end());  // what is asked for wins
+  }
   if (stopping_) return done(is_stopping());
   ports_.kernel.host_routes(guarded([this, spec = std::move(spec), done = std::move(done)](
                                         const Result<std::vector<Prefix>>& routes) {

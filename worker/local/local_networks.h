@@ -24,6 +24,13 @@
 
 namespace shoal::worker {
 
+// What the operator of this host chose, for networks that are made from then on.
+struct LocalSettings {
+  std::vector<LocalPool> pools;  // empty: Docker's; without one of IPv6 the host's own ULA is used
+  // By driver, for what a create does not say.
+  std::map<std::string, std::map<std::string, std::string>> default_options;
+};
+
 class LocalNetworks {
  public:
   // As of a host's overlays: some tens of networks of 1,023 ports.
@@ -32,6 +39,8 @@ class LocalNetworks {
   explicit LocalNetworks(LocalPorts ports);
   ~LocalNetworks();
 
+  // Before start(), and at any time after it.
+  void configure(LocalSettings settings);
   // Goes on from what is on disk. kDataLoss when it cannot be: the daemon must not run on it.
   Status start(const LocalRecords& records, const LocalAttachments& attachments);
   // Answers what is in flight with kUnavailable. The kernel stays as it is.
@@ -88,6 +97,7 @@ class LocalNetworks {
   // The attached endpoint of that namespace on that network; null when there is none.
   const Local* find_in(const NamespaceRef& space, const NetworkId& network) const;
 
+  std::vector<LocalPool> all_pools() const;
   HostState desired() const;
   void note_networks();
   // The namespace's resolver and default route, after an endpoint came or went; what its endpoints
@@ -119,6 +129,7 @@ class LocalNetworks {
   }
 
   LocalPorts ports_;
+  LocalSettings settings_;
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
   bool stopping_ = false;
   std::unique_ptr<Book> book_;
