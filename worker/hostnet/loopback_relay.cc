@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <functional>
+#include <future>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -289,7 +290,12 @@ void LoopbackRelay::serve(const EndpointId& id, std::vector<Listener> listeners)
 }
 
 void LoopbackRelay::drop(const EndpointId& id) {
-  impl_->post([impl = impl_.get(), id] { impl->drop(id); });
+  std::promise<void> dropped;
+  impl_->post([impl = impl_.get(), id, &dropped] {
+    impl->drop(id);
+    dropped.set_value();
+  });
+  dropped.get_future().wait();
 }
 
 }  // namespace shoal::worker

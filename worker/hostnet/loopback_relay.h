@@ -36,6 +36,7 @@ class LoopbackRelay {
   ~LoopbackRelay();
 
   void serve(const EndpointId& id, std::vector<Listener> listeners);
+  // Its sockets are closed when this returns: the port can be bound by another.
   void drop(const EndpointId& id);
 
  private:

@@ -56,7 +56,9 @@ Result<size_t> PortRules::apply(const vxlan::NamespaceFd& host, bool check, bool
     ++ops;
   }
   known_ = true;
-  if (changed) forget_connections(host);
+  // What an earlier process led goes on.
+  if (changed && adopted_) forget_connections(host);
+  adopted_ = true;
   before_.clear();
   SHOAL_TRY(route_loopback(host, bridges_too));
   return ops;

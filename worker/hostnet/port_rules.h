@@ -54,6 +54,7 @@ class PortRules {
   std::map<std::string, size_t> loopback_;       // bridges that route it, and for how many
   std::set<std::string> routing_;                // that were told to
   bool known_ = false;                           // the kernel is believed to be as wanted
+  bool adopted_ = false;                         // the first apply() has been made
   std::string listing_;                          // of the table without its elements
   std::optional<vxlan::NetfilterSocket> socket_;
 };
