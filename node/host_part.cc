@@ -64,11 +64,14 @@ Result<std::unique_ptr<HostPart>> HostPart::start(const Paths& paths, const Conf
   };
   part->kernel_ = std::make_unique<worker::HostKernelAdapter>(
       SHOAL_TRY(worker::HostPlane::start(std::move(options))), strand);
+  part->host_ports_ =
+      std::make_unique<worker::HostPortsAdapter>(SHOAL_TRY(worker::LoopbackRelay::start()), strand);
   part->disk_ = std::make_unique<worker::LocalDirectory>(paths.state_dir, strand);
   SHOAL_TRY(strand.call([&]() -> Status {
     part->networks_ = std::make_unique<worker::LocalNetworks>(worker::LocalPorts{
-        *part->kernel_, part->shared_->part(SharedResolvers::Part::kLocal), *part->disk_, clock,
-        rng, [&strand](std::function<void()> work) { strand.post(std::move(work)); },
+        *part->kernel_, *part->host_ports_, part->shared_->part(SharedResolvers::Part::kLocal),
+        *part->disk_, clock, rng,
+        [&strand](std::function<void()> work) { strand.post(std::move(work)); },
         [catalogue] { return subnets_of(catalogue()); },
         [catalogue](std::string_view name) { return has_network(catalogue(), name); }});
     for (const EndpointId& id : loaded.emptied) {
@@ -104,6 +107,7 @@ HostPart::~HostPart() {
     disk_.reset();
   });
   kernel_.reset();
+  host_ports_.reset();
   strand_.call([this] {
     shared_.reset();
     resolvers_.reset();

@@ -49,6 +49,7 @@ class HostPart {
   std::unique_ptr<worker::SharedResolvers> shared_;
   std::unique_ptr<worker::LocalDirectory> disk_;
   std::unique_ptr<worker::HostKernelAdapter> kernel_;
+  std::unique_ptr<worker::HostPortsAdapter> host_ports_;
   std::unique_ptr<worker::LocalNetworks> networks_;
 };
 

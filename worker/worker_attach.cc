@@ -20,6 +20,12 @@ void Worker::attach(AttachRequest request, std::function<void(Result<Attached>)>
     done(unavailable("shoald is stopping: try again when it runs"));
     return;
   }
+  if (!request.spec.ports.empty()) {
+    done(invalid_argument(
+        "ports are published from networks of one host, and \"" + request.network.substr(0, 64) +
+        "\" is the cluster's: attach the namespace to a bridge of this host too, with -p there"));
+    return;
+  }
   if (locals_.size() >= kMaxAttachments) {
     done(resource_exhausted("this node has " + std::to_string(kMaxAttachments) +
                             " endpoints, which is as many as it can have"));

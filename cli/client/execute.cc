@@ -31,7 +31,8 @@ const std::vector<Column> kNetworkColumns = {{"NETWORK ID", "{{.ID}}"},
                                              {"SUBNETS", "{{.Subnets}}"}};
 const std::vector<Column> kEndpointColumns = {
     {"ENDPOINT ID", "{{.ID}}"}, {"NAME", "{{.Name}}"},           {"NETWORK", "{{.Network}}"},
-    {"NODE", "{{.Node}}"},      {"ADDRESSES", "{{.Addresses}}"}, {"MAC", "{{.MAC}}"}};
+    {"NODE", "{{.Node}}"},      {"ADDRESSES", "{{.Addresses}}"}, {"MAC", "{{.MAC}}"},
+    {"PORTS", "{{.Ports}}"}};
 
 constexpr char kOpenBackup[] =
     "Keep it secret: it holds the key of the cluster's CA and the join tokens, and whoever reads "
@@ -342,6 +343,8 @@ class Executor {
     for (const auto& alias : command.aliases) spec->add_aliases(alias);
     if (!command.ip.empty()) spec->add_addresses(command.ip);
     if (!command.ip6.empty()) spec->add_addresses(command.ip6);
+    for (const auto& port : command.ports) spec->add_ports(port);
+    for (const auto& port : command.exposed) spec->add_ports(port);
     const auto response = SHOAL_TRY(client_.call(&Local::Stub::Attach, request));
     const auto& endpoint = response.endpoint();
     if (output_.quiet) {
@@ -356,6 +359,7 @@ class Executor {
       for (const auto& address : endpoint.addresses()) addresses += " " + address;
       out_ += endpoint.spec().name() + ":" + addresses + " on " + response.ifname() + ", MTU " +
               std::to_string(response.mtu()) + "\n";
+      for (const auto& port : endpoint.ports()) out_ += "published " + port + "\n";
     }
     return ok_status();
   }

@@ -143,7 +143,8 @@ Value endpoint_row(const common::Endpoint& endpoint, const std::string& network_
        {"Node", hostname.empty() ? id_text(endpoint.node_id(), full) : hostname},
        {"Addresses", join(list_value(endpoint.addresses()), ",")},
        {"MAC", endpoint.mac()},
-       {"Aliases", join(list_value(endpoint.spec().aliases()), ",")}});
+       {"Aliases", join(list_value(endpoint.spec().aliases()), ",")},
+       {"Ports", join(list_value(endpoint.ports()), ", ")}});
 }
 
 Value network_document(const control::InspectNetworkResponse& response) {
@@ -238,6 +239,7 @@ Value endpoint_document(const common::Endpoint& endpoint, const common::Network&
                         {"NodeID", endpoint.node_id()},
                         {"Addresses", list_value(endpoint.addresses())},
                         {"MacAddress", endpoint.mac()},
+                        {"Ports", list_value(endpoint.ports())},
                         {"CreatedAt", time_text(endpoint.created_at())},
                         {"Version", Value::object({{"Index", endpoint.version()}})}});
 }

@@ -120,6 +120,9 @@ struct AttachCommand {
   std::string ip;
   std::string ip6;
   std::string ifname;
+  std::vector<std::string> ports;    // to publish
+  std::vector<std::string> exposed;  // by --publish-all, wherever the host likes
+  bool publish_all = false;
 };
 struct DetachCommand {
   std::string network;

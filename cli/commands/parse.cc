@@ -301,6 +301,12 @@ class Parser {
     attach->add_option("--ip6", command->ip6, "IPv6 address to take");
     attach->add_option("--ifname", command->ifname,
                        "Interface name inside (default: the next free ethN)");
+    add_repeatable(attach, "-p,--publish", command->ports,
+                   "Publish a port: [IP:][HOST[-HOST]:]PORT[-PORT][/tcp|udp|sctp]; repeatable");
+    attach->add_flag("-P,--publish-all", command->publish_all,
+                     "Publish every exposed port on a port of this host's choice");
+    add_repeatable(attach, "--expose", command->exposed,
+                   "A port for --publish-all: PORT[-PORT][/tcp|udp|sctp]; repeatable");
     attach->add_flag("--json", invocation_.output.json, "Print JSON");
     attach->add_flag("-q,--quiet", invocation_.output.quiet, "Print the endpoint's id only");
 
@@ -363,6 +369,17 @@ class Parser {
     if (const auto* attach = std::get_if<AttachCommand>(&invocation_.command)) {
       if (attach->netns.empty() == (attach->pid == 0)) {
         return "attach needs either --netns PATH or --pid PID";
+      }
+      if (attach->publish_all != !attach->exposed.empty()) {
+        return attach->publish_all
+                   ? "a namespace does not say what it listens on: -P needs --expose PORT"
+                   : "--expose is for -P: say -P too, or publish the port with -p";
+      }
+      for (const std::string& port : attach->exposed) {
+        if (port.find(':') != port.npos) {
+          return "--expose takes PORT[-PORT][/tcp|udp|sctp]; -p \"" + port +
+                 "\" says where it is published";
+        }
       }
       if (attach->name.empty()) return "--name must not be empty: the endpoint is found by it";
     }

@@ -138,6 +138,19 @@ TEST(Parse, EndpointCommands) {
   EXPECT_EQ(attach.aliases, (std::vector<std::string>{"www", "w"}));
   EXPECT_EQ(attach.netns, "/run/netns/web");
   EXPECT_EQ(command<AttachCommand>({"attach", "shop", "--pid", "12", "--name", "web"}).pid, 12);
+  const std::vector<std::string> web = {"attach", "shop", "--pid", "12", "--name", "web"};
+  const auto with = [&](std::vector<std::string> flags) {
+    flags.insert(flags.begin(), web.begin(), web.end());
+    return flags;
+  };
+  EXPECT_EQ(command<AttachCommand>(with({"-p", "8080:80", "--publish", "53:53/udp"})).ports,
+            (std::vector<std::string>{"8080:80", "53:53/udp"}));
+  EXPECT_EQ(command<AttachCommand>(with({"-P", "--expose", "80"})).exposed,
+            std::vector<std::string>{"80"});
+  for (const auto& flags : std::vector<std::vector<std::string>>{
+           {"-P"}, {"--expose", "80"}, {"-P", "--expose", "80:80"}}) {
+    EXPECT_TRUE(std::holds_alternative<Message>(parse(with(flags)))) << flags.back();
+  }
   const auto detach = command<DetachCommand>({"detach", "shop", "web"});
   EXPECT_EQ(detach.network + "/" + detach.endpoint, "shop/web");
 }

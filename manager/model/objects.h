@@ -79,7 +79,8 @@ struct Network {
 struct EndpointSpec {
   std::string name;  // unique in its network, whatever the case of its letters
   std::vector<std::string> aliases;
-  std::vector<Ip> addresses;  // asked for; at most one of each family
+  std::vector<Ip> addresses;       // asked for; at most one of each family
+  std::vector<std::string> ports;  // to publish, as `-p` says it (worker/publish/publish.h)
   Unknown unknown;
 
   friend bool operator==(const EndpointSpec&, const EndpointSpec&) = default;
@@ -94,6 +95,7 @@ struct Endpoint {
   Mac mac;
   WallTime created_at;
   uint64_t version = 0;
+  std::vector<std::string> ports;  // published: PortBinding's text
   Unknown unknown;
 
   friend bool operator==(const Endpoint&, const Endpoint&) = default;

@@ -49,6 +49,7 @@ common::EndpointSpec to_wire(const EndpointSpec& spec) {
   out.set_name(spec.name);
   for (const std::string& alias : spec.aliases) out.add_aliases(alias);
   for (const Ip& address : spec.addresses) out.add_addresses(address.str());
+  for (const std::string& port : spec.ports) out.add_ports(port);
   put_unknown(spec.unknown, out);
   return out;
 }
@@ -61,6 +62,10 @@ Result<EndpointSpec> from_wire(const common::EndpointSpec& spec) {
       [](const std::string& alias) { return text(alias, "an alias", kMaxText); }));
   out.addresses = SHOAL_TRY(list<Ip>(spec.addresses(), "addresses", kMaxList,
                                      [](const std::string& ip) { return Ip::parse(ip); }));
+  out.ports =
+      SHOAL_TRY(list<std::string>(spec.ports(), "ports", kMaxList, [](const std::string& port) {
+        return text(port, "a port to publish", kMaxText);
+      }));
   out.unknown = SHOAL_TRY(unknown_of(spec));
   return out;
 }
@@ -75,6 +80,7 @@ common::Endpoint to_wire(const Endpoint& endpoint) {
   out.set_mac(endpoint.mac.str());
   out.set_created_at(endpoint.created_at.nanoseconds);
   out.set_version(endpoint.version);
+  for (const std::string& port : endpoint.ports) out.add_ports(port);
   put_unknown(endpoint.unknown, out);
   return out;
 }
@@ -91,6 +97,9 @@ Result<Endpoint> from_wire(const common::Endpoint& endpoint) {
   out.mac = SHOAL_TRY(parsed<Mac>(endpoint.mac(), "the endpoint's MAC"));
   out.created_at = {endpoint.created_at()};
   out.version = endpoint.version();
+  out.ports = SHOAL_TRY(list<std::string>(
+      endpoint.ports(), "the endpoint's ports", kMaxPublished,
+      [](const std::string& port) { return text(port, "a published port", kMaxText); }));
   out.unknown = SHOAL_TRY(unknown_of(endpoint));
   return out;
 }

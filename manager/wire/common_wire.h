@@ -18,6 +18,7 @@ namespace shoal::manager::wire {
 inline constexpr size_t kMaxText = 1024;        // names, hostnames, versions, messages: bytes
 inline constexpr size_t kMaxLabelValue = 8192;  // labels and options carry compose files' strings
 inline constexpr size_t kMaxLabels = 256;       // entries of a map
+inline constexpr size_t kMaxPublished = 8192;   // ports of one endpoint, ranges counting once
 inline constexpr size_t kMaxList = 256;         // aliases, features, subnets, auxiliary addresses
 inline constexpr size_t kGossipKeySize = 32;
 inline constexpr size_t kUnlockKeySize = 32;

@@ -1,10 +1,19 @@
 #!/usr/bin/env python3
 """Networks of one host: bridges, without a cluster, beside one, over the daemon's death."""
 import ipaddress
+import json
 from pathlib import Path
 
 from lab import ClusterTest, main, wait_until
-from workload import Workload
+from workload import TRAFFIC, Workload
+
+# Holds a port for a while.
+HOLD = """
+import socket, sys, time
+held = socket.create_server(("", int(sys.argv[1])))
+print("held", flush=True)
+time.sleep(int(sys.argv[2]))
+"""
 
 
 class LocalNetworks(ClusterTest):
@@ -114,6 +123,77 @@ class LocalNetworks(ClusterTest):
         self.assertEqual(web.link()["mtu"], 1400)
         (seen,) = self.lab.json("h1", "endpoint", "inspect", "web")
         self.assertIn(web.ip4(), str(seen))
+
+    def test_a_published_port_answers_until_it_is_detached(self):
+        self.bridge("front", "--ipv6")
+        web = Workload(self, "h1", "web").attach("front", "-p", "8080:80", "-p", "8080:80/udp",
+                                                 "-p", "9000-9009:9000-9009", "-p", "127.0.0.1::80")
+        web.serve("echo", 80)
+        client = Workload(self, "h1", "client").attach("front")
+        shown = self.lab.json("h1", "endpoint", "inspect", "web")[0]["Ports"]
+        self.assertIn("0.0.0.0:8080:80/tcp", shown)
+        self.assertIn("[::]:8080:80/udp", shown)
+        self.assertIn("[::]:9000-9009:9000-9009/tcp", shown)
+        drawn = next(port for port in shown if port.startswith("127.0.0.1:")).split(":")[1]
+        self.assertGreaterEqual(int(drawn), 49153)
+        (row,) = [row for row in self.lab.json("h1", "endpoint", "ls", "--json")
+                  if row["Name"] == "web"]
+        self.assertEqual(row["Ports"], ", ".join(shown))
+        address = self.lab.env("h1")["ADDRESS"]
+        self.assertEqual(self.say("127.0.0.1", drawn), "ok")
+        for to in ("127.0.0.1", "::1", address, self.gateway("front", 4), self.gateway("front", 6)):
+            self.assertEqual(self.say(to, 8080), "ok", to)
+        self.assertEqual(self.say("127.0.0.1", 8080, "udp"), "ok")
+        for workload in (client, web):
+            said = workload.traffic("say", address, 8080, "tcp")
+            self.assertEqual(said["result"], "ok", workload.name)
+        # It outlives the daemon, which holds the port again when it is back.
+        self.lab("kill", "h1")
+        self.assertEqual(self.say(address, 8080), "ok")
+        self.lab("start", "h1")
+        self.assertEqual(self.say(address, 8080), "ok")
+        self.assertNotEqual(self.bind(8080), "", "another program does not get it")
+        other = Workload(self, "h1", "other")
+        self.refused(4, "web of network front", "attach", "front", "--netns", other.netns,
+                     "--name", "other", "-p", "8080:80")
+        web.detach("front")
+        self.assertNotEqual(self.say(address, 8080), "ok")
+        self.assertEqual(self.bind(8080), "")
+        other.attach("front", "-p", "8080:80")
+
+    def test_ports_that_cannot_be_published_say_why(self):
+        self.bridge("front")
+        self.bridge("vault", "--internal")
+        web = Workload(self, "h1", "web")
+        attach = ("attach", "front", "--netns", web.netns, "--name", "web")
+        for spec, part in (("8080:", "missing"), ("80/icmp", "icmp"),
+                           ("localhost:80:80", "localhost"), ("80:80-90", "11"),
+                           ("[::]:80:80", "--ipv6"), ("192.0.2.9:80:80", "192.0.2.9")):
+            self.refused(2, part, *attach, "-p", spec)
+        self.refused(2, "--expose", *attach, "-P")
+        self.refused(2, "internal", "attach", "vault", *attach[2:], "-p", "80")
+        holder = self.lab.start("h1", "python3", "-c", HOLD, "8081", "600")
+        self.addCleanup(holder.communicate)
+        self.addCleanup(holder.kill)
+        self.assertEqual(holder.stdout.readline(), "held\n")
+        self.refused(4, "in use by python3", *attach, "-p", "8081:80")
+        web.attach("front", "-P", "--expose", "80-81")
+        self.assertEqual(len(self.lab.json("h1", "endpoint", "inspect", "web")[0]["Ports"]), 2)
+
+    def say(self, address, port, protocol="tcp"):
+        """From the host itself to what echoes."""
+        done = self.lab.on("h1", "python3", "-B", TRAFFIC, "say", address, port, protocol,
+                           check=False)
+        return json.loads(done.stdout)["result"] if done.stdout else "lost"
+
+    def bind(self, port):
+        """What the host says to a program that wants the port; nothing when it gets it."""
+        return self.lab.on("h1", "python3", "-c", HOLD, port, 0, check=False).stderr
+
+    def gateway(self, network, family):
+        (shown,) = self.lab.json("h1", "network", "inspect", network)
+        return next(each["Gateway"] for each in shown["IPAM"]["Config"]
+                    if (":" in each["Gateway"]) == (family == 6))
 
     def test_without_a_driver_it_is_a_bridge_and_said_so(self):
         made = self.lab.shoal("h1", "network", "create", "plain")

@@ -30,9 +30,14 @@ Status leave_descriptors_behind() {
 }
 
 constexpr const char* kRedirection = "the DNS redirection";
+constexpr const char* kHostRules = "the rules of this host";
+constexpr unsigned kWhole = NFT_CTX_OUTPUT_NUMERIC_ALL;
+constexpr unsigned kWithoutElements = NFT_CTX_OUTPUT_NUMERIC_ALL | NFT_CTX_OUTPUT_TERSE;
 
 std::string dns_table() { return "ip " + std::string(kDnsTable); }
 std::string host_table() { return "inet " + std::string(kHostTable); }
+std::string ports_table() { return "inet " + std::string(kPortsTable); }
+std::string user_table() { return "inet " + std::string(kUserTable); }
 
 // A context's socket belongs to the namespace of the thread that makes it.
 Result<Context> make_context() {
@@ -63,6 +68,31 @@ std::string list_table(nft_ctx* context, const std::string& table) {
   return nft_ctx_get_output_buffer(context);
 }
 
+Result<std::string> replace_table(const NamespaceFd& host, const std::string& table,
+                                  const std::string& script, unsigned output) {
+  std::string listed;
+  SHOAL_TRY(run_in_namespace(host, [&]() -> Status {
+    const Context context = SHOAL_TRY(make_context());
+    nft_ctx_output_set_flags(context.get(), output);
+    SHOAL_TRY(run_script(context.get(), script, kHostRules));
+    listed = list_table(context.get(), table);
+    return ok_status();
+  }));
+  return listed;
+}
+
+Result<std::string> list_table_in(const NamespaceFd& host, const std::string& table,
+                                  unsigned output) {
+  std::string listed;
+  SHOAL_TRY(run_in_namespace(host, [&]() -> Status {
+    const Context context = SHOAL_TRY(make_context());
+    nft_ctx_output_set_flags(context.get(), output);
+    listed = list_table(context.get(), table);
+    return ok_status();
+  }));
+  return listed;
+}
+
 }  // namespace
 
 Result<bool> apply_dns_redirect(const NamespaceFd& space, uint16_t port) {
@@ -89,24 +119,34 @@ Status remove_dns_redirect(const NamespaceFd& space) {
 }
 
 Result<std::string> replace_host_table(const NamespaceFd& host, const HostTable& table) {
-  std::string listed;
-  SHOAL_TRY(run_in_namespace(host, [&]() -> Status {
-    const Context context = SHOAL_TRY(make_context());
-    SHOAL_TRY(run_script(context.get(), render_host_table(table), "the rules of this host"));
-    listed = list_table(context.get(), host_table());
-    return ok_status();
-  }));
-  return listed;
+  return replace_table(host, host_table(), render_host_table(table), kWhole);
 }
 
 Result<std::string> list_host_table(const NamespaceFd& host) {
-  std::string listed;
-  SHOAL_TRY(run_in_namespace(host, [&]() -> Status {
+  return list_table_in(host, host_table(), kWhole);
+}
+
+Result<std::string> replace_ports_table(const NamespaceFd& host,
+                                        std::span<const PortForward> forwards) {
+  return replace_table(host, ports_table(), render_ports_table(forwards), kWithoutElements);
+}
+
+Result<std::string> list_ports_table(const NamespaceFd& host) {
+  return list_table_in(host, ports_table(), kWithoutElements);
+}
+
+Status keep_user_table(const NamespaceFd& host, bool wanted) {
+  return run_in_namespace(host, [&]() -> Status {
     const Context context = SHOAL_TRY(make_context());
-    listed = list_table(context.get(), host_table());
+    const std::string listed = list_table(context.get(), user_table());
+    if (wanted && listed.empty()) {
+      return run_script(context.get(), render_user_table(), kHostRules);
+    }
+    if (!wanted && is_untouched_user_table(listed)) {
+      return run_script(context.get(), render_user_removal(), kHostRules);
+    }
     return ok_status();
-  }));
-  return listed;
+  });
 }
 
 }  // namespace shoal::vxlan

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "vxlan/filter/host_table.h"
+#include "vxlan/filter/ports_table.h"
 #include "vxlan/netlink/namespace.h"
 
 namespace shoal::vxlan {
@@ -20,5 +22,13 @@ Status remove_dns_redirect(const NamespaceFd& space);
 // the kernel lists it then; empty when there is none.
 Result<std::string> replace_host_table(const NamespaceFd& host, const HostTable& table);
 Result<std::string> list_host_table(const NamespaceFd& host);
+
+// The same of "table inet shoal-ports". Its listing is without elements, which NetfilterSocket has.
+Result<std::string> replace_ports_table(const NamespaceFd& host,
+                                        std::span<const PortForward> forwards);
+Result<std::string> list_ports_table(const NamespaceFd& host);
+
+// The user's own table: there when `wanted`, else gone unless somebody wrote into it.
+Status keep_user_table(const NamespaceFd& host, bool wanted);
 
 }  // namespace shoal::vxlan

@@ -29,6 +29,7 @@ std::string forward_chain(const HostTable& table) {
          "    oifname @internal drop\n" +
          (table.guard_v4 ? guard("ipv4") : "") + (table.guard_v6 ? guard("ipv6") : "") +
          "    ct state established,related accept\n"
+         "    oifname @bridges ct status dnat accept\n"
          "    iifname @bridges oifname @bridges drop\n"
          "    oifname @bridges drop\n"
          "  }\n";
@@ -46,11 +47,16 @@ std::string render_host_table(const HostTable& table) {
   std::set<std::string> within;
   std::set<std::string> masquerade_v4;
   std::set<std::string> masquerade_v6;
+  std::set<std::string> home_v4;
+  std::set<std::string> home_v6;
   for (const BridgeRules& rules : table.bridges) {
     const std::string bridge = quoted(rules.bridge);
     bridges.insert(bridge);
     if (rules.internal) internal.insert(bridge);
     within.insert(bridge + " . " + bridge);
+    for (const Prefix& subnet : rules.subnets) {
+      (subnet.ip.is_v4() ? home_v4 : home_v6).insert(bridge + " . " + subnet.network().str());
+    }
     for (const Prefix& source : rules.masquerade) {
       (source.ip.is_v4() ? masquerade_v4 : masquerade_v6).insert(source.network().str());
     }
@@ -59,12 +65,45 @@ std::string render_host_table(const HostTable& table) {
          set("internal", "type ifname", internal) + set("within", "type ifname . ifname", within) +
          set("masquerade4", "type ipv4_addr; flags interval", masquerade_v4) +
          set("masquerade6", "type ipv6_addr; flags interval", masquerade_v6) +
-         forward_chain(table) +
+         set("home4", "type ifname . ipv4_addr; flags interval", home_v4) +
+         set("home6", "type ifname . ipv6_addr; flags interval", home_v6) + forward_chain(table) +
+         "  chain loopback {\n"
+         "    type filter hook prerouting priority raw; policy accept;\n"
+         "    iifname @bridges ip saddr 127.0.0.0/8 drop\n"
+         "    iifname @bridges ip daddr 127.0.0.0/8 drop\n"
+         "  }\n"
          "  chain postrouting {\n"
          "    type nat hook postrouting priority srcnat; policy accept;\n"
+         "    ct status dnat oifname . ip saddr @home4 masquerade\n"
+         "    ct status dnat oifname . ip6 saddr @home6 masquerade\n"
+         "    ct status dnat oifname @bridges fib saddr type local masquerade\n"
          "    ip saddr @masquerade4 oifname != @bridges masquerade\n"
          "    ip6 saddr @masquerade6 oifname != @bridges masquerade\n"
          "  }\n}\n";
+}
+
+std::string render_user_table() {
+  return "table inet " + std::string(kUserTable) +
+         " {\n"
+         "  chain forward {\n"
+         "    type filter hook forward priority -1; policy accept;\n"
+         "  }\n}\n";
+}
+
+std::string render_user_removal() {
+  const std::string table = "inet " + std::string(kUserTable);
+  return "delete chain " + table + " forward\ndelete table " + table + "\n";
+}
+
+bool is_untouched_user_table(std::string_view listing) {
+  const auto bare = [](std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+      if (c != ' ' && c != '\t' && c != '\n') out += c;
+    }
+    return out;
+  };
+  return bare(listing) == bare(render_user_table());
 }
 
 }  // namespace shoal::vxlan

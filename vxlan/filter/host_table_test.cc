@@ -42,6 +42,22 @@ TEST(HostTableText, SubnetsAreMasqueradedByFamily) {
   EXPECT_THAT(text, HasSubstr("type ipv6_addr; flags interval\n    elements = { fd00::/64 }"));
 }
 
+TEST(HostTableText, AnEndpointThatAsksItsOwnNetworkIsKnownByItsSource) {
+  BridgeRules rules = bridge("br-a");
+  rules.subnets = {*Prefix::parse("172.18.0.0/16"), *Prefix::parse("fd00::/64")};
+  const std::string text = render_host_table({.bridges = {rules}});
+  EXPECT_THAT(text, HasSubstr("elements = { \"br-a\" . 172.18.0.0/16 }"));
+  EXPECT_THAT(text, HasSubstr("elements = { \"br-a\" . fd00::/64 }"));
+}
+
+TEST(HostTableText, TheUsersTableIsKnownAsItWasMade) {
+  EXPECT_TRUE(is_untouched_user_table(render_user_table()));
+  EXPECT_FALSE(is_untouched_user_table(""));
+  EXPECT_FALSE(is_untouched_user_table(
+      "table inet shoal-user {\n chain forward {\n type filter hook forward priority -1; policy "
+      "accept;\n drop\n }\n}\n"));
+}
+
 TEST(HostTableText, TheGuardIsOfItsFamilyOnly) {
   HostTable table{.bridges = {bridge("br-a")}};
   EXPECT_THAT(render_host_table(table), Not(HasSubstr("nfproto")));

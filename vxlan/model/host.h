@@ -29,6 +29,7 @@ struct BridgeRules {
   std::string bridge;
   bool internal = false;           // nothing is forwarded into it or out of it
   std::vector<Prefix> masquerade;  // sources that leave the host under its own address
+  std::vector<Prefix> subnets;     // of its endpoints
 
   friend bool operator==(const BridgeRules&, const BridgeRules&) = default;
 };

@@ -89,6 +89,9 @@ struct PortConfig {
   bool unicast_flood = false;
   // It exchanges frames with the bridge itself and with ports that are not isolated only.
   bool isolated = false;
+  // A frame may go back where it came from: where br_netfilter translates addresses of frames, that
+  // is how an endpoint reaches a port of its own that the host publishes.
+  bool hairpin = false;
 
   friend bool operator==(const PortConfig&, const PortConfig&) = default;
 };

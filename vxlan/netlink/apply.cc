@@ -248,6 +248,7 @@ class Applier {
       message.put_u8(IFLA_BRPORT_LEARNING, config.learning ? 1 : 0);
       message.put_u8(IFLA_BRPORT_UNICAST_FLOOD, config.unicast_flood ? 1 : 0);
       message.put_u8(IFLA_BRPORT_ISOLATED, config.isolated ? 1 : 0);
+      message.put_u8(IFLA_BRPORT_MODE, config.hairpin ? 1 : 0);
     });
     return socket(place).request(message, "set up the bridge port " + name);
   }

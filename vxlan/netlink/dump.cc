@@ -84,7 +84,8 @@ Link parse_link(const nlmsghdr* message, int& master) {
     const Attributes port = kind_info.nested(IFLA_INFO_SLAVE_DATA);
     link.port = PortConfig{"", port.number<uint8_t>(IFLA_BRPORT_LEARNING).value_or(0) != 0,
                            port.number<uint8_t>(IFLA_BRPORT_UNICAST_FLOOD).value_or(0) != 0,
-                           port.number<uint8_t>(IFLA_BRPORT_ISOLATED).value_or(0) != 0};
+                           port.number<uint8_t>(IFLA_BRPORT_ISOLATED).value_or(0) != 0,
+                           port.number<uint8_t>(IFLA_BRPORT_MODE).value_or(0) != 0};
   }
   return link;
 }

@@ -33,6 +33,7 @@ struct Explainer {
       text += field("bridge", op.port->bridge) + field("learning", on_off(op.port->learning)) +
               field("unicast flood", on_off(op.port->unicast_flood));
       if (op.port->isolated) text += " isolated";
+      if (op.port->hairpin) text += " hairpin";
     }
     if (op.inet6) {
       text += field("IPv6", on_off(!op.inet6->disabled)) +

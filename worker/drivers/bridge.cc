@@ -64,6 +64,7 @@ vxlan::DesiredHostNetwork BridgeDriver::network(const manager::Network& network)
   out.rules.internal = network.spec.internal;
   for (const manager::Subnet& subnet : network.subnets) {
     const bool inhibited = options.inhibit_ipv4 && subnet.gateway.is_v4();
+    out.rules.subnets.push_back(subnet.prefix);
     if (!inhibited) out.addresses.push_back({subnet.gateway, subnet.prefix.length});
     if (options.masquerade && !network.spec.internal) out.rules.masquerade.push_back(subnet.prefix);
   }
@@ -82,7 +83,7 @@ vxlan::DesiredEndpoint BridgeDriver::endpoint(const manager::Network& network,
   out.mtu = options.mtu;
   out.addresses = placement.addresses;
   // A workload may have further MACs behind its own, as on Docker's bridges: the bridge learns.
-  out.port = {name_of(network, options), true, true, !options.icc};
+  out.port = {name_of(network, options), true, true, !options.icc, placement.published};
   // The port only carries frames; the host makes no address of its own on it.
   out.port_inet6 = vxlan::Inet6Config{true, false};
   for (const manager::Subnet& subnet : network.subnets) {
@@ -96,6 +97,10 @@ vxlan::DesiredEndpoint BridgeDriver::endpoint(const manager::Network& network,
   return out;
 }
 
+Ip BridgeDriver::publishes_at(const manager::Network& network) const {
+  return options_of(network).host_binding;
+}
+
 std::vector<std::string> BridgeDriver::explain(const manager::Network& network) const {
   const BridgeOptions options = options_of(network);
   std::vector<std::string> out = {"endpoints are ports of the bridge " + name_of(network, options) +
@@ -107,6 +112,10 @@ std::vector<std::string> BridgeDriver::explain(const manager::Network& network) 
     out.emplace_back("its endpoints reach the outside under this host's address");
   } else {
     out.emplace_back("its endpoints reach the outside under their own addresses");
+  }
+  if (options.host_binding != Ip()) {
+    out.emplace_back("ports are published on " + options.host_binding.str() +
+                     " where no address is said");
   }
   return out;
 }

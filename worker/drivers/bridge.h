@@ -17,6 +17,7 @@ class BridgeDriver final : public Driver {
   vxlan::DesiredHostNetwork network(const manager::Network& network) const override;
   vxlan::DesiredEndpoint endpoint(const manager::Network& network,
                                   const Placement& placement) const override;
+  Ip publishes_at(const manager::Network& network) const override;
   bool leads_out(const manager::Network& network) const override { return !network.spec.internal; }
   std::vector<std::string> explain(const manager::Network& network) const override;
 };

@@ -18,10 +18,9 @@ constexpr size_t kLongestPrefix = 11;
 constexpr size_t kToldText = 64;  // of what came from outside, in a message
 
 // Docker's, whose meaning is not there yet.
-constexpr std::array<std::string_view, 7> kOthers = {
+constexpr std::array<std::string_view, 6> kOthers = {
     "com.docker.network.bridge.gateway_mode_ipv4",
     "com.docker.network.bridge.gateway_mode_ipv6",
-    "com.docker.network.bridge.host_binding_ipv4",
     "com.docker.network.bridge.trusted_host_interfaces",
     "com.docker.network.bridge.default_bridge",
     "com.docker.network.host_ipv4",
@@ -80,7 +79,7 @@ struct Known {
   Status (*parse)(std::string_view key, std::string_view value, BridgeOptions& out);
 };
 
-constexpr std::array<Known, 6> kKnown = {{
+constexpr std::array<Known, 7> kKnown = {{
     {"com.docker.network.bridge.name",
      [](std::string_view key, std::string_view value, BridgeOptions& out) -> Status {
        out.bridge_name = SHOAL_TRY(parse_ifname(key, value, kLongestIfname));
@@ -99,6 +98,15 @@ constexpr std::array<Known, 6> kKnown = {{
     {"com.docker.network.bridge.inhibit_ipv4",
      [](std::string_view key, std::string_view value, BridgeOptions& out) -> Status {
        out.inhibit_ipv4 = SHOAL_TRY(parse_bool(key, value));
+       return ok_status();
+     }},
+    {"com.docker.network.bridge.host_binding_ipv4",
+     [](std::string_view key, std::string_view value, BridgeOptions& out) -> Status {
+       const Result<Ip> ip = Ip::parse(value);
+       if (!ip || ip->is_multicast()) {
+         return bad_value(key, value, "an address of this host is expected");
+       }
+       out.host_binding = *ip;
        return ok_status();
      }},
     {"com.docker.network.driver.mtu",

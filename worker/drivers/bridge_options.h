@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "base/types/ip.h"
 #include "base/types/result.h"
 
 namespace shoal::worker {
@@ -16,6 +17,7 @@ struct BridgeOptions {
   bool inhibit_ipv4 = false;  // the bridge gets no IPv4 address
   uint32_t mtu = 1500;        // of the endpoints, in bytes
   std::string ifname_prefix = "eth";
+  Ip host_binding;  // where ports are published; 0.0.0.0: on every address, "::" on IPv6's
 
   friend bool operator==(const BridgeOptions&, const BridgeOptions&) = default;
 };

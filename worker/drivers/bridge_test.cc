@@ -136,5 +136,16 @@ TEST(BridgeDriverTest, TheWayOutIsOfTheChosenEndpointAndNeverOfAnInternalNetwork
   EXPECT_FALSE(driver.leads_out(internal));
 }
 
+TEST(BridgeDriverTest, PortsArePublishedWhereTheNetworkSaysSo) {
+  const BridgeDriver driver;
+  const std::string key = "com.docker.network.bridge.host_binding_ipv4";
+  EXPECT_EQ(driver.publishes_at(network()), Ip());
+  EXPECT_EQ(driver.publishes_at(network({{key, "127.0.0.1"}})), ip("127.0.0.1"));
+  EXPECT_EQ(driver.publishes_at(network({{key, "::"}})), ip("::"));
+  for (const char* bad : {"", "localhost", "224.0.0.1", "10.0.0.0/8"}) {
+    EXPECT_FALSE(parse_bridge_options({{key, bad}}).ok()) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace shoal::worker

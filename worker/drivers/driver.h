@@ -27,6 +27,7 @@ struct Placement {
   std::vector<Prefix> addresses;  // with the length of their subnet
   std::string ifname;             // empty: any
   bool gateway = false;           // its namespace's way out leads through this network
+  bool published = false;         // ports of the host lead to it
 };
 
 class Driver {
@@ -42,6 +43,8 @@ class Driver {
   virtual vxlan::DesiredHostNetwork network(const manager::Network& network) const = 0;
   virtual vxlan::DesiredEndpoint endpoint(const manager::Network& network,
                                           const Placement& placement) const = 0;
+  // The host's address that ports are published on where none is said; 0.0.0.0: every one.
+  virtual Ip publishes_at(const manager::Network& network) const = 0;
   // Whether it is a way out for a namespace.
   virtual bool leads_out(const manager::Network& network) const = 0;
   // Sentences for a person: what the network does here.

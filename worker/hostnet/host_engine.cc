@@ -92,6 +92,12 @@ vxlan::NamespaceState HostSight::port(const std::string& name) const {
 void HostEngine::set_state(HostState state) {
   note_changes(state_ ? state_->endpoints : HostEndpoints(), state.endpoints);
   state_ = std::move(state);
+  for (const EndpointId& id : touched_) {
+    const HostEndpoint* const endpoint = state_->endpoint(id);
+    port_rules_.want(id, endpoint == nullptr
+                             ? PublishedPorts()
+                             : PublishedPorts{endpoint->desired.port.bridge, endpoint->ports});
+  }
   endpoints_.review_gone([this](const EndpointId& id) -> const NamespaceRef* {
     const HostEndpoint* const endpoint = state_->endpoint(id);
     return endpoint == nullptr ? nullptr : &endpoint->space;
@@ -135,6 +141,7 @@ HostPass HostEngine::pass(Look how, bool repairing) {
   const bool look = everywhere || changed || (how == Look::kStirred && stirred_);
   const std::optional<HostSight> sight = pass_networks(look, result);
   const HostSight* const seen = sight ? &*sight : nullptr;
+  pass_ports(seen != nullptr, result);
   for (const EndpointId& id : work_of(how, seen)) {
     const HostEndpoint& wanted = *state_->endpoint(id);
     if (is_settled(wanted, how, seen)) {
@@ -254,6 +261,7 @@ Status HostEngine::ensure_table(bool look, HostPass& result) {
   if (same && !due) return ok_status();
   rules_unchecked_ = 0;
   rules_changed_ = false;
+  ports_due_ = ports_due_ || due;
   // A host that never had a bridge of ours is left alone.
   if (same || (!table_ && wanted.bridges.empty())) {
     const std::string listed = SHOAL_TRY(vxlan::list_host_table(host_));
@@ -264,12 +272,28 @@ Status HostEngine::ensure_table(bool look, HostPass& result) {
     if (same) log::info(kComponent, "repair: the table inet shoal was changed, it is put back");
   }
   table_.reset();
+  SHOAL_TRY(vxlan::keep_user_table(host_, !wanted.bridges.empty()));
   listing_ = SHOAL_TRY(vxlan::replace_host_table(host_, wanted));
   ++result.ops;
   // Our own change is no reason to look again.
   if (rules_) rules_->drain();
   table_ = wanted;
   return ok_status();
+}
+
+void HostEngine::pass_ports(bool bridges_too, HostPass& result) {
+  const Result<size_t> applied = port_rules_.apply(host_, ports_due_, bridges_too);
+  if (applied.ok()) {
+    result.ops += *applied;
+    ports_due_ = false;
+    // As in ensure_table().
+    if (*applied > 0 && rules_) rules_->drain();
+    return;
+  }
+  result.problems.push_back(applied.error());
+  for (const auto& [id, before] : port_rules_.pending()) {
+    if (state_->endpoint(id) != nullptr) result.endpoint_errors.emplace(id, applied.error());
+  }
 }
 
 std::optional<HostSight> HostEngine::pass_networks(bool look, HostPass& result) {

@@ -17,6 +17,7 @@
 #include "worker/attach/removals.h"
 #include "worker/hostnet/forwarding.h"
 #include "worker/hostnet/host_plane.h"
+#include "worker/hostnet/port_rules.h"
 
 namespace shoal::worker {
 
@@ -77,6 +78,7 @@ class HostEngine {
   void decide_forwarding(HostPass& result);
   void pass_rules(bool look, HostPass& result);
   Status ensure_table(bool look, HostPass& result);
+  void pass_ports(bool bridges_too, HostPass& result);
   // The dump that a look needs, with the networks made right and what is left over removed.
   std::optional<HostSight> pass_networks(bool look, HostPass& result);
   // Whom this pass is about; the rest is as it was left.
@@ -113,6 +115,8 @@ class HostEngine {
   std::string listing_;  // of the table, as the kernel told it then
   int rules_unchecked_ = 0;
   bool rules_changed_ = false;
+  bool ports_due_ = false;  // somebody may have changed their table
+  PortRules port_rules_;
   Forwarding forwarding_v4_;
   Forwarding forwarding_v6_;
   EndpointSet endpoints_{watches_};

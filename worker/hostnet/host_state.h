@@ -14,6 +14,7 @@
 
 #include "base/types/error.h"
 #include "base/types/time.h"
+#include "vxlan/filter/ports_table.h"
 #include "vxlan/model/host.h"
 #include "worker/attach/data_plane.h"
 #include "worker/reconcile/state.h"
@@ -24,6 +25,7 @@ struct HostEndpoint {
   vxlan::DesiredEndpoint desired;
   NamespaceRef space;
   uint16_t dns_port = 0;  // as LocalEndpoint's
+  std::vector<vxlan::PortForward> ports;
 
   friend bool operator==(const HostEndpoint&, const HostEndpoint&) = default;
 };

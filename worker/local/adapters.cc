@@ -55,6 +55,44 @@ void HostKernelAdapter::host_routes(std::function<void(Result<std::vector<Prefix
   });
 }
 
+void HostPortsAdapter::take(const EndpointId& id, std::string owner,
+                            std::vector<PortRequest> requests, const Ip& to,
+                            std::function<void(Result<std::vector<PortBinding>>)> done) {
+  thread_.post([this, id, to, owner = std::move(owner), requests = std::move(requests),
+                done = std::move(done)] {
+    auto taken = reservations_.take(id, owner, requests);
+    relay(id, to);
+    strand_.post([done, taken = std::move(taken)] { done(taken); });
+  });
+}
+
+void HostPortsAdapter::take_again(const EndpointId& id, std::string owner,
+                                  std::vector<PortBinding> bindings, const Ip& to,
+                                  std::function<void(Status)> done) {
+  thread_.post([this, id, to, owner = std::move(owner), bindings = std::move(bindings),
+                done = std::move(done)] {
+    const Status taken = reservations_.take_again(id, owner, bindings);
+    relay(id, to);
+    strand_.post([done, taken] { done(taken); });
+  });
+}
+
+void HostPortsAdapter::relay(const EndpointId& id, const Ip& to) {
+  if (!to.is_v6()) return;
+  std::vector<LoopbackRelay::Listener> listeners;
+  for (auto& [socket, port] : reservations_.loopback_sockets(id)) {
+    listeners.push_back({std::move(socket), to, port});
+  }
+  if (!listeners.empty()) relay_->serve(id, std::move(listeners));
+}
+
+void HostPortsAdapter::release(const EndpointId& id) {
+  thread_.post([this, id] {
+    relay_->drop(id);
+    reservations_.release(id);
+  });
+}
+
 PiledFile::PiledFile(std::string path, Outlives outlives, const char* thread, Strand& strand)
     : path_(std::move(path)), outlives_(outlives), strand_(strand), thread_(thread) {}
 

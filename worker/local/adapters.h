@@ -10,6 +10,8 @@
 #include "base/runtime/files.h"
 #include "base/runtime/strand.h"
 #include "worker/hostnet/host_plane.h"
+#include "worker/hostnet/loopback_relay.h"
+#include "worker/hostnet/reserve.h"
 #include "worker/local/ports.h"
 
 namespace shoal::worker {
@@ -27,6 +29,27 @@ class HostKernelAdapter final : public HostKernel {
  private:
   std::unique_ptr<HostPlane> plane_;
   Strand& strand_;
+};
+
+// Refusals look through /proc: on a thread of its own.
+class HostPortsAdapter final : public HostPorts {
+ public:
+  HostPortsAdapter(std::unique_ptr<LoopbackRelay> relay, Strand& strand)
+      : strand_(strand), relay_(std::move(relay)) {}
+
+  void take(const EndpointId& id, std::string owner, std::vector<PortRequest> requests,
+            const Ip& to, std::function<void(Result<std::vector<PortBinding>>)> done) override;
+  void take_again(const EndpointId& id, std::string owner, std::vector<PortBinding> bindings,
+                  const Ip& to, std::function<void(Status)> done) override;
+  void release(const EndpointId& id) override;
+
+ private:
+  void relay(const EndpointId& id, const Ip& to);
+
+  Strand& strand_;
+  std::unique_ptr<LoopbackRelay> relay_;
+  Reservations reservations_;  // on the thread
+  WorkThread thread_{"shoal-ports"};
 };
 
 // A file that is written whole, on a thread of its own. While it is, the newer contents pile up

@@ -1,6 +1,7 @@
 // LocalNetworks: attach and detach, step by step; see local_networks.h.
 #include "base/runtime/log.h"
 #include "worker/local/local_networks.h"
+#include "worker/local/published.h"
 
 namespace shoal::worker {
 namespace {
@@ -58,6 +59,7 @@ void LocalNetworks::attach_begin(const std::shared_ptr<AttachOp>& op) {
     const Attachment& record = there->record;
     // Asked again: the answer is the same.
     if (record.endpoint.spec.name == op->request.spec.name &&
+        record.endpoint.spec.ports == op->request.spec.ports &&
         (op->request.ifname.empty() || op->request.ifname == record.ifname)) {
       return attach_answer(op, Attached{record.endpoint, record.ifname, record.mtu});
     }
@@ -90,9 +92,35 @@ void LocalNetworks::attach_lease(const std::shared_ptr<AttachOp>& op) {
   const Result<manager::Endpoint> lease = book_->lease(
       id, op->id, op->request.spec, Mac::from_random(ports_.rng.next()), ports_.clock.wall());
   if (!lease) return attach_answer(op, lease.error());
+  if (op->request.spec.ports.empty()) return attach_record(op, *lease);
+  attach_publish(op, *lease);
+}
+
+void LocalNetworks::attach_publish(const std::shared_ptr<AttachOp>& op,
+                                   manager::Endpoint endpoint) {
+  const auto refuse = [this, op](Error error) {
+    book_->release(op->id);
+    attach_answer(op, std::move(error));
+  };
+  const manager::Network& network = *book_->network(endpoint.network_id);
+  const auto requests =
+      plan_ports(endpoint.spec.ports,
+                 ground_of(network, book_->driver(network.id).publishes_at(network), endpoint));
+  if (!requests) return refuse(requests.error());
+  ports_.host_ports.take(
+      op->id, owner_text(endpoint.spec.name, network.spec.name), *requests, relayed_to(endpoint),
+      guarded([this, op, endpoint, refuse](const Result<std::vector<PortBinding>>& taken) {
+        if (!taken) return refuse(taken.error());
+        manager::Endpoint published = endpoint;
+        for (const PortBinding& binding : *taken) published.ports.push_back(binding.str());
+        attach_record(op, std::move(published));
+      }));
+}
+
+void LocalNetworks::attach_record(const std::shared_ptr<AttachOp>& op, manager::Endpoint endpoint) {
   Attachment record;
-  record.endpoint = *lease;
-  record.network_name = book_->network(id)->spec.name;
+  record.network_name = book_->network(endpoint.network_id)->spec.name;
+  record.endpoint = std::move(endpoint);
   record.space = op->request.space;
   record.ifname = op->request.ifname;
   const Local& local = add_local(std::move(record));
@@ -100,6 +128,7 @@ void LocalNetworks::attach_lease(const std::shared_ptr<AttachOp>& op) {
                               if (saved) return attach_plumb(op);
                               erase_local(op->id);
                               book_->release(op->id);
+                              ports_.host_ports.release(op->id);
                               attach_answer(
                                   op, saved.error().wrap("the attach cannot be written down"));
                             }));
@@ -217,6 +246,7 @@ void LocalNetworks::take_down(const EndpointId& id, std::function<void()> done) 
   refresh_kernel([this, id, done = std::move(done)](const HostPass&) {
     erase_local(id);
     book_->release(id);
+    ports_.host_ports.release(id);
     const auto saved = guarded([done](const Status& status) {
       if (!status) log::error(kLog, "{}", status.error().message);
       done();

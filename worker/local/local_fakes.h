@@ -58,6 +58,41 @@ class FakeHostKernel final : public HostKernel {
   FakeLoop& loop_;
 };
 
+class FakeHostPorts final : public HostPorts {
+ public:
+  explicit FakeHostPorts(FakeLoop& loop) : loop_(loop) {}
+
+  void take(const EndpointId& id, std::string, std::vector<PortRequest> requests, const Ip&,
+            std::function<void(Result<std::vector<PortBinding>>)> done) override {
+    Result<std::vector<PortBinding>> answer = std::vector<PortBinding>();
+    for (const PortRequest& request : requests) {
+      for (const Ip& ip : request.host_ips) {
+        const PortRange host = request.host.value_or(PortRange{49153, 49153});
+        answer->push_back({request.protocol, ip, host, request.port});
+      }
+    }
+    if (error) {
+      answer = *error;
+    } else {
+      held[id] = *answer;
+    }
+    loop_.post([done, answer] { done(answer); });
+  }
+  void take_again(const EndpointId& id, std::string, std::vector<PortBinding> bindings, const Ip&,
+                  std::function<void(Status)> done) override {
+    held[id] = std::move(bindings);
+    const Status answer = error ? Status(*error) : ok_status();
+    loop_.post([done, answer] { done(answer); });
+  }
+  void release(const EndpointId& id) override { held.erase(id); }
+
+  std::map<EndpointId, std::vector<PortBinding>> held;
+  std::optional<Error> error;
+
+ private:
+  FakeLoop& loop_;
+};
+
 class FakeLocalDisk final : public LocalDisk {
  public:
   explicit FakeLocalDisk(FakeLoop& loop) : loop_(loop) {}

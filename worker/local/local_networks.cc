@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/runtime/log.h"
+#include "worker/local/published.h"
 
 namespace shoal::worker {
 namespace {
@@ -54,7 +55,8 @@ Status LocalNetworks::start(const LocalRecords& records, const LocalAttachments&
     const Status served = sync_space(space);
     if (!served) log::warn(kLog, "no DNS in a namespace: {}", served.error().message);
   }
-  refresh_kernel([](const HostPass&) {});
+  // Published when they are held, so that nobody has them in between.
+  take_ports_again([this] { refresh_kernel([](const HostPass&) {}); });
   return ok_status();
 }
 
@@ -69,6 +71,24 @@ std::vector<LocalPool> LocalNetworks::all_pools() const {
 void LocalNetworks::configure(LocalSettings settings) {
   settings_ = std::move(settings);
   if (book_) book_->set_pools(all_pools());
+}
+
+void LocalNetworks::take_ports_again(std::function<void()> done) {
+  const auto left = std::make_shared<size_t>(1);
+  const auto one_less = guarded([left, done = std::move(done)] {
+    if (--*left == 0) done();
+  });
+  for (const auto& [id, local] : locals_) {
+    const manager::Endpoint& endpoint = local.record.endpoint;
+    if (endpoint.ports.empty()) continue;
+    ++*left;
+    ports_.host_ports.take_again(id, owner_text(local.record), bindings_of(endpoint),
+                                 relayed_to(endpoint), guarded([one_less](const Status& taken) {
+                                   if (!taken) log::warn(kLog, "{}", taken.error().message);
+                                   one_less();
+                                 }));
+  }
+  one_less();
 }
 
 void LocalNetworks::create(manager::NetworkSpec spec,
@@ -221,10 +241,14 @@ std::shared_ptr<const HostEndpoint> LocalNetworks::wanted_of(const Local& local,
                                                              bool gateway) const {
   const Attachment& record = local.record;
   const manager::Network& network = *book_->network(record.endpoint.network_id);
-  const Placement placement{record.endpoint.id, record.endpoint.mac, record.endpoint.addresses,
-                            record.ifname, gateway};
+  const Placement placement{record.endpoint.id,
+                            record.endpoint.mac,
+                            record.endpoint.addresses,
+                            record.ifname,
+                            gateway,
+                            !record.endpoint.ports.empty()};
   HostEndpoint wanted{book_->driver(network.id).endpoint(network, placement), record.space,
-                      sandboxes_.port(record.space)};
+                      sandboxes_.port(record.space), forwards_of(record.endpoint)};
   if (local.wanted != nullptr && *local.wanted == wanted) return local.wanted;
   return std::make_shared<const HostEndpoint>(std::move(wanted));
 }

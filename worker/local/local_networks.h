@@ -1,10 +1,11 @@
 // LocalNetworks: the networks that this host has for itself, with or without a cluster: created,
 // removed, attached to and detached from. What Worker is for overlays, without managers.
 //
-// An attach is: check the namespace - lease from the book - write the intent down - DNS in the
-// namespace - kernel pass - write the attachment down - answer. What fails undoes what went before.
-// A network is on disk before its bridge is made, and its bridge is there before it is answered.
-// After a crash an intent is undone; an attachment and a network are restored.
+// An attach is: check the namespace - lease from the book - take the host's ports - write the
+// intent down - DNS in the namespace - kernel pass - write the attachment down - answer. What fails
+// undoes what went before. A network is on disk before its bridge is made, and its bridge is there
+// before it is answered. After a crash an intent is undone; an attachment and a network are
+// restored.
 //
 // Thread rule: the strand owns it; every callback comes on the strand.
 #pragma once
@@ -80,6 +81,7 @@ class LocalNetworks {
   };
   struct AttachOp;
 
+  void take_ports_again(std::function<void()> done);
   void create_at(const manager::NetworkSpec& spec, const std::vector<Prefix>& routes,
                  std::function<void(Result<manager::Network>)> done);
   void create_made(const manager::Network& network, const HostPass& pass,
@@ -87,6 +89,8 @@ class LocalNetworks {
 
   void attach_begin(const std::shared_ptr<AttachOp>& op);
   void attach_lease(const std::shared_ptr<AttachOp>& op);
+  void attach_publish(const std::shared_ptr<AttachOp>& op, manager::Endpoint endpoint);
+  void attach_record(const std::shared_ptr<AttachOp>& op, manager::Endpoint endpoint);
   void attach_plumb(const std::shared_ptr<AttachOp>& op);
   void attach_plumbed(const std::shared_ptr<AttachOp>& op, const HostPass& pass);
   void attach_undo(const std::shared_ptr<AttachOp>& op, Error error);

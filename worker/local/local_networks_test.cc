@@ -22,7 +22,7 @@ class LocalNetworksTest : public testing::Test {
   // A daemon that starts on what the last one wrote.
   void start() {
     local_ = std::make_unique<LocalNetworks>(
-        LocalPorts{kernel_, shared_.part(Part::kLocal), disk_, loop_, rng_,
+        LocalPorts{kernel_, host_ports_, shared_.part(Part::kLocal), disk_, loop_, rng_,
                    [this](std::function<void()> work) { loop_.post(std::move(work)); },
                    [this] { return cluster_subnets_; },
                    [](std::string_view name) { return name == "overlay-net"; }});
@@ -42,8 +42,9 @@ class LocalNetworksTest : public testing::Test {
     return out;
   }
   Result<Attached> attach(const std::string& network, const std::string& name,
-                          const std::string& path) {
+                          const std::string& path, const std::vector<std::string>& ports = {}) {
     AttachRequest request;
+    request.spec.ports = ports;
     request.network = network;
     request.space.path = path;
     request.spec.name = name;
@@ -73,6 +74,7 @@ class LocalNetworksTest : public testing::Test {
 
   fakes::FakeLoop loop_;
   fakes::FakeHostKernel kernel_{loop_};
+  fakes::FakeHostPorts host_ports_{loop_};
   fakes::FakeLocalDisk disk_{loop_};
   fakes::FakeResolvers resolvers_;
   SharedResolvers shared_{resolvers_};
@@ -295,6 +297,51 @@ TEST(SharedResolversTest, ServesTheUnionUntilTheLastIsGone) {
   local.stop("4:7");
   EXPECT_THAT(server.served, IsEmpty());
   EXPECT_FALSE(local.update("4:7", {b}, true).ok());
+}
+
+TEST_F(LocalNetworksTest, PublishedPortsAreHeldLedWrittenDownAndGivenBack) {
+  ASSERT_TRUE(create("shop").ok());
+  const auto web = attach("shop", "web", "/web", {"8080:80", "9000-9009:9000-9009/udp"});
+  ASSERT_TRUE(web.ok()) << web.error().message;
+  EXPECT_THAT(web->endpoint.ports,
+              ElementsAre("0.0.0.0:8080:80/tcp", "0.0.0.0:9000-9009:9000-9009/udp"));
+  const EndpointId id = web->endpoint.id;
+  EXPECT_THAT(host_ports_.held.at(id), SizeIs(2));
+  EXPECT_EQ(disk_.endpoints.at(id).endpoint.ports, web->endpoint.ports);
+  const auto& led = kernel_.state.endpoint(id)->ports;
+  ASSERT_THAT(led, SizeIs(2));
+  EXPECT_EQ(led[0], (vxlan::PortForward{6, Ip(), 8080, 8080, web->endpoint.addresses[0].ip, 80}));
+  EXPECT_EQ(led[1].last, 9009);
+  EXPECT_TRUE(kernel_.state.endpoint(id)->desired.port.hairpin);
+  // Asked again; and for others.
+  EXPECT_TRUE(attach("shop", "web", "/web", {"8080:80", "9000-9009:9000-9009/udp"}).ok());
+  EXPECT_EQ(attach("shop", "web", "/web", {"81"}).error().code, ErrorClass::kAlreadyExists);
+  // A daemon that starts holds them again.
+  host_ports_.held.clear();
+  start();
+  EXPECT_THAT(host_ports_.held.at(id), SizeIs(2));
+  EXPECT_THAT(kernel_.state.endpoint(id)->ports, SizeIs(2));
+  EXPECT_TRUE(detach("shop", "web").ok());
+  EXPECT_THAT(host_ports_.held, IsEmpty());
+}
+
+TEST_F(LocalNetworksTest, PortsThatCannotBePublishedLeaveNothing) {
+  ASSERT_TRUE(create("shop").ok());
+  ASSERT_TRUE(create("vault", true).ok());
+  EXPECT_EQ(attach("shop", "web", "/web", {"80:80:80:80"}).error().code,
+            ErrorClass::kInvalidArgument);
+  EXPECT_THAT(attach("vault", "web", "/web", {"80"}).error().message, HasSubstr("internal"));
+  EXPECT_THAT(attach("shop", "web", "/web", {"[::]:80:80"}).error().message,
+              HasSubstr("no IPv6 address"));
+  host_ports_.error = already_exists("port 80 is in use by nginx");
+  EXPECT_THAT(attach("shop", "web", "/web", {"80:80"}).error().message, HasSubstr("nginx"));
+  host_ports_.error.reset();
+  kernel_.endpoint_error = internal_error("no rules");
+  EXPECT_FALSE(attach("shop", "web", "/web", {"80:80"}).ok());
+  EXPECT_THAT(host_ports_.held, IsEmpty());
+  EXPECT_THAT(disk_.endpoints, IsEmpty());
+  kernel_.endpoint_error.reset();
+  EXPECT_TRUE(attach("shop", "web", "/web", {"80:80"}).ok());
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "worker/hostnet/host_state.h"
 #include "worker/local/records.h"
 #include "worker/ports.h"
+#include "worker/publish/publish.h"
 #include "worker/state/attachments.h"
 
 namespace shoal::worker {
@@ -36,8 +37,23 @@ class LocalDisk {
   virtual void forget_endpoint(const EndpointId& id, std::function<void(Status)> done) = 0;
 };
 
+// The host's own ports that are published (worker/hostnet/reserve.h); answers in the order of
+// calls. `to`: the endpoint's IPv6 address, which [::1] is relayed to (loopback_relay.h); of
+// another family: none.
+class HostPorts {
+ public:
+  virtual ~HostPorts() = default;
+  virtual void take(const EndpointId& id, std::string owner, std::vector<PortRequest> requests,
+                    const Ip& to, std::function<void(Result<std::vector<PortBinding>>)> done) = 0;
+  virtual void take_again(const EndpointId& id, std::string owner,
+                          std::vector<PortBinding> bindings, const Ip& to,
+                          std::function<void(Status)> done) = 0;
+  virtual void release(const EndpointId& id) = 0;
+};
+
 struct LocalPorts {
   HostKernel& kernel;
+  HostPorts& host_ports;
   Resolvers& resolvers;
   LocalDisk& disk;
   Clock& clock;

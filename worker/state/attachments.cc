@@ -3,8 +3,9 @@
 namespace shoal::worker {
 namespace {
 
-constexpr size_t kMaxText = 4096;  // paths (PATH_MAX) and names
-constexpr size_t kMaxList = 256;   // aliases and addresses of one endpoint
+constexpr size_t kMaxText = 4096;   // paths (PATH_MAX) and names
+constexpr size_t kMaxList = 256;    // aliases and addresses of one endpoint
+constexpr size_t kMaxPorts = 8192;  // what kMostPortsOfEndpoint can become, of both families
 
 void put_prefix(ByteWriter& out, const Prefix& prefix) {
   out.ip(prefix.ip);
@@ -26,10 +27,10 @@ void put_list(ByteWriter& out, const std::vector<T>& list, Put put) {
 }
 
 template <typename Get>
-auto get_list(ByteReader& in, Get get) {
+auto get_list(ByteReader& in, Get get, size_t most = kMaxList) {
   std::vector<decltype(get())> out;
   const uint64_t count = in.varint();
-  if (count > kMaxList) in.fail();
+  if (count > most) in.fail();
   for (uint64_t i = 0; i < count && in.ok(); ++i) out.push_back(get());
   return out;
 }
@@ -105,6 +106,9 @@ Attachment get_attachment(ByteReader& in) {
 Bytes encode_attachment(const Attachment& attachment) {
   ByteWriter out;
   put_attachment(out, attachment);
+  for (const auto* ports : {&attachment.endpoint.spec.ports, &attachment.endpoint.ports}) {
+    put_list(out, *ports, [&](const std::string& port) { out.text(port); });
+  }
   return encode_frame(kLocalEndpointKind, out.view());
 }
 
@@ -112,6 +116,10 @@ Result<Attachment> decode_attachment(ByteView file, const std::string& path) {
   const Bytes payload = SHOAL_TRY(decode_frame(kLocalEndpointKind, file, path));
   ByteReader in(payload);
   Attachment out = get_attachment(in);
+  for (auto* ports : {&out.endpoint.spec.ports, &out.endpoint.ports}) {
+    *ports = get_list(
+        in, [&] { return in.text(kMaxText); }, kMaxPorts);
+  }
   if (!in.done()) return data_loss(path + " has a good checksum and impossible content");
   return out;
 }

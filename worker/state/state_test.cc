@@ -95,5 +95,14 @@ TEST(Frame, AnotherKindOfFileIsRefused) {
   EXPECT_FALSE(decode_frame(kAttachmentsKind, encode_frame(other, {}), "f").ok());
 }
 
+TEST(LocalEndpoint, RoundTripsWithItsPorts) {
+  Attachment attachment = example().attachments.at(EndpointId(id('b')));
+  attachment.endpoint.spec.ports = {"8080:80"};
+  attachment.endpoint.ports = {"0.0.0.0:8080:80/tcp", "[::]:8080:80/tcp"};
+  const auto decoded = decode_attachment(encode_attachment(attachment), "f");
+  ASSERT_TRUE(decoded.ok()) << decoded.error().message;
+  EXPECT_EQ(*decoded, attachment);
+}
+
 }  // namespace
 }  // namespace shoal::worker
