@@ -173,9 +173,10 @@ void Clients::send(Node& node, const manager::Command& command, Asked asked) {
     node.driver().propose(asked_[place].command, [this, place](const Result<std::string>& result) {
       answered(place, result);
     });
-    // Else with whatever the driver does next.
     if (place % 2 == 0) node.driver().flush();
   });
+  // Else with whatever the driver does next, which a leader that is alone may not do for long.
+  if (place % 2 != 0) node.flush_later();
 }
 
 // What is to be removed is looked up by its name where it is asked for, with every try.

@@ -149,6 +149,12 @@ void Node::later(std::function<void()> work) {
   });
 }
 
+void Node::flush_later() {
+  cluster_.time_.after(std::chrono::milliseconds(100), [this, life = life_] {
+    if (up() && life_ == life) enter([this] { driver_->flush(); });
+  });
+}
+
 void Node::restored(Index index, std::string_view data) {
   ++cluster_.totals_.snapshots_installed;
   cluster_.safety_.holds(id_, index, data);

@@ -53,6 +53,9 @@ class Node final : public raft::Transport, public raft::Observer, public Machine
     stepped();
   }
 
+  // What was proposed is sent by then, as its caller owes the driver.
+  void flush_later();
+
   raft::Driver& driver() { return *driver_; }
   const raft::Driver& driver() const { return *driver_; }
   const manager::Store& store() const { return machine_->store(); }
