@@ -112,6 +112,9 @@ FigureResult Run::finish() {
   counts.withdrawn -= before_.withdrawn;
   counts.suspicions -= before_.suspicions;
   add("false_failures_count", static_cast<double>(counts.false_failures));
+  if (!world_.truth().first_false().empty()) {
+    std::printf("  %s\n", world_.truth().first_false().c_str());
+  }
   add("false_failed_nodes_count", static_cast<double>(counts.false_victims));
   add("withdrawn_count", static_cast<double>(counts.withdrawn));
   add("false_suspicions_count", static_cast<double>(counts.suspicions));
