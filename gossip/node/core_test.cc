@@ -407,7 +407,8 @@ TEST_F(CoreTest, WhoJustStartedHasTimeToLearnOfAllMembers) {
     for (const auto& exchange : effects.exchanges) questions += exchange.to == back.address;
     for (const auto& datagram : effects.datagrams) {
       if (datagram.to != back.address) continue;
-      for (const Message& message : decode_packet(datagram.plain).value().messages) {
+      const auto packet = decode_packet(datagram.plain);
+      for (const Message& message : packet->messages) {
         compared += std::holds_alternative<SharedDigest>(message);
       }
     }
