@@ -58,7 +58,7 @@ void Safety::leads(RaftId id, const raft::Core& core, const raft::LogStore::Load
   const Log& log = core.log();
   for (auto it = committed_.lower_bound(log.first_index()); it != committed_.end(); ++it) {
     const auto term = log.term(it->first);
-    if (it->second < core.term() && term != it->second) {
+    if (it->second.by < core.term() && term != it->second.term) {
       return violate_(node(id) + " leads in term " + std::to_string(core.term()) +
                       " without entry " + std::to_string(it->first) + ", which is committed");
     }
@@ -84,10 +84,11 @@ void Safety::stepped(RaftId id, const raft::Core& core, Index& known,
   }
   for (Index i = std::max(known + 1, log.first_index()); i <= log.committed(); ++i) {
     const Term term = log.at(i).term;
-    const auto [first, fresh] = committed_.emplace(i, term);
-    if (!fresh && first->second != term) {
+    // A leader knows first, of its own term.
+    const auto [first, fresh] = committed_.emplace(i, Commit{term, core.term()});
+    if (!fresh && first->second.term != term) {
       violate_(node(id) + " takes entry " + std::to_string(i) + " of term " + std::to_string(term) +
-               " for committed, another that of term " + std::to_string(first->second));
+               " for committed, another that of term " + std::to_string(first->second.term));
     }
   }
   known = log.committed();

@@ -50,6 +50,10 @@ class Safety {
     uint64_t command = 0;
     uint64_t outcome = 0;
   };
+  struct Commit {
+    raft::Term term = 0;  // the entry's
+    raft::Term by = 0;    // of the leader that committed it
+  };
   void account(const manager::Change& change);
   void own(std::map<std::string, std::string>& owners, const std::string& what,
            const std::string& owner, bool removed);
@@ -57,7 +61,7 @@ class Safety {
   Violate violate_;
   std::map<raft::Term, raft::RaftId> leaders_;
   std::map<std::pair<raft::Index, raft::Term>, uint64_t> entries_;
-  std::map<raft::Index, raft::Term> committed_;
+  std::map<raft::Index, Commit> committed_;
   std::map<raft::Index, Applied> applied_;
   std::map<raft::Index, uint64_t> stores_;
   std::unordered_map<std::string, int> times_;
